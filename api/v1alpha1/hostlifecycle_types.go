@@ -1,0 +1,200 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// HostLifecycle is what Ingot knows of a BareMetalHost beyond Metal3's status: the step at work and its progress, what the host waits
+// for, since when and until when, the boot and disk it holds, and the timeline of what was done to it.
+//
+// One per BareMetalHost, same name and namespace, owned by it. Writer: the partition role. Losing one loses history, never safety: it is
+// rebuilt from the BareMetalHost, and whatever was under way is started again.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=hlc,categories=ingot
+// +kubebuilder:printcolumn:name="Stage",type=string,JSONPath=`.status.stage`
+// +kubebuilder:printcolumn:name="Outcome",type=string,JSONPath=`.status.outcome.kind`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.outcome.reason`
+// +kubebuilder:printcolumn:name="Step",type=string,JSONPath=`.status.step.kind`
+// +kubebuilder:printcolumn:name="Since",type=date,JSONPath=`.status.outcome.since`
+type HostLifecycle struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Status HostLifecycleStatus `json:"status,omitempty"`
+}
+
+// HostLifecycleList is a list of HostLifecycle.
+//
+// +kubebuilder:object:root=true
+type HostLifecycleList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []HostLifecycle `json:"items"`
+}
+
+// HostLifecycleStatus is the whole of a HostLifecycle; it has no spec, since nobody asks anything of it.
+type HostLifecycleStatus struct {
+	// Stage is the provisioning state that the outcome below speaks of, in Metal3's words (for example "inspecting").
+	Stage string `json:"stage,omitempty"`
+	// Outcome is the last decision: what the host waits for or does, since when, until when.
+	Outcome OutcomeStatus `json:"outcome,omitempty"`
+	// Step is the step at work, nil when none is.
+	Step *StepStatus `json:"step,omitempty"`
+	// BMC is what the probe at registration found.
+	BMC *BMCStatus `json:"bmc,omitempty"`
+	// Boot is the boot of the agent that is under way or running, nil when none is.
+	Boot *BootStatus `json:"boot,omitempty"`
+	// Disk is the disk this host's image was written to, or is being written to. It is set before the first byte is written.
+	Disk *DiskClaim `json:"disk,omitempty"`
+	// FirstBoot is the provisioned system's own report, nil before an image was written.
+	FirstBoot *FirstBootStatus `json:"firstBoot,omitempty"`
+	// Wipes is the evidence of the last cleaning, one entry per disk.
+	// +kubebuilder:validation:MaxItems=256
+	Wipes []WipeRecord `json:"wipes,omitempty"`
+	// Timeline is what was done, oldest first; the oldest entries are dropped beyond 64.
+	// +kubebuilder:validation:MaxItems=64
+	Timeline []TimelineEntry `json:"timeline,omitempty"`
+	// PowerCycle carries a reboot under way over restarts: which annotation asked for it and how far it is.
+	Reboot *RebootStatus `json:"reboot,omitempty"`
+}
+
+// OutcomeStatus is a decision in words: the closed set of journey.OutcomeKind.
+type OutcomeStatus struct {
+	// Kind is wait, step, done or blocked.
+	// +kubebuilder:validation:Enum="";wait;step;done;blocked
+	Kind string `json:"kind,omitempty"`
+	// Reason is a short CamelCase word for programs, from journey's list.
+	Reason string `json:"reason,omitempty"`
+	// Message is the same for people: what is awaited, or what went wrong.
+	Message string `json:"message,omitempty"`
+	// Fix is what a person can do about it; set when Kind is blocked, sometimes when it is wait.
+	Fix string `json:"fix,omitempty"`
+	// Since is when this reason began.
+	Since *metav1.Time `json:"since,omitempty"`
+	// Deadline is when the wait is given up and counted as failed.
+	Deadline *metav1.Time `json:"deadline,omitempty"`
+	// NextAttempt is when the step is tried again after a failure, or the condition is looked at again.
+	NextAttempt *metav1.Time `json:"nextAttempt,omitempty"`
+}
+
+// StepStatus is a step at work. It is written before the step starts, so that a new process knows what its predecessor was at.
+type StepStatus struct {
+	// ID is unique within the host's life; an agent never runs two steps of one ID.
+	ID string `json:"id"`
+	// Kind is one of journey's step kinds.
+	Kind string `json:"kind"`
+	// Attempt counts from 1.
+	Attempt int32 `json:"attempt,omitempty"`
+	// StartedAt is when it was first handed out.
+	StartedAt metav1.Time `json:"startedAt"`
+	// Progress is the last that the agent said, at most every few seconds.
+	Progress *Progress `json:"progress,omitempty"`
+}
+
+// Progress is how far a step is.
+type Progress struct {
+	// Phase is what the step does now, for people: "downloading", "verifying".
+	Phase string `json:"phase,omitempty"`
+	// DoneBytes and TotalBytes count the work; TotalBytes is 0 while unknown.
+	DoneBytes  int64 `json:"doneBytes,omitempty"`
+	TotalBytes int64 `json:"totalBytes,omitempty"`
+	// BytesPerSecond is the rate over the last few seconds.
+	BytesPerSecond int64 `json:"bytesPerSecond,omitempty"`
+	// SecondsLeft is the estimate of the time left, 0 while unknown.
+	SecondsLeft int64 `json:"secondsLeft,omitempty"`
+	// UpdatedAt is when the agent said so.
+	UpdatedAt metav1.Time `json:"updatedAt,omitempty"`
+}
+
+// BMCStatus is what the probe of a BMC found.
+type BMCStatus struct {
+	Driver          string      `json:"driver,omitempty"`
+	Vendor          string      `json:"vendor,omitempty"`
+	Model           string      `json:"model,omitempty"`
+	FirmwareVersion string      `json:"firmwareVersion,omitempty"`
+	ProtocolVersion string      `json:"protocolVersion,omitempty"`
+	SystemID        string      `json:"systemID,omitempty"`
+	SystemUUID      string      `json:"systemUUID,omitempty"`
+	Capabilities    []string    `json:"capabilities,omitempty"`
+	Quirks          []string    `json:"quirks,omitempty"`
+	ProbedAt        metav1.Time `json:"probedAt,omitempty"`
+}
+
+// BootStatus is one boot of the agent on this host.
+type BootStatus struct {
+	// ID names the boot and its BootWindow.
+	ID string `json:"id"`
+	// StartedAt is when the machine was told to boot it, nil before.
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+	// EnrolledAt is when the agent traded its token, nil before.
+	EnrolledAt *metav1.Time `json:"enrolledAt,omitempty"`
+	// Attempt counts the boots of this stage from 1.
+	Attempt int32 `json:"attempt,omitempty"`
+}
+
+// DiskClaim says which disk may be written, and by which step.
+type DiskClaim struct {
+	DeviceName   string `json:"deviceName"`
+	SerialNumber string `json:"serialNumber,omitempty"`
+	WWN          string `json:"wwn,omitempty"`
+	SizeBytes    int64  `json:"sizeBytes,omitempty"`
+	// StepID is the step that may write.
+	StepID string `json:"stepID"`
+	// Written is true once the whole image is on the disk and its digest was right.
+	Written bool `json:"written,omitempty"`
+	// ImageURL and Digest are what was written.
+	ImageURL string `json:"imageURL,omitempty"`
+	Digest   string `json:"digest,omitempty"`
+}
+
+// FirstBootStatus is the provisioned system's own report.
+type FirstBootStatus struct {
+	// TokenHash is the SHA-256 of the one-time credential in the config drive, hex.
+	TokenHash string `json:"tokenHash,omitempty"`
+	// ReportedAt is when the system reported, nil before.
+	ReportedAt *metav1.Time `json:"reportedAt,omitempty"`
+	// Hostname, Kernel and InstanceID are what it said of itself.
+	Hostname   string `json:"hostname,omitempty"`
+	Kernel     string `json:"kernel,omitempty"`
+	InstanceID string `json:"instanceID,omitempty"`
+}
+
+// WipeRecord is the evidence that a disk was cleaned.
+type WipeRecord struct {
+	DeviceName   string `json:"deviceName"`
+	SerialNumber string `json:"serialNumber,omitempty"`
+	WWN          string `json:"wwn,omitempty"`
+	SizeBytes    int64  `json:"sizeBytes,omitempty"`
+	// Method is metadata, discard, overwrite, ata-secure-erase, nvme-format or nvme-sanitize.
+	Method     string      `json:"method"`
+	StartedAt  metav1.Time `json:"startedAt"`
+	FinishedAt metav1.Time `json:"finishedAt"`
+	// Result is clean when the check after the wipe found nothing, else failed.
+	// +kubebuilder:validation:Enum=clean;failed
+	Result  string `json:"result"`
+	Message string `json:"message,omitempty"`
+}
+
+// TimelineEntry is one thing that was done to the host.
+type TimelineEntry struct {
+	Stage     string       `json:"stage"`
+	Step      string       `json:"step,omitempty"`
+	StartedAt metav1.Time  `json:"startedAt"`
+	EndedAt   *metav1.Time `json:"endedAt,omitempty"`
+	// Result is ok, failed or interrupted.
+	Result  string `json:"result,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
+// RebootStatus carries a reboot that annotations asked for.
+type RebootStatus struct {
+	// Mode is soft or hard.
+	Mode string `json:"mode"`
+	// OffRequestedAt is when power-off was first asked for, nil before.
+	OffRequestedAt *metav1.Time `json:"offRequestedAt,omitempty"`
+	// OffAt is when the machine was seen off, nil before.
+	OffAt *metav1.Time `json:"offAt,omitempty"`
+}

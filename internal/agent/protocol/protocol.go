@@ -1,0 +1,124 @@
+// Package protocol is what the agent and the partition role say to each other: HTTPS requests with JSON bodies, always from the agent.
+//
+//	POST /v1/agent/enroll    token + certificate request -> short-lived client certificate   (the only request without a client certificate)
+//	POST /v1/agent/exchange  what I am at -> what you want next (long poll)
+//	POST /v1/agent/log       lines of the agent's log
+//	POST /v1/first-boot/{host namespace}/{host name}/{token}  the provisioned system's own report (form as cloud-init's phone_home sends it)
+//
+// It owns the bodies and their bounds. It refuses transport and decisions. The exchange carries state, not events: each one says all that the agent is at, and
+// each answer says the one step that is wanted now, so that either side may die and the next exchange puts things right. A step is
+// named by its ID; an agent never runs an ID twice, and answers a repeated ID with the outcome that it remembers.
+//
+// Invariants: bodies are at most MaxBodyBytes; an answer with Superseded ends the agent's work at once; credentials in a step (config drive, registry) are
+// only ever sent over a connection with a client certificate for that boot.
+package protocol
+
+import (
+	"time"
+
+	"github.com/ingotmetal/ingot/rootdevice"
+	"github.com/ingotmetal/ingot/step"
+)
+
+// The paths.
+const (
+	PathEnroll    = "/v1/agent/enroll"
+	PathExchange  = "/v1/agent/exchange"
+	PathLog       = "/v1/agent/log"
+	PathFirstBoot = "/v1/first-boot/"
+)
+
+// MaxBodyBytes bounds every body but a step's, which holds a config drive.
+const (
+	MaxBodyBytes = 4 << 20
+	MaxStepBytes = 128 << 20
+)
+
+// EnrollRequest trades the boot token for a certificate.
+type EnrollRequest struct {
+	BootID string `json:"bootID"`
+	Token  string `json:"token"`
+	// CSR is a DER certificate request with a P-256 key; its subject is ignored.
+	CSR []byte `json:"csr"`
+	// MACAddresses of all NICs, lower case.
+	MACAddresses []string `json:"macAddresses"`
+	AgentVersion string   `json:"agentVersion"`
+}
+
+// EnrollResponse holds the certificate chain in DER, leaf first.
+type EnrollResponse struct {
+	CertificateDER [][]byte  `json:"certificateDER"`
+	NotAfter       time.Time `json:"notAfter"`
+}
+
+// ExchangeRequest is all that the agent is at.
+type ExchangeRequest struct {
+	BootID string `json:"bootID"`
+	// StepID and Phase: idle with "", or running or finished with the step's ID.
+	StepID  string        `json:"stepID,omitempty"`
+	Phase   step.Phase    `json:"phase"`
+	Outcome *step.Outcome `json:"outcome,omitempty"`
+	// Progress of the running step.
+	Progress *step.Progress `json:"progress,omitempty"`
+	// CSR renews the certificate when set.
+	CSR []byte `json:"csr,omitempty"`
+}
+
+// ExchangeResponse is what is wanted now.
+type ExchangeResponse struct {
+	// Superseded: this boot is over. Stop at once and turn the machine off.
+	Superseded bool `json:"superseded,omitempty"`
+	// Step is the wanted step, nil for none. The running or finished one may be repeated.
+	Step *Step `json:"step,omitempty"`
+	// Certificate answers a CSR.
+	Certificate *EnrollResponse `json:"certificate,omitempty"`
+	// ReportEvery is how often a running step's progress is wanted.
+	ReportEvery time.Duration `json:"reportEvery,omitempty"`
+}
+
+// Step is one thing to do. Exactly one of the fields after Kind is set, by Kind; step.Inspect and step.PowerOff have none.
+type Step struct {
+	ID   string    `json:"id"`
+	Kind step.Kind `json:"kind"`
+	// Deadline is when the step is given up.
+	Deadline time.Time `json:"deadline"`
+
+	ChooseDisk *ChooseDisk `json:"chooseDisk,omitempty"`
+	Clean      *Clean      `json:"clean,omitempty"`
+	WriteImage *WriteImage `json:"writeImage,omitempty"`
+}
+
+// ChooseDisk finds the disk that the hints mean.
+type ChooseDisk struct {
+	Hints *rootdevice.Hints `json:"hints,omitempty"`
+	// MinSizeBytes is the image's size where it is known.
+	MinSizeBytes int64 `json:"minSizeBytes,omitempty"`
+}
+
+// Clean wipes every disk.
+type Clean struct {
+	// Method is metadata.
+	Method string `json:"method"`
+}
+
+// WriteImage writes an image and a config drive.
+type WriteImage struct {
+	// Claim is the only disk that may be written; the agent checks its identity again right before the first byte.
+	Claim step.Disk         `json:"claim"`
+	Hints *rootdevice.Hints `json:"hints,omitempty"`
+	Image Image             `json:"image"`
+	// ConfigDrive is an ISO 9660 image with label config-2, empty for none.
+	ConfigDrive []byte `json:"configDrive,omitempty"`
+}
+
+// Image is what to write.
+type Image struct {
+	URL string `json:"url"`
+	// Format is raw or qcow2; compression is told by the content.
+	Format string `json:"format,omitempty"`
+	// Checksum is hex, or the URL of a sums file; ChecksumType sha256, sha512, md5 or auto.
+	Checksum     string `json:"checksum"`
+	ChecksumType string `json:"checksumType,omitempty"`
+	// CAPEM verifies an https image server; empty: the system's roots and the boot medium's CA.
+	CAPEM []byte `json:"caPEM,omitempty"`
+}

@@ -1,0 +1,183 @@
+// Package bmc is the contract with a baseboard management controller, cut by capability.
+//
+// It owns the words (power state, boot device, medium) and the kinds of failure. It refuses protocols: those are the packages below it (redfish, fake).
+// A Driver opens a Session; a Session says what this BMC can do, and gives one small interface per capability. The suite in bmctest
+// holds for every implementation.
+//
+// Invariants: one Session per BMC address at a time (Pool); every call is counted against the BMC's call budget; no method retries a
+// change of power or boot order by itself without reading the state first; passwords never appear in an error.
+package bmc
+
+import (
+	"context"
+	"time"
+
+	"github.com/ingotmetal/ingot/internal/secret"
+)
+
+// Target says which BMC, and how to get in.
+type Target struct {
+	// Address is as the BareMetalHost has it, for example "redfish-virtualmedia+https://10.0.0.5/redfish/v1/Systems/1".
+	Address  string
+	Username string
+	Password secret.String
+	// CAPEM verifies the BMC's certificate; empty: the system's roots.
+	CAPEM []byte
+	// DisableCertificateVerification is the host's explicit word.
+	DisableCertificateVerification bool
+}
+
+// Driver opens sessions of one protocol.
+type Driver interface {
+	// Open logs in and probes. Errors are *Error.
+	Open(ctx context.Context, t Target) (Session, error)
+}
+
+// Session is one login. Close logs out; calls after that fail.
+type Session interface {
+	Identity() Identity
+	Power() Power
+	// Boot, Media and Inventory are nil where the BMC lacks the capability.
+	Boot() Boot
+	Media() Media
+	Inventory() Inventory
+	// ConsoleLog is nil where the BMC keeps none.
+	ConsoleLog() ConsoleLog
+	Close(ctx context.Context) error
+}
+
+// Capability is something a BMC may be able to do.
+type Capability string
+
+// The capabilities.
+const (
+	CanPower        Capability = "power"
+	CanSoftPowerOff Capability = "soft-power-off"
+	CanBootOnce     Capability = "boot-once"
+	CanBootMode     Capability = "boot-mode"
+	CanSecureBoot   Capability = "secure-boot"
+	CanVirtualMedia Capability = "virtual-media"
+	CanInventory    Capability = "inventory"
+	CanTasks        Capability = "tasks"
+	CanSessions     Capability = "sessions"
+	CanConsoleLog   Capability = "console-log"
+)
+
+// Identity is what the probe found.
+type Identity struct {
+	Driver, Vendor, Model, FirmwareVersion, ProtocolVersion string
+	SystemID, SystemUUID                                    string
+	Capabilities                                            []Capability
+	// Quirks names the vendor quirks in force.
+	Quirks []string
+}
+
+// PowerState is what the BMC says of the machine.
+type PowerState string
+
+// The power states; PoweringOn and PoweringOff where the BMC tells them.
+const (
+	Off         PowerState = "off"
+	On          PowerState = "on"
+	PoweringOn  PowerState = "powering-on"
+	PoweringOff PowerState = "powering-off"
+)
+
+// PowerAction is a change of power.
+type PowerAction string
+
+// The power actions.
+const (
+	PowerOn      PowerAction = "on"
+	ForceOff     PowerAction = "force-off"
+	GracefulOff  PowerAction = "graceful-off"
+	ForceRestart PowerAction = "force-restart"
+	PowerCycle   PowerAction = "power-cycle"
+)
+
+// Power reads and changes the power state.
+type Power interface {
+	State(ctx context.Context) (PowerState, error)
+	// Do asks for a change and returns when the BMC accepted it, not when it happened: read State.
+	Do(ctx context.Context, a PowerAction) error
+}
+
+// Device is where to boot from.
+type Device string
+
+// The boot devices.
+const (
+	BootNone Device = "none"
+	BootPXE  Device = "pxe"
+	BootCD   Device = "cd"
+	BootDisk Device = "disk"
+)
+
+// Mode is the firmware's mode.
+type Mode string
+
+// The firmware modes.
+const (
+	ModeUEFI       Mode = "uefi"
+	ModeSecureBoot Mode = "uefi-secure-boot"
+	ModeLegacy     Mode = "legacy"
+)
+
+// BootSetting is a boot override.
+type BootSetting struct {
+	Device Device
+	Mode   Mode
+	// Once: for the next boot only; else until changed. Ignored with BootNone.
+	Once bool
+}
+
+// Boot reads and sets the boot override.
+type Boot interface {
+	Get(ctx context.Context) (BootSetting, error)
+	Set(ctx context.Context, s BootSetting) error
+}
+
+// Media inserts and ejects the virtual CD.
+type Media interface {
+	// Inserted is the URL of the medium, empty for none.
+	Inserted(ctx context.Context) (string, error)
+	// Insert replaces what is inserted.
+	Insert(ctx context.Context, url string) error
+	// Eject of an empty drive is no error.
+	Eject(ctx context.Context) error
+}
+
+// Inventory reads the hardware out of band.
+type Inventory interface {
+	Read(ctx context.Context) (Hardware, error)
+}
+
+// ConsoleLog reads the serial console's log that the BMC keeps.
+type ConsoleLog interface {
+	Read(ctx context.Context) (string, error)
+}
+
+// Hardware is an out-of-band inventory.
+type Hardware struct {
+	Manufacturer, ProductName, SerialNumber, UUID, BIOSVersion string
+	MemoryMebibytes                                            int
+	CPUModel                                                   string
+	CPUCount                                                   int
+	NICs                                                       []NIC
+	Disks                                                      []Disk
+	ReadAt                                                     time.Time
+}
+
+// NIC is a network interface as the BMC sees it.
+type NIC struct {
+	Name, MAC string
+	SpeedMbps int
+	LinkUp    bool
+}
+
+// Disk is a drive as the BMC sees it.
+type Disk struct {
+	Name, Model, SerialNumber string
+	SizeBytes                 int64
+	Rotational                bool
+}

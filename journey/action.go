@@ -1,0 +1,94 @@
+package journey
+
+import (
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/step"
+)
+
+// Action is one thing to do in the world. The set is closed: the controller has one arm per type. Every action is idempotent.
+type Action interface {
+	// Name is the action's name in the timeline and in metrics.
+	Name() string
+}
+
+// Verify connects to the BMC with the Secret's credentials, probes what it can do and reads the power state.
+type Verify struct{}
+
+// ReadPower reads the power state (and the inserted medium where there is virtual media).
+type ReadPower struct{}
+
+// SetPower turns the machine on or off. Soft asks the operating system.
+type SetPower struct {
+	Want PowerState
+	Soft bool
+}
+
+// OpenWindow mints a token and makes the BootWindow of a boot; an open window of another boot of this host is deleted first.
+type OpenWindow struct {
+	BootID  string
+	Purpose ingot.BootPurpose
+	Method  ingot.BootMethod
+	// ClosesInSeconds bounds the window.
+	ClosesInSeconds int64
+}
+
+// StartAgent makes the machine boot the agent once: medium inserted or network override set, firmware mode set, power-cycled.
+type StartAgent struct {
+	BootID string
+	Method ingot.BootMethod
+	Mode   metal3.BootMode
+}
+
+// RunStep hands a step to the connected agent. The agent answers through AgentFacts, not through ActionResult.
+type RunStep struct {
+	ID   string
+	Kind step.Kind
+	// Claim is the disk that a write may touch; nil for others.
+	Claim *ingot.DiskClaim
+}
+
+// CloseWindow deletes the host's windows and ejects the medium. It never changes the power state.
+type CloseWindow struct{}
+
+// BootDisk makes the machine boot from its disk from now on: medium ejected, override cleared, window closed, power-cycled into the disk (or only turned on
+// when it is off).
+type BootDisk struct {
+	BootID string
+	Mode   metal3.BootMode
+}
+
+// SaveHardware writes the HardwareData; nil deletes it.
+type SaveHardware struct {
+	Hardware *metal3.HardwareDetails
+}
+
+// Release lets the host go: windows, tokens and the Secret's finalizer are removed. The controller removes the host's finalizer after it.
+type Release struct{}
+
+// Name implements Action.
+func (Verify) Name() string       { return "verify BMC" }
+func (ReadPower) Name() string    { return "read power" }
+func (SetPower) Name() string     { return "set power" }
+func (OpenWindow) Name() string   { return "open boot window" }
+func (StartAgent) Name() string   { return "boot agent" }
+func (a RunStep) Name() string    { return string(a.Kind) }
+func (CloseWindow) Name() string  { return "close boot window" }
+func (BootDisk) Name() string     { return "boot from disk" }
+func (SaveHardware) Name() string { return "save hardware data" }
+func (Release) Name() string      { return "release host" }
+
+// ActionResult is what an action came to.
+type ActionResult struct {
+	// Action is the action's Name.
+	Action string
+	// BootID is set for the actions that have one.
+	BootID string
+	// Failure is nil when it went well.
+	Failure *step.Failure
+	// BMC is the result of Verify.
+	BMC *ingot.BMCStatus
+	// Power is the result of Verify, ReadPower and SetPower.
+	Power *PowerReading
+}

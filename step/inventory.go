@@ -1,0 +1,85 @@
+package step
+
+// Inventory is a machine as its agent sees it.
+type Inventory struct {
+	Hostname string   `json:"hostname,omitempty"`
+	System   System   `json:"system"`
+	Firmware Firmware `json:"firmware"`
+	CPU      CPU      `json:"cpu"`
+	// MemoryBytes is the installed memory where DMI tells it, else what the kernel sees.
+	MemoryBytes int64  `json:"memoryBytes"`
+	NICs        []NIC  `json:"nics,omitempty"`
+	Disks       []Disk `json:"disks,omitempty"`
+}
+
+// System is the maker's plate (SMBIOS type 1).
+type System struct {
+	Manufacturer string `json:"manufacturer,omitempty"`
+	ProductName  string `json:"productName,omitempty"`
+	SerialNumber string `json:"serialNumber,omitempty"`
+	UUID         string `json:"uuid,omitempty"`
+}
+
+// Firmware is the BIOS (SMBIOS type 0) and how it booted.
+type Firmware struct {
+	Vendor     string `json:"vendor,omitempty"`
+	Version    string `json:"version,omitempty"`
+	Date       string `json:"date,omitempty"`
+	UEFI       bool   `json:"uefi,omitempty"`
+	SecureBoot bool   `json:"secureBoot,omitempty"`
+}
+
+// CPU is all processors together.
+type CPU struct {
+	// Architecture is x86_64 or aarch64.
+	Architecture string   `json:"architecture,omitempty"`
+	Model        string   `json:"model,omitempty"`
+	ClockMHz     float64  `json:"clockMHz,omitempty"`
+	Flags        []string `json:"flags,omitempty"`
+	// Count is the number of logical processors.
+	Count int `json:"count"`
+}
+
+// NIC is one network interface.
+type NIC struct {
+	Name      string   `json:"name"`
+	Model     string   `json:"model,omitempty"`
+	MAC       string   `json:"mac"`
+	Addresses []string `json:"addresses,omitempty"`
+	SpeedMbps int      `json:"speedMbps,omitempty"`
+	// Booted: the agent was booted over it, as far as is known.
+	Booted bool  `json:"booted,omitempty"`
+	LinkUp bool  `json:"linkUp,omitempty"`
+	LLDP   *LLDP `json:"lldp,omitempty"`
+}
+
+// LLDP is what the neighbour on a NIC said (IEEE 802.1AB).
+type LLDP struct {
+	ChassisID  string `json:"chassisID,omitempty"`
+	PortID     string `json:"portID,omitempty"`
+	SystemName string `json:"systemName,omitempty"`
+	VLAN       int    `json:"vlan,omitempty"`
+}
+
+// Disk is one whole disk.
+type Disk struct {
+	// Name is the device's path by which it is opened now ("/dev/sda"); ByPath and AlternateNames are stable links.
+	Name           string   `json:"name"`
+	AlternateNames []string `json:"alternateNames,omitempty"`
+	Model          string   `json:"model,omitempty"`
+	Vendor         string   `json:"vendor,omitempty"`
+	SerialNumber   string   `json:"serialNumber,omitempty"`
+	// HCTL is the SCSI host:channel:target:lun.
+	HCTL               string `json:"hctl,omitempty"`
+	WWN                string `json:"wwn,omitempty"`
+	WWNVendorExtension string `json:"wwnVendorExtension,omitempty"`
+	WWNWithExtension   string `json:"wwnWithExtension,omitempty"`
+	SizeBytes          int64  `json:"sizeBytes"`
+	SectorBytes        int    `json:"sectorBytes,omitempty"`
+	Rotational         bool   `json:"rotational,omitempty"`
+	// Type is hdd, ssd or nvme.
+	Type     string `json:"type,omitempty"`
+	ReadOnly bool   `json:"readOnly,omitempty"`
+	// Removable media and the boot medium itself are never chosen.
+	Removable bool `json:"removable,omitempty"`
+}
