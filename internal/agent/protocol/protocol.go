@@ -28,10 +28,17 @@ const (
 	PathFirstBoot = "/v1/first-boot/"
 )
 
-// MaxBodyBytes bounds every body but a step's, which holds a config drive.
+// The bounds. MaxBodyBytes holds for every body but an answer with a step, which holds a config drive: three Secrets of at most 1 MiB each, in an
+// ISO 9660 image, in base64. The agent decodes it in memory on a machine of 512 MiB.
 const (
 	MaxBodyBytes = 4 << 20
-	MaxStepBytes = 128 << 20
+	MaxStepBytes = 16 << 20
+	// MaxConfigDriveBytes leaves room for base64 and the rest of the step.
+	MaxConfigDriveBytes = 11 << 20
+	// MaxLogLines is how many lines one log request may hold.
+	MaxLogLines = 500
+	// MaxWait is how long an exchange is held at most.
+	MaxWait = time.Minute
 )
 
 // EnrollRequest trades the boot token for a certificate.
@@ -54,6 +61,10 @@ type EnrollResponse struct {
 // ExchangeRequest is all that the agent is at.
 type ExchangeRequest struct {
 	BootID string `json:"bootID"`
+	// Sequence grows with every request of a boot, so that a request which was overtaken on the way is told from the newest. 0: not known.
+	Sequence int64 `json:"sequence,omitempty"`
+	// Wait is how long the answer may be held when nothing new is wanted; at most MaxWait.
+	Wait time.Duration `json:"wait,omitempty"`
 	// StepID and Phase: idle with "", or running or finished with the step's ID.
 	StepID  string        `json:"stepID,omitempty"`
 	Phase   step.Phase    `json:"phase"`
@@ -75,6 +86,40 @@ type ExchangeResponse struct {
 	// ReportEvery is how often a running step's progress is wanted.
 	ReportEvery time.Duration `json:"reportEvery,omitempty"`
 }
+
+// LogRequest ships lines of the agent's log. The answer is 204.
+type LogRequest struct {
+	BootID string `json:"bootID"`
+	// First is the sequence number of the first line; the first line of a boot is 1. A gap means that the agent had to drop lines; a repeated number
+	// means that an answer was lost.
+	First int64     `json:"first"`
+	Lines []LogLine `json:"lines"`
+}
+
+// LogLine is one line.
+type LogLine struct {
+	Time  time.Time `json:"time"`
+	Level string    `json:"level"`
+	Text  string    `json:"text"`
+}
+
+// Error is the body of every answer that is not 2xx. Code is for programs.
+type Error struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// The error codes.
+const (
+	// CodeRefused (403): the token, certificate or boot is not good, and asking again will not make it so.
+	CodeRefused = "refused"
+	// CodeInvalid (400, 413): the request cannot be read.
+	CodeInvalid = "invalid"
+	// CodeBusy (429, 503): ask again later.
+	CodeBusy = "busy"
+	// CodeInternal (500): the server's fault; ask again later.
+	CodeInternal = "internal"
+)
 
 // Step is one thing to do. Exactly one of the fields after Kind is set, by Kind; step.Inspect and step.PowerOff have none.
 type Step struct {
