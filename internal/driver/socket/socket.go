@@ -13,17 +13,27 @@ import (
 	"net/netip"
 )
 
-// Network opens sockets. Implementations: kernel, netstack.
+// Network opens sockets. Implementations: kernel, netstack. It knows nothing of flows and is only reached through a Bound. Package sockettest holds the
+// suite that every implementation passes.
 type Network interface {
-	Listen(ctx context.Context, proto string, addr netip.AddrPort) (net.Listener, error)
-	ListenPacket(ctx context.Context, proto string, addr netip.AddrPort, o PacketOptions) (net.PacketConn, error)
+	// Listen accepts TCP connections at addr. Port 0: any free one.
+	Listen(ctx context.Context, addr netip.AddrPort) (net.Listener, error)
+	// ListenPacket receives UDP datagrams at addr; the addresses that it reports and takes are *net.UDPAddr. Port 0: any free one.
+	// A datagram that is longer than the buffer given to ReadFrom is cut.
+	ListenPacket(ctx context.Context, addr netip.AddrPort, o PacketOptions) (net.PacketConn, error)
+	// ListenRouter receives what machines send to all routers of the link (RFC 4861 §4.1: ff02::2) and sends router advertisements. A packet is an ICMPv6
+	// message from its type octet on; addresses are *net.IPAddr with a zone where the network has zones. The network fills in and checks the
+	// checksum, sends with hop limit 255, and drops what arrives with another one (RFC 4861 §6.1.1: it crossed a router).
+	// Interface names the link; empty where the network has one link only.
+	ListenRouter(ctx context.Context, iface string) (net.PacketConn, error)
+	// Dial opens a connection. Proto is "tcp" or "udp"; address is "host:port", and a host that is a name is resolved by the network.
 	Dial(ctx context.Context, proto, address string) (net.Conn, error)
 }
 
-// PacketOptions are what DHCP and neighbour discovery need beyond plain UDP.
+// PacketOptions are what DHCP needs beyond plain UDP.
 type PacketOptions struct {
-	// Interface binds to one network interface; empty: any.
+	// Interface binds to one network interface, which is also the one that broadcasts leave by; empty: any. Networks with one link ignore it.
 	Interface string
-	// Broadcast allows sending to 255.255.255.255.
+	// Broadcast allows sending to 255.255.255.255 (and receiving what was sent there).
 	Broadcast bool
 }
