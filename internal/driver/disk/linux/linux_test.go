@@ -1,0 +1,75 @@
+package linux_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ingotmetal/ingot/internal/driver/disk"
+	"github.com/ingotmetal/ingot/internal/driver/disk/disktest"
+	"github.com/ingotmetal/ingot/internal/driver/disk/linux"
+)
+
+// loop attaches a sparse file of 32 MiB to a loop device. Loop devices need root and the kernel's loop driver; only their absence skips a test, with the reason.
+func loop(t *testing.T) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to attach a loop device; the file-backed disk runs the same suite")
+	}
+	if _, err := os.Stat("/dev/loop-control"); err != nil {
+		t.Skip("this kernel has no loop devices; the file-backed disk runs the same suite")
+	}
+	path := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 32<<20); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "losetup", "--find", "--show", path).CombinedOutput()
+	if err != nil {
+		t.Fatalf("losetup (package mount): %v: %s", err, out)
+	}
+	name := strings.TrimSpace(string(out))
+	t.Cleanup(func() {
+		if out, err := exec.Command("losetup", "--detach", name).CombinedOutput(); err != nil {
+			t.Errorf("losetup --detach %s: %v: %s", name, err, out)
+		}
+	})
+	return name
+}
+
+func TestContractOnLoopDevice(t *testing.T) {
+	disktest.Run(t, disktest.Subject{Opener: linux.Opener{Patience: 200 * time.Millisecond}, Name: loop(t), Missing: "/dev/no-such-disk"})
+}
+
+func TestRefusesWhatIsNotAWholeDisk(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, make([]byte, 4096), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{path, "/dev/null", t.TempDir()} {
+		if _, err := (linux.Opener{}).Open(t.Context(), name); !errors.Is(err, disk.ErrNotDisk) {
+			t.Errorf("open %s: %v; want ErrNotDisk", name, err)
+		}
+	}
+}
+
+func TestRefusesReadOnlyDevice(t *testing.T) {
+	name := loop(t)
+	if out, err := exec.Command("blockdev", "--setro", name).CombinedOutput(); err != nil {
+		t.Fatalf("blockdev: %v: %s", err, out)
+	}
+	t.Cleanup(func() { // the flag outlives the loop device's file
+		if out, err := exec.Command("blockdev", "--setrw", name).CombinedOutput(); err != nil {
+			t.Errorf("blockdev: %v: %s", err, out)
+		}
+	})
+	if _, err := (linux.Opener{}).Open(t.Context(), name); !errors.Is(err, disk.ErrReadOnly) {
+		t.Errorf("open: %v; want ErrReadOnly", err)
+	}
+}
