@@ -7,8 +7,10 @@
 // boot loader, kernel command line or agent flag ever carries a token. It always has Size bytes: a prebuilt ISO holds a region of that size which is
 // replaced while it is read, and nothing is built per host.
 //
-// Invariants: Encode is deterministic; len(Encode(c)) == Size; Decode(Encode(c)) == c.
+// Invariants: Encode is deterministic; len(Encode(c)) == Size; Decode(Encode(c)) equals c.
 package medium
+
+import "time"
 
 // Config is what a boot medium (virtual CD or network boot) tells the agent. It travels as one JSON file, Path, in a cpio archive that the
 // boot loader appends to the agent's ramdisk, so that virtual media and network boot hand it over in the same way.
@@ -23,6 +25,9 @@ type Config struct {
 	MACAddress string `json:"macAddress,omitempty"`
 	// NetworkData is an OpenStack network_data.json; empty: DHCP on every NIC with a link.
 	NetworkData string `json:"networkData,omitempty"`
+	// IssuedAt is when the boot window opened. An agent whose clock is far from it takes it as the time, so that a dead clock battery does not make every
+	// certificate invalid. Zero: not known.
+	IssuedAt time.Time `json:"issuedAt,omitzero"`
 }
 
 // Path is the file's path in the agent's root file system.
