@@ -194,10 +194,10 @@ func (a Address) HostPort() string {
 			port = 443
 		}
 	}
-	return netip2hostport(a.Host, port)
+	return joinHostPort(a.Host, port)
 }
 
-func netip2hostport(host string, port uint16) string {
+func joinHostPort(host string, port uint16) string {
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
@@ -210,17 +210,19 @@ func (a Address) BaseURL() string {
 	if a.Insecure {
 		scheme = "http"
 	}
-	return (&url.URL{Scheme: scheme, Host: a.urlHost()}).String()
+	return scheme + "://" + a.urlHost()
 }
 
+// urlHost is host and port as a URL has them: a zone's percent sign is escaped (RFC 6874 §2).
 func (a Address) urlHost() string {
+	host := strings.Replace(a.Host, "%", "%25", 1)
 	if a.Port != 0 {
-		return netip2hostport(a.Host, a.Port)
+		return joinHostPort(host, a.Port)
 	}
-	if strings.Contains(a.Host, ":") {
-		return "[" + a.Host + "]"
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
 	}
-	return a.Host
+	return host
 }
 
 // String is the address in its one canonical form; ParseAddress of it gives the same Address.
@@ -233,6 +235,5 @@ func (a Address) String() string {
 			scheme += "+https"
 		}
 	}
-	host := a.urlHost()
-	return scheme + "://" + host + a.SystemPath
+	return scheme + "://" + a.urlHost() + a.SystemPath
 }
