@@ -1,6 +1,8 @@
 package journey
 
 import (
+	"time"
+
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
@@ -25,7 +27,13 @@ type SetPower struct {
 	Soft bool
 }
 
-// OpenWindow mints a token and makes the BootWindow of a boot; an open window of another boot of this host is deleted first.
+// Restart resets a machine whose power may not be turned off (spec.disablePowerOff).
+type Restart struct {
+	Soft bool
+}
+
+// OpenWindow mints a token and makes the BootWindow of a boot; an open window of another boot of this host is deleted first. An open window of this boot is left as
+// it is.
 type OpenWindow struct {
 	BootID  string
 	Purpose ingot.BootPurpose
@@ -34,7 +42,8 @@ type OpenWindow struct {
 	ClosesInSeconds int64
 }
 
-// StartAgent makes the machine boot the agent once: medium inserted or network override set, firmware mode set, power-cycled.
+// StartAgent makes the machine boot the agent once: medium inserted or network override set, firmware mode set, power-cycled. It is asked for only while the
+// window of BootID is open and its token was not traded, so that repeating it does no harm.
 type StartAgent struct {
 	BootID string
 	Method ingot.BootMethod
@@ -47,13 +56,15 @@ type RunStep struct {
 	Kind step.Kind
 	// Claim is the disk that a write may touch; nil for others.
 	Claim *ingot.DiskClaim
+	// Deadline is when the step is given up.
+	Deadline time.Time
 }
 
 // CloseWindow deletes the host's windows and ejects the medium. It never changes the power state.
 type CloseWindow struct{}
 
-// BootDisk makes the machine boot from its disk from now on: medium ejected, override cleared, window closed, power-cycled into the disk (or only turned on
-// when it is off).
+// BootDisk makes the machine boot from its disk from now on: medium ejected, override cleared, windows of other boots closed, power-cycled into the disk (or only turned on
+// when it is off). Its own window, of purpose first-boot, was opened before and stays.
 type BootDisk struct {
 	BootID string
 	Mode   metal3.BootMode
@@ -64,13 +75,15 @@ type SaveHardware struct {
 	Hardware *metal3.HardwareDetails
 }
 
-// Release lets the host go: windows, tokens and the Secret's finalizer are removed. The controller removes the host's finalizer after it.
+// Release lets the host go: windows, tokens and the Secret's finalizer are removed. The controller removes the host's finalizer after it, since
+// the decision has RemoveFinalizer set.
 type Release struct{}
 
 // Name implements Action.
 func (Verify) Name() string       { return "verify BMC" }
 func (ReadPower) Name() string    { return "read power" }
 func (SetPower) Name() string     { return "set power" }
+func (Restart) Name() string      { return "restart machine" }
 func (OpenWindow) Name() string   { return "open boot window" }
 func (StartAgent) Name() string   { return "boot agent" }
 func (a RunStep) Name() string    { return string(a.Kind) }
@@ -87,7 +100,7 @@ type ActionResult struct {
 	BootID string
 	// Failure is nil when it went well.
 	Failure *step.Failure
-	// BMC is the result of Verify.
+	// BMC is the result of Verify. The address and certificate fields are those that it used.
 	BMC *ingot.BMCStatus
 	// Power is the result of Verify, ReadPower and SetPower.
 	Power *PowerReading

@@ -43,7 +43,7 @@ type Facts struct {
 	// Agent is the agent that is connected for Record.Boot, nil for none.
 	Agent *AgentFacts
 	// Result is the result of the action that the last decision asked for, nil when there is none since the last pass or this process
-	// started after it.
+	// started after it. It is kept until a pass that saw it has written all its objects. No decision is made while an action of this host is under way.
 	Result *ActionResult
 	// Site is how this partition boots machines.
 	Site Site
@@ -92,6 +92,8 @@ type AgentFacts struct {
 	// StepID and Phase say what it is at: "" with step.Idle.
 	StepID string
 	Phase  step.Phase
+	// WantedID is the step that the last RunStep of this process handed out; empty for none, and after a restart.
+	WantedID string
 	// Outcome is set with step.Finished.
 	Outcome *step.Outcome
 	// Progress of the running step, nil for none.

@@ -13,7 +13,8 @@ type OutcomeKind string
 
 // The outcomes.
 const (
-	// Wait: nothing to do until something happens; Reason says what, NextAttempt when to look again at the latest.
+	// Wait: nothing to do until something happens; Reason says what, NextAttempt when to look again at the latest. With a zero
+	// NextAttempt only the objects change in this pass, and the next one follows at once.
 	Wait OutcomeKind = "wait"
 	// Act: do Decision.Action now, then decide again.
 	Act OutcomeKind = "step"
@@ -32,11 +33,15 @@ type Outcome struct {
 	Message, Fix string
 	// Deadline is when the wait counts as failed; zero for none.
 	Deadline time.Time
-	// NextAttempt is when to decide again at the latest; zero: at once.
+	// NextAttempt is when to decide again at the latest; zero: at once (with an action: as soon as it ended).
 	NextAttempt time.Time
 }
 
 // Decision is one step forward. Host and Record are the objects to write (copies, changed or not) before Action is done.
+//
+// The order of writing is part of the contract: Record, then Host's metadata and spec (finalizer, annotations), then Host's status, then Action, then the
+// finalizer's removal. A conflict or an error ends the pass, and the next one starts from the objects as they are: every prefix of this order is a
+// state that decisions go on from. No decision changes Host's metadata or spec and its status at once.
 type Decision struct {
 	Host    *metal3.BareMetalHost
 	Record  ingot.HostLifecycleStatus

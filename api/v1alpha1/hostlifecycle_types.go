@@ -57,8 +57,16 @@ type HostLifecycleStatus struct {
 	// Timeline is what was done, oldest first; the oldest entries are dropped beyond 64.
 	// +kubebuilder:validation:MaxItems=64
 	Timeline []TimelineEntry `json:"timeline,omitempty"`
-	// PowerCycle carries a reboot under way over restarts: which annotation asked for it and how far it is.
+	// Reboot carries a reboot under way over restarts: which annotation asked for it and how far it is.
 	Reboot *RebootStatus `json:"reboot,omitempty"`
+	// PowerChange is the change of power under way, nil when none is.
+	PowerChange *PowerChange `json:"powerChange,omitempty"`
+	// Failure is the last failure that was not overcome yet, nil when none is.
+	Failure *FailureStatus `json:"failure,omitempty"`
+	// ImageFailures counts the failures in a row of one image.
+	ImageFailures *ImageFailures `json:"imageFailures,omitempty"`
+	// CleanedAt is when the wipe of every disk was proved (see wipes); nil since something may have been written to one.
+	CleanedAt *metav1.Time `json:"cleanedAt,omitempty"`
 }
 
 // OutcomeStatus is a decision in words: the closed set of journey.OutcomeKind.
@@ -121,18 +129,28 @@ type BMCStatus struct {
 	Capabilities    []string    `json:"capabilities,omitempty"`
 	Quirks          []string    `json:"quirks,omitempty"`
 	ProbedAt        metav1.Time `json:"probedAt,omitempty"`
+	// Address and CertificateVerificationDisabled are what the probe used (spec.bmc of the BareMetalHost): another one is probed again.
+	Address                         string `json:"address,omitempty"`
+	CertificateVerificationDisabled bool   `json:"certificateVerificationDisabled,omitempty"`
 }
 
-// BootStatus is one boot of the agent on this host.
+// BootStatus is one boot of this host: of the agent, or of the image that was written.
 type BootStatus struct {
 	// ID names the boot and its BootWindow.
 	ID string `json:"id"`
-	// StartedAt is when the machine was told to boot it, nil before.
+	// Purpose is what is booted; empty means the agent.
+	// +optional
+	Purpose BootPurpose `json:"purpose,omitempty"`
+	// StartedAt is when the machine was first told to boot it, nil before. It is written before the BMC is asked.
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+	// ConfirmedAt is when the BMC had accepted all of it, nil before.
+	ConfirmedAt *metav1.Time `json:"confirmedAt,omitempty"`
 	// EnrolledAt is when the agent traded its token, nil before.
 	EnrolledAt *metav1.Time `json:"enrolledAt,omitempty"`
 	// Attempt counts the boots of this stage from 1.
 	Attempt int32 `json:"attempt,omitempty"`
+	// Steps counts the steps that were handed out in this boot, so that every step's ID is new.
+	Steps int32 `json:"steps,omitempty"`
 }
 
 // DiskClaim says which disk may be written, and by which step.
@@ -197,4 +215,39 @@ type RebootStatus struct {
 	OffRequestedAt *metav1.Time `json:"offRequestedAt,omitempty"`
 	// OffAt is when the machine was seen off, nil before.
 	OffAt *metav1.Time `json:"offAt,omitempty"`
+}
+
+// PowerChange is a change of power that was asked for and not seen yet.
+type PowerChange struct {
+	// Want is on or off.
+	Want string `json:"want"`
+	// Soft: the operating system was asked.
+	Soft bool `json:"soft,omitempty"`
+	// RequestedAt is when the BMC was first asked in this way.
+	RequestedAt metav1.Time `json:"requestedAt"`
+}
+
+// FailureStatus is a failure that was not overcome yet, and when the next attempt is due.
+type FailureStatus struct {
+	// Stage is the provisioning state that it happened in.
+	Stage string `json:"stage"`
+	// Kind is one of step.FailureKind.
+	Kind string `json:"kind"`
+	// Fix is what a person can do, may be empty. The message is the BareMetalHost's status.errorMessage.
+	Fix string `json:"fix,omitempty"`
+	// At is when it happened; NextAttempt when it is tried again.
+	At          metav1.Time `json:"at"`
+	NextAttempt metav1.Time `json:"nextAttempt"`
+	// Generation is the BareMetalHost's at that time: a change of its spec ends the wait.
+	Generation int64 `json:"generation,omitempty"`
+	// CredentialsVersion is the BMC Secret's resource version at that time: a change of it ends the wait.
+	CredentialsVersion string `json:"credentialsVersion,omitempty"`
+}
+
+// ImageFailures counts the failures of one image on this host.
+type ImageFailures struct {
+	// Image tells images apart: a digest over URL, checksum and format.
+	Image string `json:"image"`
+	// Count is how often in a row it failed.
+	Count int32 `json:"count"`
 }
