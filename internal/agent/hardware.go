@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/ingotmetal/ingot/internal/driver/disk"
 	"github.com/ingotmetal/ingot/matrix"
 	"github.com/ingotmetal/ingot/step"
 )
@@ -13,13 +14,19 @@ import (
 // simulated machine.
 type Hardware struct {
 	Inspector Inspector
-	Power     Power
+	// Disks opens the disks by the names that Inspector gives them.
+	Disks disk.Opener
+	Power Power
 }
 
 // Inspector lists the hardware.
 type Inspector interface {
 	// Inspect gives the whole inventory, disks included. It may take some seconds, since it listens for LLDP.
 	Inspect(ctx context.Context) (step.Inventory, error)
+	// Disks lists the disks alone, fresh and at once; it is asked again right before a destructive step.
+	Disks(ctx context.Context) ([]step.Disk, error)
+	// MACAddresses gives those of all NICs, lower case, at once; the enrolment names them.
+	MACAddresses(ctx context.Context) ([]string, error)
 }
 
 // Power ends the agent with the machine.
