@@ -1,0 +1,65 @@
+package netboot
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// CommandLine is all that the agent's kernel is told on its command line. It has no free text: what a boot needs to know of its host is on the boot medium
+// (package medium), and nobody's words can reach GRUB, iPXE or the kernel.
+type CommandLine struct {
+	// Consoles, in the kernel's order: the last one is /dev/console. For example "tty0", "ttyS0,115200n8".
+	Consoles []Console `json:"consoles"`
+	// PanicSeconds is the time from a kernel panic to the reboot; 0: wait for ever, so that the text on the screen stays.
+	PanicSeconds int `json:"panicSeconds,omitempty"`
+	// Quiet leaves out all kernel messages but errors.
+	Quiet bool `json:"quiet,omitempty"`
+}
+
+// Console is a kernel console, in the kernel's own words (Linux, Documentation/admin-guide/serial-console.rst).
+type Console string
+
+var consolePattern = regexp.MustCompile(`^(tty[0-9]{1,2}|tty(S|AMA|USB)[0-9]{1,2}(,[0-9]{3,7}[noe][78]r?)?|hvc[0-9])$`)
+
+// maxConsoles keeps the line far below the kernel's limit of 2048 bytes (x86, COMMAND_LINE_SIZE).
+const maxConsoles = 8
+
+// DefaultCommandLine shows on the screen and on the first serial port, which is what most BMCs redirect.
+func DefaultCommandLine() CommandLine {
+	return CommandLine{Consoles: []Console{"tty0", "ttyS0,115200n8"}, PanicSeconds: 60}
+}
+
+// Validate says what is wrong with it, nil for nothing.
+func (c CommandLine) Validate() error {
+	if len(c.Consoles) > maxConsoles {
+		return fmt.Errorf("%d consoles, at most %d are possible", len(c.Consoles), maxConsoles)
+	}
+	for _, console := range c.Consoles {
+		if !consolePattern.MatchString(string(console)) {
+			return fmt.Errorf("console %q is not one; write for example tty0 or ttyS0,115200n8", console)
+		}
+	}
+	if c.PanicSeconds < 0 || c.PanicSeconds > 86400 {
+		return fmt.Errorf("panic seconds %d are not between 0 and 86400", c.PanicSeconds)
+	}
+	return nil
+}
+
+// String is the line. Of an invalid one it is empty, so that nothing unchecked can get into a boot loader's script.
+func (c CommandLine) String() string {
+	if c.Validate() != nil {
+		return ""
+	}
+	var words []string
+	for _, console := range c.Consoles {
+		words = append(words, "console="+string(console))
+	}
+	if c.PanicSeconds > 0 {
+		words = append(words, fmt.Sprintf("panic=%d", c.PanicSeconds))
+	}
+	if c.Quiet {
+		words = append(words, "quiet")
+	}
+	return strings.Join(words, " ")
+}
