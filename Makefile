@@ -1,6 +1,93 @@
 .DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# Pure Go everywhere: static programs, and one build cache for build and test. The race detector needs cgo: see `race`.
 export CGO_ENABLED := 0
+
+BIN      := bin
+CACHE    := $(CURDIR)/.cache
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT   := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+# The API server reports its own version to kubectl, which can't parse the default.
+K8S      := $(shell sed -n 's|^\tk8s.io/kubernetes v||p' go.mod)
+K8SMINOR := $(word 2,$(subst ., ,$(K8S)))
+LDFLAGS  := -s -w \
+  -X github.com/ingotmetal/ingot/internal/version.number=$(VERSION) \
+  -X github.com/ingotmetal/ingot/internal/version.commit=$(COMMIT) \
+  -X k8s.io/component-base/version.gitVersion=v$(K8S) \
+  -X k8s.io/component-base/version.gitMajor=1 \
+  -X k8s.io/component-base/version.gitMinor=$(K8SMINOR)
+
+# Packages whose tests start an API server, QEMU, or many machines: `make test` runs them, `make check` doesn't.
+SLOW := /test/ /bench/ /internal/controlplane /internal/install /internal/controller/ /internal/role/ \
+        /internal/agentimage /internal/bootmedia /internal/lab$$ /internal/lab/debian /internal/lab/qemu
+empty :=
+space := $(empty) $(empty)
+SLOW_PATTERN := $(subst $(space),|,$(strip $(SLOW)))
 
 .PHONY: help
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+.PHONY: packages
+packages:
+	@scripts/install-packages
+
+.PHONY: build
+build: ## build the programs into bin/
+	@mkdir -p $(BIN)
+	go build -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+
+.PHONY: agent
+agent: build packages ## build the agent's kernel, ramdisk and boot media into .cache/artifacts
+	$(BIN)/ingot image build-agent --output $(CACHE)/artifacts --cache $(CACHE)
+
+.PHONY: image
+image: build packages ## build the demo's Debian 12 image into .cache/images
+	$(BIN)/ingot image build-debian --output $(CACHE)/images --cache $(CACHE)
+
+.PHONY: lint
+lint: ## run the linters
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	  [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted" >&2; exit 1; }
+	go tool -modfile=tools/lint/go.mod golangci-lint run ./...
+
+.PHONY: check
+check: lint ## lint and the quick tests: the inner loop
+	go test $$(go list ./... | grep -vE '$(SLOW_PATTERN)')
+	cd api && go vet ./...
+
+.PHONY: test
+test: packages generated check agent image ## everything: check, the slow tests, and QEMU end to end
+	go test -timeout 30m -p 1 $$(go list ./... | grep -E '$(SLOW_PATTERN)' | grep -vE '/test/e2e|/bench/')
+	$(MAKE) e2e
+
+.PHONY: race
+race: ## the quick tests of the domain, the drivers and the agent under the race detector (needs gcc)
+	CGO_ENABLED=1 go test -race $$(CGO_ENABLED=1 go list ./... | grep -E '/(journey|lifecycle|discover|inspect|prepare|provision|run|clean|netboot|matrix|internal/driver|internal/agent|internal/server)' | grep -v '/internal/agentimage')
+
+.PHONY: e2e
+e2e: agent image ## one machine under QEMU by virtual media, one by PXE, from power-on to the installed Debian's report
+	INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) go test -count=1 -timeout 40m -v ./test/e2e/...
+
+.PHONY: demo
+demo: packages build ## a virtual server's whole life, from bare metal to Debian and back (INGOT_DEMO=fast: simulated)
+	@INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) scripts/demo
+
+.PHONY: bench
+bench: packages build ## print the figures: image writing against zstd|dd and qemu-img, 100 hosts, boot servers
+	@INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) scripts/bench
+
+.PHONY: generate
+generate: ## generate deep copies and CRDs
+	go generate ./...
+	gofmt -w api config
+
+.PHONY: generated
+generated: generate ## fail where the generated files differ from what is committed
+	@git diff --exit-code --stat -- api config || { echo "run make generate and commit" >&2; exit 1; }
+
+.PHONY: clean
+clean: ## remove what was built; caches stay
+	rm -rf $(BIN)
