@@ -1,0 +1,155 @@
+package redfish
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/ingotmetal/ingot/step"
+)
+
+// The property types below take whatever a BMC writes there: a wrong type reads as the zero value, because one property that a BMC got wrong must not hide the others.
+// What cannot be done without is checked where it is used.
+
+// text is a string; numbers and booleans are taken by their spelling.
+type text string
+
+// UnmarshalJSON never fails.
+func (t *text) UnmarshalJSON(b []byte) error {
+	var s string
+	switch {
+	case len(b) == 0 || b[0] == '{' || b[0] == '[' || string(b) == "null":
+		*t = ""
+	case json.Unmarshal(b, &s) == nil:
+		*t = text(s)
+	default:
+		*t = text(b)
+	}
+	return nil
+}
+
+// number is a number, also one in a string.
+type number float64
+
+// UnmarshalJSON never fails.
+func (n *number) UnmarshalJSON(b []byte) error {
+	f, err := strconv.ParseFloat(strings.Trim(string(b), `" `), 64)
+	if err != nil || f != f || f < 0 || f > 1<<62 {
+		f = 0
+	}
+	*n = number(f)
+	return nil
+}
+
+// flag is a boolean, also one in a string.
+type flag bool
+
+// UnmarshalJSON never fails.
+func (f *flag) UnmarshalJSON(b []byte) error {
+	*f = flag(strings.EqualFold(strings.Trim(string(b), `"`), "true"))
+	return nil
+}
+
+// link is the path of another resource; empty where there is none. Only path and query of what a BMC writes are kept: a link cannot lead to another host.
+type link string
+
+// UnmarshalJSON never fails.
+func (l *link) UnmarshalJSON(b []byte) error {
+	var object struct {
+		ID text `json:"@odata.id"`
+	}
+	var s string
+	*l = ""
+	if json.Unmarshal(b, &object) == nil {
+		*l = linkOf(string(object.ID))
+	} else if json.Unmarshal(b, &s) == nil {
+		*l = linkOf(s)
+	}
+	return nil
+}
+
+// linkOf keeps the path and query of a link; empty for what is no absolute path.
+func linkOf(s string) link {
+	u, err := url.Parse(s)
+	if err != nil || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") {
+		return ""
+	}
+	out := u.EscapedPath()
+	if u.RawQuery != "" {
+		out += "?" + u.RawQuery
+	}
+	return link(out)
+}
+
+// list is an array; a single value reads as a list of one, null as an empty one.
+type list[T any] []T
+
+// UnmarshalJSON fails only where T's does for all elements.
+func (l *list[T]) UnmarshalJSON(b []byte) error {
+	*l = nil
+	if string(b) == "null" {
+		return nil
+	}
+	var raw []json.RawMessage
+	if json.Unmarshal(b, &raw) != nil {
+		raw = []json.RawMessage{b}
+	}
+	for _, r := range raw {
+		var v T
+		if json.Unmarshal(r, &v) == nil {
+			*l = append(*l, v)
+		}
+	}
+	return nil
+}
+
+// object is a sub-object; another type in its place reads as the zero value.
+type object[T any] struct{ V T }
+
+// UnmarshalJSON never fails.
+func (o *object[T]) UnmarshalJSON(b []byte) error {
+	var v T
+	if len(b) > 0 && b[0] == '{' && json.Unmarshal(b, &v) == nil {
+		o.V = v
+	}
+	return nil
+}
+
+// decode reads a resource of the given schema name ("ComputerSystem") into a view.
+func decode(body []byte, where, schema string, into any) error {
+	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
+	unexpected := func(what string) error {
+		return faultf(step.Internal, "%s: expected a Redfish %s, got %s", where, schema, what)
+	}
+	switch {
+	case len(body) == 0:
+		return unexpected("an empty answer")
+	case body[0] == '<':
+		return unexpected("an HTML or XML page")
+	case !json.Valid(body):
+		return unexpected("broken JSON: " + clip(string(body), 80))
+	case body[0] != '{':
+		return unexpected("JSON that is no object: " + clip(string(body), 80))
+	}
+	var head struct {
+		Type text `json:"@odata.type"`
+		ID   text `json:"@odata.id"`
+		Own  text `json:"Id"`
+	}
+	if err := json.Unmarshal(body, &head); err != nil {
+		return unexpected("JSON that cannot be read: " + err.Error())
+	}
+	kind, _, _ := strings.Cut(strings.TrimPrefix(string(head.Type), "#"), ".")
+	switch {
+	case kind != "" && !strings.EqualFold(kind, schema):
+		return unexpected("a " + clip(string(head.Type), 60))
+	case kind == "" && head.ID == "" && head.Own == "":
+		return unexpected("an object without @odata.type, @odata.id and Id")
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return unexpected("values that cannot be read: " + err.Error())
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package redfish
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/ingotmetal/ingot/internal/driver/bmc"
+	"github.com/ingotmetal/ingot/step"
+)
+
+// Dial opens a connection to a BMC. Outside tests it is internal/driver/socket's dialer for matrix.PartitionToBMC.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Options are the driver's. The zero value of each but Dial is a sound default.
+type Options struct {
+	// Dial is required, unless Transport is given.
+	Dial   Dial
+	Logger *slog.Logger
+	// CallsPerSecond is the sustained budget of one BMC, which many BMCs need to stay alive; 0: 4. Burst is how many calls it may save up; 0: 24, enough
+	// for one probe. Concurrency is how many requests one BMC gets at a time; 0: 2.
+	CallsPerSecond float64
+	Burst          int
+	Concurrency    int
+	// CallTimeout bounds one HTTP request with its body, without the wait for the budget; 0: 30 s.
+	CallTimeout time.Duration
+	// MaxBodyBytes bounds an answer; 0: 4 MiB.
+	MaxBodyBytes int64
+	// PollInterval is how often a task, or a medium that is on its way, is looked at; 0: 2 s. FollowTimeout bounds how long; 0: 5 min.
+	PollInterval  time.Duration
+	FollowTimeout time.Duration
+	// IdleTimeout closes unused connections; 0: 30 s.
+	IdleTimeout time.Duration
+	// Transport replaces the whole network, for tests.
+	Transport http.RoundTripper
+}
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	o.CallsPerSecond = orDefault(o.CallsPerSecond, 4)
+	o.Burst = orDefault(o.Burst, 24)
+	o.Concurrency = orDefault(o.Concurrency, 2)
+	o.CallTimeout = orDefault(o.CallTimeout, 30*time.Second)
+	o.MaxBodyBytes = orDefault(o.MaxBodyBytes, 4<<20)
+	o.PollInterval = orDefault(o.PollInterval, 2*time.Second)
+	o.FollowTimeout = orDefault(o.FollowTimeout, 5*time.Minute)
+	o.IdleTimeout = orDefault(o.IdleTimeout, 30*time.Second)
+	return o
+}
+
+func orDefault[T int | int64 | float64 | time.Duration](v, d T) T {
+	if v <= 0 {
+		return d
+	}
+	return v
+}
+
+// Driver implements bmc.Driver for Redfish.
+type Driver struct {
+	opts    Options
+	budgets budgets
+}
+
+// New makes a driver.
+func New(o Options) (*Driver, error) {
+	if o.Dial == nil && o.Transport == nil {
+		return nil, errors.New("redfish driver: no dialer given")
+	}
+	return &Driver{opts: o.withDefaults()}, nil
+}
+
+// Open logs in and probes what the BMC can do.
+func (d *Driver) Open(ctx context.Context, t bmc.Target) (bmc.Session, error) {
+	const op = "connect"
+	addr, err := bmc.ParseAddress(t.Address)
+	if err != nil {
+		return nil, &bmc.Error{Op: op, Address: t.Address, Kind: step.Invalid, Err: err, Fix: "correct spec.bmc.address"}
+	}
+	if addr.Protocol != bmc.Redfish {
+		return nil, &bmc.Error{
+			Op: op, Address: addr.String(), Kind: step.Unsupported, Err: errors.New("no driver for IPMI yet"),
+			Fix: "use the BMC's Redfish address, for example redfish-virtualmedia://" + addr.Host,
+		}
+	}
+	c, err := newClient(d, addr, t)
+	if err != nil {
+		return nil, wrap(op, addr.String(), err)
+	}
+	s, err := probe(ctx, c)
+	if err != nil {
+		c.logout(context.WithoutCancel(ctx))
+		return nil, wrap(op, addr.String(), err)
+	}
+	return s, nil
+}
+
+// Stats says how much a BMC was called, by the host and port that bmc.Address.HostPort gives.
+func (d *Driver) Stats(hostPort string) Stats { return d.budgets.stats(hostPort) }
+
+// ForgetBudget drops the counters and the budget of a BMC that is gone.
+func (d *Driver) ForgetBudget(hostPort string) { d.budgets.forget(hostPort) }

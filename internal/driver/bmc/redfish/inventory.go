@@ -1,0 +1,186 @@
+package redfish
+
+import (
+	"context"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/stmcginnis/gofish/redfish"
+
+	"github.com/ingotmetal/ingot/internal/driver/bmc"
+)
+
+// inventory implements bmc.Inventory. What a BMC does not have is left empty; only a BMC that stops answering is an error.
+type inventory struct{ s *service }
+
+// maxParts bounds how many processors, interfaces, storage controllers and drives are read one by one.
+const maxParts = 128
+
+// Read implements bmc.Inventory.
+func (i *inventory) Read(ctx context.Context) (bmc.Hardware, error) {
+	hw, err := i.read(ctx)
+	return hw, i.s.wrap("read inventory", err)
+}
+
+func (i *inventory) read(ctx context.Context) (bmc.Hardware, error) {
+	var sys computerSystem
+	if _, err := i.s.c.get(ctx, i.s.system, "ComputerSystem", &sys); err != nil {
+		return bmc.Hardware{}, err
+	}
+	hw := bmc.Hardware{
+		Manufacturer: plate(sys.Manufacturer), ProductName: plate(sys.Model), SerialNumber: plate(sys.SerialNumber), UUID: strings.ToLower(plate(sys.UUID)),
+		BIOSVersion: plate(sys.BiosVersion), ReadAt: time.Now().UTC(),
+		MemoryMebibytes: int(math.Round(float64(min(sys.MemorySummary.V.TotalSystemMemoryGiB, 1<<30)) * 1024)),
+	}
+	for _, read := range []func(context.Context, computerSystem, *bmc.Hardware) error{i.processors, i.interfaces, i.drives} {
+		if err := read(ctx, sys, &hw); err != nil {
+			return bmc.Hardware{}, err
+		}
+	}
+	return hw, nil
+}
+
+// plate is a text of the maker's plate, made fit for one line.
+func plate(t text) string { return clip(string(t), 200) }
+
+// each reads the members of a collection, and skips what is not there.
+func (i *inventory) each(ctx context.Context, path link, collection string, read func(member) error) error {
+	if path == "" {
+		return nil
+	}
+	members, err := i.s.c.members(ctx, path, collection)
+	if err != nil {
+		return unlessAbsent(err)
+	}
+	for _, m := range members[:min(len(members), maxParts)] {
+		if err := unlessAbsent(read(m)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func unlessAbsent(err error) error {
+	if absent(err) {
+		return nil
+	}
+	return err
+}
+
+// processors counts logical processors: threads, or cores where the BMC knows no threads.
+func (i *inventory) processors(ctx context.Context, sys computerSystem, hw *bmc.Hardware) error {
+	sum := sys.ProcessorSummary.V
+	hw.CPUModel, hw.CPUCount = plate(sum.Model), int(sum.LogicalProcessorCount)
+	if hw.CPUCount > 0 && hw.CPUModel != "" {
+		return nil
+	}
+	counted := 0
+	err := i.each(ctx, sys.Processors, "ProcessorCollection", func(m member) error {
+		var p struct {
+			ProcessorType, Model     text
+			TotalCores, TotalThreads number
+		}
+		if err := i.s.c.read(ctx, m, "Processor", &p); err != nil {
+			return err
+		}
+		if p.ProcessorType != "" && redfish.ProcessorType(p.ProcessorType) != redfish.CPUProcessorType {
+			return nil
+		}
+		counted += int(max(p.TotalThreads, p.TotalCores))
+		if hw.CPUModel == "" {
+			hw.CPUModel = plate(p.Model)
+		}
+		return nil
+	})
+	if hw.CPUCount == 0 {
+		hw.CPUCount = counted
+	}
+	if hw.CPUCount == 0 {
+		hw.CPUCount = int(sum.Count)
+	}
+	return err
+}
+
+func (i *inventory) interfaces(ctx context.Context, sys computerSystem, hw *bmc.Hardware) error {
+	return i.each(ctx, sys.EthernetInterfaces, "EthernetInterfaceCollection", func(m member) error {
+		var n struct {
+			Own                                   text `json:"Id"`
+			MACAddress, PermanentMACAddress, Link text
+			LinkStatus                            text
+			SpeedMbps                             number
+		}
+		if err := i.s.c.read(ctx, m, "EthernetInterface", &n); err != nil {
+			return err
+		}
+		mac := n.PermanentMACAddress
+		if mac == "" {
+			mac = n.MACAddress
+		}
+		if mac == "" {
+			return nil
+		}
+		hw.NICs = append(hw.NICs, bmc.NIC{
+			Name: plate(n.Own), MAC: strings.ToLower(plate(mac)), SpeedMbps: int(min(n.SpeedMbps, 1<<30)),
+			LinkUp: redfish.LinkStatus(n.LinkStatus) == redfish.LinkUpLinkStatus,
+		})
+		return nil
+	})
+}
+
+func (i *inventory) drives(ctx context.Context, sys computerSystem, hw *bmc.Hardware) error {
+	err := i.each(ctx, sys.Storage, "StorageCollection", func(m member) error {
+		var st struct{ Drives list[link] }
+		if err := i.s.c.read(ctx, m, "Storage", &st); err != nil {
+			return err
+		}
+		for _, path := range st.Drives {
+			if path == "" || len(hw.Disks) >= maxParts {
+				continue
+			}
+			if err := unlessAbsent(i.drive(ctx, path, hw)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil || len(hw.Disks) > 0 {
+		return err
+	}
+	return i.each(ctx, sys.SimpleStorage, "SimpleStorageCollection", func(m member) error {
+		var st struct {
+			Devices list[struct {
+				Name, Model   text
+				CapacityBytes number
+			}]
+		}
+		if err := i.s.c.read(ctx, m, "SimpleStorage", &st); err != nil {
+			return err
+		}
+		for _, d := range st.Devices[:min(len(st.Devices), maxParts)] {
+			hw.Disks = append(hw.Disks, bmc.Disk{Name: plate(d.Name), Model: plate(d.Model), SizeBytes: int64(d.CapacityBytes)})
+		}
+		return nil
+	})
+}
+
+func (i *inventory) drive(ctx context.Context, path link, hw *bmc.Hardware) error {
+	var d struct {
+		Own                             text `json:"Id"`
+		Name, Model, SerialNumber       text
+		MediaType                       text
+		CapacityBytes, RotationSpeedRPM number
+	}
+	if _, err := i.s.c.get(ctx, path, "Drive", &d); err != nil {
+		return err
+	}
+	name := d.Name
+	if name == "" {
+		name = d.Own
+	}
+	hw.Disks = append(hw.Disks, bmc.Disk{
+		Name: plate(name), Model: plate(d.Model), SerialNumber: plate(d.SerialNumber), SizeBytes: int64(d.CapacityBytes),
+		Rotational: redfish.MediaType(d.MediaType) == redfish.HDDMediaType || d.RotationSpeedRPM > 0,
+	})
+	return nil
+}

@@ -1,0 +1,160 @@
+package redfish
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/stmcginnis/gofish/redfish"
+
+	"github.com/ingotmetal/ingot/internal/driver/bmc"
+	"github.com/ingotmetal/ingot/step"
+)
+
+// power implements bmc.Power.
+type power struct {
+	s      *service
+	target link
+	// types are the reset types that the BMC lists; empty where it lists none, then all are tried.
+	types []redfish.ResetType
+}
+
+func probePower(ctx context.Context, s *service, sys computerSystem) (*power, error) {
+	reset := sys.Actions.V.Reset.V
+	p := &power{s: s, target: reset.path(), types: reset.ResetTypes}
+	if p.target == "" {
+		return nil, faultf(step.Unsupported, "the system %s has no reset action, so its power cannot be switched", s.system).
+			withFix("check the BMC account's privileges and the BMC's licence")
+	}
+	if len(p.types) == 0 && reset.Info != "" {
+		values, err := s.parameterValues(ctx, linkOf(string(reset.Info)), "ResetType")
+		if err != nil && !absent(err) {
+			return nil, err
+		}
+		for _, v := range values {
+			p.types = append(p.types, redfish.ResetType(v))
+		}
+	}
+	return p, nil
+}
+
+// parameterValues reads what an ActionInfo allows for a parameter.
+func (s *service) parameterValues(ctx context.Context, info link, name text) ([]text, error) {
+	if info == "" {
+		return nil, nil
+	}
+	var view actionInfo
+	if _, err := s.c.get(ctx, info, "ActionInfo", &view); err != nil {
+		return nil, err
+	}
+	for _, p := range view.Parameters {
+		if p.Name == name {
+			return p.AllowableValues, nil
+		}
+	}
+	return nil, nil
+}
+
+// State implements bmc.Power.
+func (p *power) State(ctx context.Context) (bmc.PowerState, error) {
+	state, err := p.read(ctx)
+	return state, p.s.wrap("read power state", err)
+}
+
+func (p *power) read(ctx context.Context) (bmc.PowerState, error) {
+	var sys computerSystem
+	if _, err := p.s.c.get(ctx, p.s.system, "ComputerSystem", &sys); err != nil {
+		return "", err
+	}
+	switch redfish.PowerState(sys.PowerState) {
+	case redfish.OnPowerState, redfish.PausedPowerState:
+		return bmc.On, nil
+	case redfish.OffPowerState:
+		return bmc.Off, nil
+	case redfish.PoweringOnPowerState:
+		return bmc.PoweringOn, nil
+	case redfish.PoweringOffPowerState:
+		return bmc.PoweringOff, nil
+	case "":
+		return "", faultf(step.Busy, "GET %s: the BMC does not say the power state (null or missing)", p.s.system)
+	}
+	return "", faultf(step.Internal, "GET %s: unknown power state %q, expected On, Off, PoweringOn or PoweringOff", p.s.system, clip(string(sys.PowerState), 40))
+}
+
+// choices are the reset types for an action, the best first. A graceful action never falls back to a forced one.
+func choices(a bmc.PowerAction) []redfish.ResetType {
+	switch a {
+	case bmc.PowerOn:
+		return []redfish.ResetType{redfish.OnResetType, redfish.ForceOnResetType, redfish.PushPowerButtonResetType}
+	case bmc.ForceOff:
+		return []redfish.ResetType{redfish.ForceOffResetType}
+	case bmc.GracefulOff:
+		return []redfish.ResetType{redfish.GracefulShutdownResetType, redfish.PushPowerButtonResetType}
+	case bmc.ForceRestart:
+		return []redfish.ResetType{redfish.ForceRestartResetType, redfish.PowerCycleResetType}
+	case bmc.PowerCycle:
+		return []redfish.ResetType{redfish.PowerCycleResetType, redfish.ForceRestartResetType}
+	}
+	return nil
+}
+
+func (p *power) pick(a bmc.PowerAction) (redfish.ResetType, error) {
+	wanted := choices(a)
+	for _, t := range wanted {
+		if len(p.types) == 0 || slices.Contains(p.types, t) {
+			return t, nil
+		}
+	}
+	return "", faultf(step.Unsupported, "the BMC has no reset type for %q: it has %v, one of %v is needed", a, p.types, wanted)
+}
+
+// soft is the reset type of a graceful power-off; empty where there is none.
+func (p *power) soft() redfish.ResetType {
+	t, err := p.pick(bmc.GracefulOff)
+	if err != nil {
+		return ""
+	}
+	return t
+}
+
+// Do implements bmc.Power. The state is read first: what is already so is not asked for again, since a button pressed twice undoes itself, and a restart of a
+// machine that is off, which BMCs refuse, turns it on.
+func (p *power) Do(ctx context.Context, a bmc.PowerAction) error {
+	op := "power " + string(a)
+	state, err := p.read(ctx)
+	if err != nil && bmc.KindOf(wrap(op, "", err)) != step.Busy {
+		return p.s.wrap(op, err)
+	}
+	known := err == nil
+	switch {
+	case known && state == goal(a):
+		return nil
+	case known && state == bmc.Off && (a == bmc.ForceRestart || a == bmc.PowerCycle):
+		a = bmc.PowerOn
+	}
+	kind, err := p.pick(a)
+	if err != nil {
+		return p.s.wrap(op, err)
+	}
+	_, err = p.s.c.do(ctx, request{method: http.MethodPost, path: p.target, body: map[string]any{"ResetType": kind}})
+	if status := statusOf(err); status >= 400 && status < 500 && goal(a) != "" {
+		// The machine may have got there by itself between the two calls.
+		if state, readErr := p.read(ctx); readErr == nil && state == goal(a) {
+			return nil
+		}
+	}
+	return p.s.wrap(op, err)
+}
+
+// goal is the state in which there is nothing left to do for an action; empty for restarts.
+func goal(a bmc.PowerAction) bmc.PowerState {
+	switch a {
+	case bmc.PowerOn:
+		return bmc.On
+	case bmc.ForceOff, bmc.GracefulOff:
+		return bmc.Off
+	case bmc.ForceRestart, bmc.PowerCycle:
+		return ""
+	}
+	return ""
+}

@@ -1,0 +1,146 @@
+package redfish
+
+import (
+	"regexp"
+	"time"
+
+	"github.com/stmcginnis/gofish/redfish"
+)
+
+// Quirk is one deviation of one make of BMC, as data. A row applies where all its patterns match; a probe finds the rest (allowable values, where the media are),
+// so only what cannot be found out by asking stands here.
+type Quirk struct {
+	// Name is what Identity.Quirks shows.
+	Name string
+	// Vendor matches ServiceRoot.Vendor or ComputerSystem.Manufacturer, Model the ComputerSystem's or the Manager's model, Firmware the
+	// Manager's FirmwareVersion. Empty matches everything; case does not matter.
+	Vendor, Model, Firmware string
+	// Reason says what was seen, and where it is written down.
+	Reason string
+	Effect Effect
+}
+
+// Effect is what a quirk switches. The effects of all matching rows are joined.
+type Effect struct {
+	// NoOnce: an override for one boot is not honoured; a continuous one is set instead, and the caller clears it.
+	NoOnce bool
+	// NeedsETag: every PATCH carries If-Match from the start, instead of after a refusal.
+	NeedsETag bool
+	// MediaImageOnly: InsertMedia takes the parameter Image and refuses all others.
+	MediaImageOnly bool
+	// MediaUnderSystems: where media are both under the manager and under the system, those of the system work.
+	MediaUnderSystems bool
+	// MediaFirst are the beginnings of the Ids of the virtual drives that take an image by URL; others are looked at only if none is there.
+	MediaFirst []string
+	// ImageStaysAfterEject: Image still names the last medium when nothing is connected; ConnectedVia tells.
+	ImageStaysAfterEject bool
+	// CDTargets are the boot sources that mean the virtual CD, the best first; those that the BMC does not list are skipped.
+	CDTargets []redfish.BootSourceOverrideTarget
+	// AlwaysMode: every boot override must name the firmware mode, else the BMC falls back to legacy.
+	AlwaysMode bool
+	// WaitAfterInsert is how long a medium that is reported as inserted is not yet seen by the firmware.
+	WaitAfterInsert time.Duration
+	// OneShotCD is the manager's attribute resource, below the manager's path, by which one boot from the virtual CD is asked for.
+	OneShotCD string
+}
+
+// Quirks is the table. The lab's simulator has a personality for each effect, so that the suite runs every one of them.
+func Quirks() []Quirk {
+	return []Quirk{
+		{
+			Name: "supermicro-insert-image-only", Vendor: "super ?micro",
+			Reason: "InsertMedia answers 400 PropertyUnknown to Inserted and WriteProtected (ansible-collections/community.general#4839)",
+			Effect: Effect{MediaImageOnly: true},
+		},
+		{
+			Name: "supermicro-image-stays", Vendor: "super ?micro",
+			Reason: "after EjectMedia Image keeps the old URL, only ConnectedVia says NotConnected (ansible-collections/community.general#6969, #7470)",
+			Effect: Effect{ImageStaysAfterEject: true},
+		},
+		{
+			Name: "supermicro-usbcd", Vendor: "super ?micro",
+			Reason: "in UEFI mode the virtual CD is the boot source UsbCd; Cd means a real drive. An override without a mode resets the mode to Legacy (as OpenStack Ironic's Redfish driver documents)",
+			Effect: Effect{CDTargets: []redfish.BootSourceOverrideTarget{usbCD, redfish.CdBootSourceOverrideTarget}, AlwaysMode: true},
+		},
+		{
+			Name: "lenovo-ext-slots", Vendor: "lenovo",
+			Reason: "XClarity lists up to ten drives; only EXT1 and following take a URL, RDOC and Remote are for uploads and the browser (lenovo/python-redfish-lenovo#21)",
+			Effect: Effect{MediaFirst: []string{"EXT"}},
+		},
+		{
+			Name: "lenovo-etag", Vendor: "lenovo",
+			Reason: "XClarity's own scripts send If-Match with every PATCH; without it some firmwares answer 412 (lenovo/python-redfish-lenovo). Media may be PATCH only (stmcginnis/gofish#529), which the probe finds",
+			Effect: Effect{NeedsETag: true},
+		},
+		{
+			Name: "fujitsu-etag", Vendor: "fujitsu|fsas",
+			Reason: "iRMC S5 and S6 answer a PATCH without If-Match by 412 or 428 (iRMC Redfish white paper, \"ETag handling\")",
+			Effect: Effect{NeedsETag: true},
+		},
+		{
+			Name: "fujitsu-slow-media", Vendor: "fujitsu|fsas",
+			Reason: "iRMC reports Inserted before the remote image is connected to the USB bus",
+			Effect: Effect{WaitAfterInsert: 5 * time.Second},
+		},
+		{
+			Name: "idrac-media-under-systems", Vendor: "dell", Firmware: `^([6-9]|[1-9]\d)\.`,
+			Reason: "since iDRAC9 6.x the media under Managers are deprecated in favour of those under Systems (iDRAC9 Redfish release notes)",
+			Effect: Effect{MediaUnderSystems: true},
+		},
+		{
+			Name: "idrac-virtual-cd-once", Vendor: "dell",
+			Reason: "boot source Cd means a physical drive; one boot from the virtual CD is asked for by the manager's attributes ServerBoot.1.FirstBootDevice=VCD-DVD and " +
+				"BootOnce (Dell's attribute registry; OpenStack Ironic's idrac boot interface does the same)",
+			Effect: Effect{OneShotCD: "/Oem/Dell/DellAttributes/"},
+		},
+		{
+			Name: "openbmc-slow-media", Vendor: "openbmc",
+			Reason: "bmcweb answers InsertMedia when the proxy was started; the USB gadget appears a moment later (openbmc/bmcweb, virtual_media.hpp)",
+			Effect: Effect{WaitAfterInsert: 2 * time.Second},
+		},
+	}
+}
+
+// quirksFor joins the effects of the rows that match.
+func quirksFor(vendor, manufacturer, model, managerModel, firmware string) (Effect, []string) {
+	var e Effect
+	var names []string
+	for _, q := range Quirks() {
+		if !matches(q.Vendor, vendor, manufacturer) || !matches(q.Model, model, managerModel) || !matches(q.Firmware, firmware) {
+			continue
+		}
+		names = append(names, q.Name)
+		e = e.join(q.Effect)
+	}
+	return e, names
+}
+
+func matches(pattern string, values ...string) bool {
+	if pattern == "" {
+		return true
+	}
+	// The patterns are the table's own; a test compiles all of them.
+	re := regexp.MustCompile("(?i)" + pattern)
+	for _, v := range values {
+		if re.MatchString(v) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e Effect) join(o Effect) Effect {
+	e.NoOnce = e.NoOnce || o.NoOnce
+	e.NeedsETag = e.NeedsETag || o.NeedsETag
+	e.MediaImageOnly = e.MediaImageOnly || o.MediaImageOnly
+	e.MediaUnderSystems = e.MediaUnderSystems || o.MediaUnderSystems
+	e.MediaFirst = append(e.MediaFirst, o.MediaFirst...)
+	e.ImageStaysAfterEject = e.ImageStaysAfterEject || o.ImageStaysAfterEject
+	e.CDTargets = append(e.CDTargets, o.CDTargets...)
+	e.AlwaysMode = e.AlwaysMode || o.AlwaysMode
+	e.WaitAfterInsert = max(e.WaitAfterInsert, o.WaitAfterInsert)
+	if o.OneShotCD != "" {
+		e.OneShotCD = o.OneShotCD
+	}
+	return e
+}

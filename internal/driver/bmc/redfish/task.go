@@ -1,0 +1,108 @@
+package redfish
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stmcginnis/gofish/redfish"
+
+	"github.com/ingotmetal/ingot/step"
+)
+
+// follow waits for the end of what a 202 answer began (DSP0266 §12.2). It returns false where the BMC said nothing by which the end could be known, so that the
+// caller has to look at the result itself.
+func (c *client) follow(ctx context.Context, a *answer, mask ...string) (bool, error) {
+	if a.status != http.StatusAccepted {
+		return true, nil
+	}
+	path := linkOf(a.header.Get("Location"))
+	if path == "" {
+		var t task
+		if json.Unmarshal(a.body, &t) == nil {
+			path = linkOf(string(t.TaskMonitor))
+			if path == "" {
+				path = t.ID
+			}
+		}
+	}
+	if path == "" {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, c.opts.FollowTimeout, faultf(step.Timeout, "task %s did not end within %s", path, c.opts.FollowTimeout))
+	defer cancel()
+	for polls := 0; ; polls++ {
+		ended, wait, err := c.poll(ctx, path, mask)
+		switch {
+		case polls > 0 && (statusOf(err) == http.StatusNotFound || statusOf(err) == http.StatusGone):
+			// The task was seen, ended, and was cleared away before we looked again.
+			return false, nil
+		case err != nil || ended:
+			return true, err
+		}
+		if err := c.sleep(ctx, wait); err != nil {
+			return true, err
+		}
+	}
+}
+
+// poll looks at a task or a task monitor once.
+func (c *client) poll(ctx context.Context, path link, mask []string) (ended bool, wait time.Duration, err error) {
+	a, err := c.do(ctx, request{method: http.MethodGet, path: path, mask: mask})
+	if err != nil {
+		return false, 0, err
+	}
+	wait = c.opts.PollInterval
+	if s, err := strconv.Atoi(a.header.Get("Retry-After")); err == nil && s > 0 && s <= 60 {
+		wait = max(wait, time.Duration(s)*time.Second)
+	}
+	var t task
+	if len(a.body) == 0 || json.Unmarshal(a.body, &t) != nil || t.TaskState == "" {
+		// A task monitor answers 202 while the task runs, and then what the request would have been answered without a task.
+		return a.status != http.StatusAccepted, wait, nil
+	}
+	state := redfish.TaskState(t.TaskState)
+	switch {
+	case state == redfish.CompletedTaskState:
+		if strings.EqualFold(string(t.TaskStatus), "Critical") {
+			return true, 0, taskFailed(path, t, mask)
+		}
+		return true, 0, nil
+	case slices.Contains([]redfish.TaskState{redfish.ExceptionTaskState, redfish.KilledTaskState, redfish.CancelledTaskState, redfish.InterruptedTaskState}, state):
+		return true, 0, taskFailed(path, t, mask)
+	}
+	return false, wait, nil
+}
+
+func taskFailed(path link, t task, mask []string) error {
+	var words []string
+	for _, m := range t.TaskMessages {
+		if m.Message != "" {
+			words = append(words, string(m.Message))
+		}
+	}
+	said := strings.Join(words, "; ")
+	for _, secret := range mask {
+		said = strings.ReplaceAll(said, secret, "***")
+	}
+	if said == "" {
+		said = "the BMC gives no reason"
+	}
+	return faultf(step.Internal, "task %s ended as %s: %s", path, clip(string(t.TaskState), 40), clip(said, maxSaid))
+}
+
+// sleep waits, and says why where the context ends first.
+func (c *client) sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return gaveUp(ctx)
+	}
+}
