@@ -93,6 +93,8 @@ const (
 	GracefulOff  PowerAction = "graceful-off"
 	ForceRestart PowerAction = "force-restart"
 	PowerCycle   PowerAction = "power-cycle"
+	// GracefulRestart asks the operating system; Unsupported where the BMC cannot.
+	GracefulRestart PowerAction = "graceful-restart"
 )
 
 // Power reads and changes the power state.

@@ -94,6 +94,8 @@ func choices(a bmc.PowerAction) []redfish.ResetType {
 		return []redfish.ResetType{redfish.ForceRestartResetType, redfish.PowerCycleResetType}
 	case bmc.PowerCycle:
 		return []redfish.ResetType{redfish.PowerCycleResetType, redfish.ForceRestartResetType}
+	case bmc.GracefulRestart:
+		return []redfish.ResetType{redfish.GracefulRestartResetType}
 	}
 	return nil
 }
@@ -129,7 +131,7 @@ func (p *power) Do(ctx context.Context, a bmc.PowerAction) error {
 	switch {
 	case known && state == goal(a):
 		return nil
-	case known && state == bmc.Off && (a == bmc.ForceRestart || a == bmc.PowerCycle):
+	case known && state == bmc.Off && goal(a) == "":
 		a = bmc.PowerOn
 	}
 	kind, err := p.pick(a)
@@ -153,7 +155,7 @@ func goal(a bmc.PowerAction) bmc.PowerState {
 		return bmc.On
 	case bmc.ForceOff, bmc.GracefulOff:
 		return bmc.Off
-	case bmc.ForceRestart, bmc.PowerCycle:
+	case bmc.ForceRestart, bmc.PowerCycle, bmc.GracefulRestart:
 		return ""
 	}
 	return ""
