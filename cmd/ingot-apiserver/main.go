@@ -1,0 +1,102 @@
+// Command ingot-apiserver is the embedded Kubernetes API with Ingot's and Metal3's kinds installed. It is a program of its own because Kubernetes and etcd are
+// most of its size; every other role only talks to it.
+//
+// When it is ready it prints one line on standard output: "ready" and the URL. Everything else goes to standard error, as JSON.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+
+	"github.com/ingotmetal/ingot/internal/controlplane"
+	"github.com/ingotmetal/ingot/internal/install"
+)
+
+type flags struct {
+	dataDir   string
+	bind      string
+	advertise []string
+	memory    int64
+	gcPercent int
+	verbose   bool
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := command().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ingot-apiserver:", err)
+		os.Exit(1)
+	}
+}
+
+func command() *cobra.Command {
+	var f flags
+	cmd := &cobra.Command{
+		Use:           "ingot-apiserver",
+		Short:         "Run the embedded Kubernetes API",
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), f) },
+	}
+	cmd.Flags().StringVar(&f.dataDir, "data-dir", "", "folder of the store, the keys and the logs (required)")
+	cmd.Flags().StringVar(&f.bind, "bind", "127.0.0.1:6443", "address and port to listen on; port 0 takes a free one")
+	cmd.Flags().StringSliceVar(&f.advertise, "advertise", nil, "names and addresses that clients know this server by; the first one goes into the kubeconfig")
+	cmd.Flags().Int64Var(&f.memory, "memory-limit", 700, "MiB that the garbage collector aims to stay under")
+	cmd.Flags().IntVar(&f.gcPercent, "gc-percent", 50, "heap growth in percent that starts a collection")
+	cmd.Flags().BoolVar(&f.verbose, "verbose", false, "log Kubernetes' own informational messages")
+	_ = cmd.MarkFlagRequired("data-dir")
+	return cmd
+}
+
+func run(ctx context.Context, f flags) error {
+	log := newLogger(f.verbose)
+	// With Go's defaults the resident size grows to several times the live heap under bursts of writes.
+	debug.SetMemoryLimit(f.memory << 20)
+	debug.SetGCPercent(f.gcPercent)
+	dir, err := filepath.Abs(f.dataDir)
+	if err != nil {
+		return fmt.Errorf("find the data directory %q: %w", f.dataDir, err)
+	}
+	listener, err := net.Listen("tcp", f.bind)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", f.bind, err)
+	}
+	server, err := controlplane.Start(ctx, controlplane.Options{DataDir: dir, Listener: listener, Hosts: f.advertise, Prepare: prepare, Log: log})
+	if err != nil {
+		return err
+	}
+	log.Info("control plane ready", "url", server.URL)
+	fmt.Println("ready", server.URL)
+	err = server.Wait()
+	log.Info("control plane stopped", "err", err)
+	return err
+}
+
+func prepare(ctx context.Context, cfg *rest.Config) error {
+	return install.Apply(ctx, cfg, install.Options{})
+}
+
+// newLogger is JSON on standard error. Kubernetes says at "info" what matters to its developers only.
+func newLogger(verbose bool) *slog.Logger {
+	level := slog.LevelWarn
+	if verbose {
+		level = slog.LevelInfo
+	}
+	upstream := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	klog.SetSlogLogger(upstream.With("part", "kubernetes"))
+	return slog.New(slog.NewJSONHandler(os.Stderr, nil))
+}
