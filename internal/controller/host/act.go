@@ -1,0 +1,261 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/controller/host/agentbook"
+	"github.com/ingotmetal/ingot/internal/controller/host/bootwindow"
+	"github.com/ingotmetal/ingot/internal/driver/bmc"
+	"github.com/ingotmetal/ingot/journey"
+	"github.com/ingotmetal/ingot/step"
+)
+
+// act does one action. What needs the BMC runs beside the work queue (started is true) and wakes the host when it ended; the rest is done at once. An error is a broken
+// world (the API server), never a refusal: those are failures in the result.
+func (r *Reconciler) act(ctx context.Context, v *view, a journey.Action, now time.Time) (started bool, err error) {
+	result := &journey.ActionResult{Action: a.Name()}
+	switch a := a.(type) {
+	case journey.OpenWindow:
+		result.BootID = a.BootID
+		result.Failure, err = r.openWindow(ctx, v, a, now)
+	case journey.RunStep:
+		r.askStep(v, a, now)
+		return false, nil
+	case journey.SaveHardware:
+		err = r.saveHardware(ctx, v.host, a.Hardware)
+	case journey.Release:
+		err = r.release(ctx, v)
+	default:
+		return r.actOnBMC(ctx, v, a, result, now)
+	}
+	if err != nil {
+		return false, err
+	}
+	r.memories.with(keyOf(v.host), v.host.UID, func(m *memory) { m.result = result })
+	return false, nil
+}
+
+// actOnBMC starts an action that talks to the BMC.
+func (r *Reconciler) actOnBMC(ctx context.Context, v *view, a journey.Action, result *journey.ActionResult, now time.Time) (started bool, err error) {
+	w, err := r.bmcWork(ctx, v, a, result)
+	if err != nil {
+		return false, err
+	}
+	c, err := r.credentialsOf(ctx, v.host, v.facts.Record.Failure, now)
+	if err != nil {
+		return false, err
+	}
+	w.target = bmc.Target{
+		Address: v.host.Spec.BMC.Address, Username: c.username, Password: c.password,
+		CAPEM: r.config.BMCCAPEM, DisableCertificateVerification: v.host.Spec.BMC.DisableCertificateVerification,
+	}
+	key, uid := keyOf(v.host), v.host.UID
+	r.memories.with(key, uid, func(m *memory) { m.busy = true })
+	r.hands.run(func(ctx context.Context) {
+		r.doOnBMC(ctx, w, a, result)
+		r.memories.finish(key, uid, func(m *memory) { m.take(w, result) })
+		r.wake(key)
+	})
+	return true, nil
+}
+
+// doOnBMC runs the work on a session and turns an error into the result's failure.
+func (r *Reconciler) doOnBMC(ctx context.Context, w *bmcWork, a journey.Action, result *journey.ActionResult) {
+	ctx, cancel := context.WithTimeout(ctx, r.config.BMCTimeout)
+	defer cancel()
+	started := r.now()
+	err := r.bmcs.With(ctx, w.target, func(ctx context.Context, s bmc.Session) error { return w.do(ctx, s, result) })
+	if err != nil {
+		result.Failure = bmc.FailureOf(err)
+	}
+	r.metrics.action(a.Name(), result.Failure, r.now().Sub(started))
+	if f := result.Failure; f != nil {
+		r.log.Info("BMC action failed", "machine", w.name, "bmc", w.target.Address, "step", a.Name(), "kind", f.Kind, "err", f.Message)
+	}
+}
+
+// take brings an ended BMC action into the memory.
+func (m *memory) take(w *bmcWork, result *journey.ActionResult) {
+	m.busy, m.result = false, result
+	if result.Power != nil {
+		m.power = *result.Power
+	}
+	if w.media != nil {
+		m.media = *w.media
+	}
+	if result.Failure != nil && result.Failure.Kind == step.Denied {
+		m.credentialsAt = time.Time{}
+	}
+}
+
+// bmcWork is the arm of each action on the BMC.
+func (r *Reconciler) bmcWork(ctx context.Context, v *view, a journey.Action, result *journey.ActionResult) (*bmcWork, error) {
+	w := &bmcWork{name: keyOf(v.host).String()}
+	now := r.now
+	switch a := a.(type) {
+	case journey.Verify:
+		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
+			return verify(ctx, s, now, out)
+		}
+	case journey.ReadPower:
+		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
+			if err := readPower(ctx, s, now, out); err != nil {
+				return err
+			}
+			return w.readMedia(ctx, s)
+		}
+	case journey.SetPower:
+		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
+			return setPower(ctx, s, a, now, out)
+		}
+	case journey.Restart:
+		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
+			return reset(ctx, s, a.Soft, now, out)
+		}
+	case journey.StartAgent:
+		result.BootID = a.BootID
+		url, err := r.mediaURL(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
+			return startAgent(ctx, s, a, url, w.note, now, out)
+		}
+	case journey.CloseWindow:
+		if err := r.windows.Close(ctx, v.host.UID, ""); err != nil {
+			return nil, err
+		}
+		w.do = func(ctx context.Context, s bmc.Session, _ *journey.ActionResult) error { return w.ejectMedia(ctx, s) }
+	case journey.BootDisk:
+		result.BootID = a.BootID
+		if err := r.windows.Close(ctx, v.host.UID, a.BootID); err != nil {
+			return nil, err
+		}
+		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
+			return bootDisk(ctx, s, a, w.note, now, out)
+		}
+	default:
+		return nil, fmt.Errorf("no arm for action %T: a new action needs one in internal/controller/host", a)
+	}
+	return w, nil
+}
+
+func (r *Reconciler) openWindow(ctx context.Context, v *view, a journey.OpenWindow, now time.Time) (*step.Failure, error) {
+	var network []byte
+	if a.Purpose == ingot.PurposeAgent {
+		value, problem, err := r.secretValue(ctx, v.host, refsOf(v.host).preprovisioning, keyNetworkData)
+		if err != nil {
+			return nil, err
+		}
+		if problem != "" {
+			return &step.Failure{Kind: step.Invalid, Message: problem}, nil
+		}
+		network = value
+	}
+	_, failure, err := r.windows.Open(ctx, bootwindow.Request{
+		BootID: a.BootID, Host: v.host, Purpose: a.Purpose, Method: a.Method, ClosesIn: time.Duration(a.ClosesInSeconds) * time.Second,
+		Partition: v.partition, MACAddresses: bootwindow.MACs(v.host, v.facts.Hardware),
+		AgentEndpoint: r.config.AgentEndpoint, CABundle: r.config.CABundle, NetworkData: network,
+		FirmwareMode: v.host.BootMode(), Architecture: architectureOf(v.host),
+	}, now)
+	return failure, err
+}
+
+// mediaURL is where the BMC fetches this boot's medium; empty for other methods.
+func (r *Reconciler) mediaURL(ctx context.Context, a journey.StartAgent) (string, error) {
+	if a.Method != ingot.MethodVirtualMedia {
+		return "", nil
+	}
+	w, err := r.windows.Get(ctx, a.BootID)
+	if err != nil {
+		return "", err
+	}
+	if w == nil {
+		return "", fmt.Errorf("boot window %s is gone before the machine was started", a.BootID)
+	}
+	return r.config.MediaEndpoint + "/media/" + w.Spec.MediaName + ".iso", nil
+}
+
+func (r *Reconciler) askStep(v *view, a journey.RunStep, now time.Time) {
+	b := v.facts.Record.Boot
+	if b == nil {
+		return
+	}
+	key, boot := keyOf(v.host), b.ID
+	r.agents.Ask(boot, agentbook.Want{ID: a.ID, Kind: a.Kind, Deadline: a.Deadline, Build: r.builder(key, v.host.UID, boot, a)}, now)
+}
+
+// saveHardware writes the HardwareData of the host, owned by it; nil deletes it.
+func (r *Reconciler) saveHardware(ctx context.Context, host *metal3.BareMetalHost, hardware *metal3.HardwareDetails) error {
+	d := &metal3.HardwareData{}
+	err := r.cached.Get(ctx, keyOf(host), d)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("read HardwareData: %w", err)
+	}
+	missing := err != nil
+	switch {
+	case hardware == nil && missing:
+		return nil
+	case hardware == nil:
+		if err := r.cached.Delete(ctx, d); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("delete HardwareData: %w", err)
+		}
+		return nil
+	case missing:
+		d = &metal3.HardwareData{ObjectMeta: metav1.ObjectMeta{
+			Namespace: host.Namespace, Name: host.Name,
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(host, metal3.GroupVersion.WithKind("BareMetalHost"))},
+		}}
+		d.Spec.HardwareDetails = hardware
+		if err := r.cached.Create(ctx, d); err != nil {
+			return fmt.Errorf("create HardwareData: %w", err)
+		}
+		return nil
+	case equality.Semantic.DeepEqual(d.Spec.HardwareDetails, hardware):
+		return nil
+	}
+	d = d.DeepCopy()
+	d.Spec.HardwareDetails = hardware
+	if err := r.cached.Update(ctx, d); err != nil {
+		return fmt.Errorf("update HardwareData: %w", err)
+	}
+	return nil
+}
+
+// release lets go of everything that outlives the host.
+func (r *Reconciler) release(ctx context.Context, v *view) error {
+	if err := r.windows.Close(ctx, v.host.UID, ""); err != nil {
+		return err
+	}
+	if b := v.facts.Record.Boot; b != nil {
+		r.agents.End(b.ID, r.now())
+	}
+	return r.releaseSecret(ctx, v.host)
+}
+
+// removeFinalizer is the last write to a host.
+func (r *Reconciler) removeFinalizer(ctx context.Context, host *metal3.BareMetalHost) error {
+	i := slices.Index(host.Finalizers, metal3.BareMetalHostFinalizer)
+	if i < 0 {
+		return nil
+	}
+	rest := slices.Delete(slices.Clone(host.Finalizers), i, i+1)
+	return client.IgnoreNotFound(r.patchHost(ctx, host, finalizerOperations(host.Finalizers, rest)))
+}
+
+func architectureOf(host *metal3.BareMetalHost) string {
+	if host.Spec.Architecture != "" {
+		return host.Spec.Architecture
+	}
+	return "x86_64"
+}

@@ -1,0 +1,217 @@
+package host
+
+import (
+	"context"
+	"time"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/driver/bmc"
+	"github.com/ingotmetal/ingot/journey"
+	"github.com/ingotmetal/ingot/step"
+)
+
+// BMCs lends sessions: one per BMC at a time, within the call budget. f must not keep the session.
+type BMCs interface {
+	With(ctx context.Context, t bmc.Target, f func(context.Context, bmc.Session) error) error
+}
+
+// bmcWork is one action on a host's BMC with all it needs, so that it runs beside the work queue.
+type bmcWork struct {
+	// name is the host's, for the log.
+	name   string
+	target bmc.Target
+	// do works on the session and fills in the result.
+	do func(context.Context, bmc.Session, *journey.ActionResult) error
+	// media receives the inserted medium's URL when do learned it.
+	media *string
+}
+
+// note remembers what is inserted.
+func (w *bmcWork) note(url string) { w.media = &url }
+
+// readMedia reads what is inserted, where there is a drive.
+func (w *bmcWork) readMedia(ctx context.Context, s bmc.Session) error {
+	m := s.Media()
+	if m == nil {
+		return nil
+	}
+	url, err := m.Inserted(ctx)
+	if err != nil {
+		return err
+	}
+	w.note(url)
+	return nil
+}
+
+// ejectMedia empties the drive, where there is one.
+func (w *bmcWork) ejectMedia(ctx context.Context, s bmc.Session) error {
+	if err := eject(ctx, s); err != nil {
+		return err
+	}
+	w.note("")
+	return nil
+}
+
+// verify takes the probe's findings and the first power reading.
+func verify(ctx context.Context, s bmc.Session, now func() time.Time, out *journey.ActionResult) error {
+	id := s.Identity()
+	out.BMC = &ingot.BMCStatus{
+		Driver: id.Driver, Vendor: id.Vendor, Model: id.Model, FirmwareVersion: id.FirmwareVersion, ProtocolVersion: id.ProtocolVersion,
+		SystemID: id.SystemID, SystemUUID: id.SystemUUID, Quirks: id.Quirks, ProbedAt: metav1.NewTime(now().Truncate(time.Second)),
+	}
+	for _, c := range id.Capabilities {
+		out.BMC.Capabilities = append(out.BMC.Capabilities, string(c))
+	}
+	return readPower(ctx, s, now, out)
+}
+
+func readPower(ctx context.Context, s bmc.Session, now func() time.Time, out *journey.ActionResult) error {
+	state, err := s.Power().State(ctx)
+	if err != nil {
+		return err
+	}
+	out.Power = &journey.PowerReading{State: powerOf(state), ReadAt: now()}
+	return nil
+}
+
+// powerOf: a machine on its way is neither on nor off; the next reading tells.
+func powerOf(s bmc.PowerState) journey.PowerState {
+	switch s {
+	case bmc.On:
+		return journey.PowerOn
+	case bmc.Off:
+		return journey.PowerOff
+	}
+	return journey.PowerUnknown
+}
+
+// setPower asks for a change only when the machine is not there yet, then reads where it is.
+func setPower(ctx context.Context, s bmc.Session, a journey.SetPower, now func() time.Time, out *journey.ActionResult) error {
+	state, err := s.Power().State(ctx)
+	if err != nil {
+		return err
+	}
+	do := bmc.PowerOn
+	switch {
+	case powerOf(state) == a.Want:
+		out.Power = &journey.PowerReading{State: a.Want, ReadAt: now()}
+		return nil
+	case a.Want == journey.PowerOff && a.Soft:
+		do = bmc.GracefulOff
+	case a.Want == journey.PowerOff:
+		do = bmc.ForceOff
+	}
+	if err := s.Power().Do(ctx, do); err != nil {
+		return err
+	}
+	return readPower(ctx, s, now, out)
+}
+
+// startAgent makes the next boot the agent's: medium, override, then power. The order matters: a machine that restarts before the medium is in boots its disk.
+func startAgent(ctx context.Context, s bmc.Session, a journey.StartAgent, mediaURL string, note func(string), now func() time.Time, out *journey.ActionResult) error {
+	device := bmc.BootPXE
+	if a.Method == ingot.MethodVirtualMedia {
+		device = bmc.BootCD
+		if err := insert(ctx, s, mediaURL); err != nil {
+			return err
+		}
+		note(mediaURL)
+	}
+	if err := override(ctx, s, bmc.BootSetting{Device: device, Mode: modeOf(a.Mode), Once: true}); err != nil {
+		return err
+	}
+	return restart(ctx, s, now, out)
+}
+
+// bootDisk makes the next boot the disk's. The override is for one boot: later ones follow the firmware's own order, in which the installed system has entered itself.
+func bootDisk(ctx context.Context, s bmc.Session, a journey.BootDisk, note func(string), now func() time.Time, out *journey.ActionResult) error {
+	if err := eject(ctx, s); err != nil {
+		return err
+	}
+	note("")
+	if err := override(ctx, s, bmc.BootSetting{Device: bmc.BootDisk, Mode: modeOf(a.Mode), Once: true}); err != nil {
+		return err
+	}
+	return restart(ctx, s, now, out)
+}
+
+func insert(ctx context.Context, s bmc.Session, url string) error {
+	m := s.Media()
+	if m == nil {
+		return unsupported("insert virtual medium", "this BMC has no virtual media", "use a redfish address (network boot) and bootMACAddress for this host")
+	}
+	now, err := m.Inserted(ctx)
+	if err != nil {
+		return err
+	}
+	if now == url {
+		return nil
+	}
+	return m.Insert(ctx, url)
+}
+
+// eject empties the drive; a BMC without one has nothing to eject.
+func eject(ctx context.Context, s bmc.Session) error {
+	m := s.Media()
+	if m == nil {
+		return nil
+	}
+	return m.Eject(ctx)
+}
+
+func override(ctx context.Context, s bmc.Session, b bmc.BootSetting) error {
+	if s.Boot() == nil {
+		return unsupported("set boot override", "this BMC cannot override the boot device", "update the BMC's firmware")
+	}
+	return s.Boot().Set(ctx, b)
+}
+
+// reset restarts a machine that may not be turned off.
+func reset(ctx context.Context, s bmc.Session, soft bool, now func() time.Time, out *journey.ActionResult) error {
+	do := bmc.ForceRestart
+	if soft {
+		do = bmc.GracefulRestart
+	}
+	if err := s.Power().Do(ctx, do); err != nil {
+		return err
+	}
+	return readPower(ctx, s, now, out)
+}
+
+// restart turns the machine on, or restarts it when it is on.
+func restart(ctx context.Context, s bmc.Session, now func() time.Time, out *journey.ActionResult) error {
+	state, err := s.Power().State(ctx)
+	if err != nil {
+		return err
+	}
+	do := bmc.PowerOn
+	if state == bmc.On || state == bmc.PoweringOn {
+		do = bmc.ForceRestart
+	}
+	if err := s.Power().Do(ctx, do); err != nil {
+		return err
+	}
+	return readPower(ctx, s, now, out)
+}
+
+func modeOf(m metal3.BootMode) bmc.Mode {
+	switch m {
+	case metal3.Legacy:
+		return bmc.ModeLegacy
+	case metal3.UEFISecureBoot:
+		return bmc.ModeSecureBoot
+	}
+	return bmc.ModeUEFI
+}
+
+func unsupported(op, why, fix string) error {
+	return &bmc.Error{Op: op, Kind: step.Unsupported, Err: errorText(why), Fix: fix}
+}
+
+// errorText is a plain sentence as an error.
+type errorText string
+
+func (e errorText) Error() string { return string(e) }

@@ -1,0 +1,163 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/journey"
+)
+
+// view is everything one pass looks at: the facts for the decision, and the objects they come from for the writes.
+type view struct {
+	facts     journey.Facts
+	host      *metal3.BareMetalHost
+	lifecycle *ingot.HostLifecycle
+	partition *ingot.Partition
+}
+
+// gather reads the facts. A nil view: there is nothing to decide (the host is gone, or belongs to another partition).
+func (r *Reconciler) gather(ctx context.Context, key types.NamespacedName, now time.Time) (*view, error) {
+	host := &metal3.BareMetalHost{}
+	if err := r.cached.Get(ctx, key, host); apierrors.IsNotFound(err) {
+		r.memories.forget(key)
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("read host: %w", err)
+	}
+	partition := &ingot.Partition{}
+	if err := r.cached.Get(ctx, types.NamespacedName{Name: r.config.Partition}, partition); err != nil {
+		return nil, fmt.Errorf("read Partition %s, which says how machines boot here: %w", r.config.Partition, err)
+	}
+	lifecycle, err := r.lifecycleOf(ctx, host)
+	if lifecycle == nil || err != nil {
+		return nil, err
+	}
+	v := &view{host: host, lifecycle: lifecycle, partition: partition}
+	v.facts = journey.Facts{Host: host.DeepCopy(), Record: *lifecycle.Status.DeepCopy(), Site: r.siteOf(partition)}
+	if err := r.gatherObjects(ctx, v, now); err != nil {
+		return nil, err
+	}
+	m := r.memories.snapshot(key, host.UID)
+	v.facts.Power, v.facts.Media, v.facts.Result = m.power, m.media, m.result
+	if b := v.facts.Record.Boot; b != nil && b.Purpose != ingot.PurposeFirstBoot {
+		v.facts.Agent = r.agents.Facts(b.ID)
+	}
+	return v, nil
+}
+
+// gatherObjects reads what hangs on the host. A host that is paused or let go of is not asked about.
+func (r *Reconciler) gatherObjects(ctx context.Context, v *view, now time.Time) error {
+	if _, paused := v.host.Annotations[metal3.PausedAnnotation]; paused && v.host.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	hardware, err := r.hardwareOf(ctx, v.host)
+	if err != nil {
+		return err
+	}
+	v.facts.Hardware = hardware
+	c, err := r.credentialsOf(ctx, v.host, v.facts.Record.Failure, now)
+	if err != nil {
+		return err
+	}
+	v.facts.Credentials = c.fact
+	if v.facts.Secrets, err = r.firstBootSecrets(ctx, v.host, now); err != nil {
+		return err
+	}
+	if b := v.facts.Record.Boot; b != nil {
+		v.facts.Window, err = r.windows.Get(ctx, b.ID)
+	}
+	return err
+}
+
+// hardwareOf is the host's HardwareData, nil while there is none.
+func (r *Reconciler) hardwareOf(ctx context.Context, host *metal3.BareMetalHost) (*metal3.HardwareDetails, error) {
+	d := &metal3.HardwareData{}
+	err := r.cached.Get(ctx, keyOf(host), d)
+	if apierrors.IsNotFound(err) || (err == nil && !d.DeletionTimestamp.IsZero()) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read HardwareData: %w", err)
+	}
+	return d.Spec.HardwareDetails.DeepCopy(), nil
+}
+
+// lifecycleOf is the host's record, made when there is none. Nil: the host is another partition's.
+//
+// A host's label says whose it is. A host without the label belongs to the partition that made its record; making it is the claim, since only one create of a name
+// succeeds, and only the sole partition of the cluster makes one for a host without a label.
+func (r *Reconciler) lifecycleOf(ctx context.Context, host *metal3.BareMetalHost) (*ingot.HostLifecycle, error) {
+	named := host.Labels[ingot.PartitionLabel]
+	if named != "" && named != r.config.Partition {
+		return nil, nil
+	}
+	l := &ingot.HostLifecycle{}
+	err := r.cached.Get(ctx, keyOf(host), l)
+	switch {
+	case err == nil && metav1.IsControlledBy(l, host):
+		if named == "" && l.Labels[ingot.PartitionLabel] != r.config.Partition {
+			return nil, nil
+		}
+		return l, nil
+	case err == nil:
+		// The record of an earlier host of this name; the garbage collector is about to take it.
+		return nil, r.dropLifecycle(ctx, host, l)
+	case !apierrors.IsNotFound(err):
+		return nil, fmt.Errorf("read HostLifecycle: %w", err)
+	}
+	if named == "" {
+		if sole, err := r.solePartition(ctx); !sole || err != nil {
+			return nil, err
+		}
+	}
+	return r.createLifecycle(ctx, host)
+}
+
+func (r *Reconciler) createLifecycle(ctx context.Context, host *metal3.BareMetalHost) (*ingot.HostLifecycle, error) {
+	l := &ingot.HostLifecycle{ObjectMeta: metav1.ObjectMeta{
+		Namespace: host.Namespace, Name: host.Name,
+		Labels:          map[string]string{ingot.PartitionLabel: r.config.Partition},
+		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(host, metal3.GroupVersion.WithKind("BareMetalHost"))},
+	}}
+	if err := r.cached.Create(ctx, l); err != nil {
+		return nil, fmt.Errorf("create HostLifecycle: %w", err)
+	}
+	return l, nil
+}
+
+// dropLifecycle deletes a record that belongs to a host that is gone. Its successor is made at the next look.
+func (r *Reconciler) dropLifecycle(ctx context.Context, host *metal3.BareMetalHost, l *ingot.HostLifecycle) error {
+	if err := r.cached.Delete(ctx, l, client.Preconditions{UID: &l.UID}); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete the HostLifecycle of an earlier host %s: %w", host.Name, err)
+	}
+	r.wake(keyOf(host))
+	return nil
+}
+
+// solePartition: this partition is the only one, so that hosts without a label are its.
+func (r *Reconciler) solePartition(ctx context.Context) (bool, error) {
+	var all ingot.PartitionList
+	if err := r.cached.List(ctx, &all); err != nil {
+		return false, fmt.Errorf("list Partitions: %w", err)
+	}
+	return len(all.Items) == 1 && all.Items[0].Name == r.config.Partition, nil
+}
+
+// siteOf says how the partition's machines can boot.
+func (r *Reconciler) siteOf(p *ingot.Partition) journey.Site {
+	return journey.Site{
+		Name:         p.Name,
+		VirtualMedia: r.config.MediaEndpoint != "",
+		PXE:          p.Spec.ProvisioningNetwork.DHCPMode == ingot.DHCPServer || p.Spec.ProvisioningNetwork.DHCPMode == ingot.DHCPProxy,
+	}
+}
+
+func keyOf(o client.Object) types.NamespacedName { return client.ObjectKeyFromObject(o) }

@@ -1,0 +1,241 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/controller/host/agentbook"
+	"github.com/ingotmetal/ingot/internal/controller/host/bootwindow"
+	"github.com/ingotmetal/ingot/internal/secret"
+	"github.com/ingotmetal/ingot/journey"
+)
+
+// Config is what a reconciler is told at its start.
+type Config struct {
+	// Partition is the site whose hosts are served.
+	Partition string
+	// AgentEndpoint and MediaEndpoint are base URLs without a trailing slash; an empty MediaEndpoint: no virtual media here. CABundle is the PEM that agents pin.
+	AgentEndpoint, MediaEndpoint string
+	CABundle                     []byte
+	// BMCCAPEM verifies the BMCs' certificates; empty: the system's roots.
+	BMCCAPEM []byte
+	// FirstBootKey makes the one-time tokens of first-boot reports; see firstboot.go.
+	FirstBootKey secret.String
+	// BMCTimeout bounds one action on a BMC; BMCActions is how many run at once.
+	BMCTimeout time.Duration
+	BMCActions int
+	// ProgressEvery is how often a step's progress is written at most.
+	ProgressEvery time.Duration
+}
+
+// Clients are the ways to the objects.
+type Clients struct {
+	// Cached reads from watches and sees its own writes. Index reads from watches without waiting for own writes. Live asks the API server.
+	Cached client.Client
+	Index  client.Reader
+	Live   client.Client
+}
+
+// Reconciler brings hosts forward, one look at a time.
+type Reconciler struct {
+	config       Config
+	cached, live client.Client
+	index        client.Reader
+	bmcs         BMCs
+	drives       func(ConfigDrive) ([]byte, error)
+	windows      *bootwindow.Keeper
+	agents       *agentbook.Book
+	memories     *memories
+	hands        *hands
+	queue        *queue
+	events       events.EventRecorder
+	metrics      *metrics
+	decide       func(journey.Facts, time.Time) journey.Decision
+	now          func() time.Time
+	log          *slog.Logger
+}
+
+// passesAtOnce bounds the looks of one turn: a host takes its small steps together, and a decision that would go round forever gives way to others.
+const passesAtOnce = 12
+
+// The pauses between turns.
+const (
+	// afterConflict lets the watch bring what we did not know yet.
+	afterConflict = 50 * time.Millisecond
+	// afterMany slows a host that is never content, which is a defect of the decisions.
+	afterMany = time.Second
+	// longest is when every host is looked at again, whatever its decision said: agents' words and secrets change without a watch.
+	longest = 10 * time.Minute
+)
+
+// Reconcile implements reconcile.Reconciler.
+func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	for range passesAtOnce {
+		after, err := r.pass(ctx, req.NamespacedName)
+		switch {
+		case apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err):
+			r.metrics.conflict()
+			r.log.Debug("object changed meanwhile", "machine", req.String(), "err", err)
+			return reconcile.Result{RequeueAfter: afterConflict}, nil
+		case err != nil:
+			return reconcile.Result{}, err
+		case after > 0:
+			return reconcile.Result{RequeueAfter: after}, nil
+		case after == untilWoken:
+			return reconcile.Result{}, nil
+		}
+	}
+	r.log.Warn("host takes many steps at once", "machine", req.String())
+	return reconcile.Result{RequeueAfter: afterMany}, nil
+}
+
+// untilWoken says that something under way will wake the host.
+const untilWoken time.Duration = -1
+
+// pass is one look: facts, decision, writes, one action. It says when to look again; 0 is at once.
+func (r *Reconciler) pass(ctx context.Context, key types.NamespacedName) (time.Duration, error) {
+	now := r.now()
+	v, err := r.gather(ctx, key, now)
+	if v == nil || err != nil {
+		return untilWoken, err
+	}
+	if r.memories.snapshot(key, v.host.UID).busy {
+		return untilWoken, nil
+	}
+	d := r.decide(v.facts, now)
+	settle(&d, &v.facts, now)
+	r.prepareFirstBoot(v, &d)
+	changed, err := r.write(ctx, v, &d, now)
+	if err != nil {
+		return untilWoken, err
+	}
+	r.afterWrite(v, &d, changed)
+	v.facts.Record = d.Record
+	started := false
+	if d.Action != nil {
+		if started, err = r.act(ctx, v, d.Action, now); err != nil {
+			return untilWoken, fmt.Errorf("%s: %w", d.Action.Name(), err)
+		}
+	}
+	if started {
+		return untilWoken, nil
+	}
+	if d.RemoveFinalizer && r.succeeded(v, d.Action) {
+		return untilWoken, r.removeFinalizer(ctx, v.host)
+	}
+	return r.next(v, &d, now), nil
+}
+
+// settle completes the record with the outcome in words. Since moves only with the reason.
+func settle(d *journey.Decision, f *journey.Facts, now time.Time) {
+	was, is := f.Record.Outcome, &d.Record.Outcome
+	o := d.Outcome
+	is.Kind, is.Reason, is.Message, is.Fix = string(o.Kind), string(o.Reason), o.Message, o.Fix
+	is.Deadline, is.NextAttempt = timeOrNil(o.Deadline), timeOrNil(o.NextAttempt)
+	is.Since = was.Since
+	if was.Since == nil || was.Kind != is.Kind || was.Reason != is.Reason {
+		is.Since = timeOrNil(now)
+	}
+}
+
+// timeOrNil is how the API spells a time that may be missing.
+func timeOrNil(t time.Time) *metav1.Time {
+	if t.IsZero() {
+		return nil
+	}
+	m := metav1.NewTime(t)
+	return &m
+}
+
+// afterWrite is what follows from objects that were written: the result was used, agents of other boots and steps are let go, the event is published.
+func (r *Reconciler) afterWrite(v *view, d *journey.Decision, changed bool) {
+	used := v.facts.Result
+	r.memories.with(keyOf(v.host), v.host.UID, func(m *memory) {
+		if m.result == used {
+			m.result = nil
+		}
+	})
+	was, is := v.facts.Record.Boot, d.Record.Boot
+	if was != nil && (is == nil || is.ID != was.ID) {
+		r.agents.End(was.ID, r.now())
+	}
+	if is != nil {
+		wanted := ""
+		if d.Record.Step != nil {
+			wanted = d.Record.Step.ID
+		}
+		r.agents.Withdraw(is.ID, wanted)
+	}
+	if d.Event != "" && changed {
+		r.publish(v.host, d)
+	}
+	if was, is := v.host.Status.Provisioning.State, d.Host.Status.Provisioning.State; was != is {
+		r.metrics.moved(was, is)
+		r.log.Info("host moved on", "machine", keyOf(v.host).String(), "stage", string(is), "from", string(was))
+	}
+}
+
+// publish makes the Kubernetes event of a decision.
+func (r *Reconciler) publish(host *metal3.BareMetalHost, d *journey.Decision) {
+	const longestNote = 1000
+	kind, note := corev1.EventTypeNormal, d.Outcome.Message
+	if d.Outcome.Kind == journey.Blocked || d.Host.Status.ErrorType != "" {
+		kind = corev1.EventTypeWarning
+	}
+	if note == "" {
+		note = d.Event
+	}
+	if len(note) > longestNote {
+		note = note[:longestNote]
+	}
+	action := string(d.Host.Status.Provisioning.State)
+	if action == "" {
+		action = "reconcile"
+	}
+	r.events.Eventf(host, nil, kind, d.Event, action, "%s", note)
+}
+
+// succeeded: the action ended well, or there was none.
+func (r *Reconciler) succeeded(v *view, a journey.Action) bool {
+	if a == nil {
+		return true
+	}
+	m := r.memories.snapshot(keyOf(v.host), v.host.UID)
+	return m.result != nil && m.result.Failure == nil
+}
+
+// next is when to look again. The BMC's Secret is not watched, so a host that waits for a better one is looked at often.
+func (r *Reconciler) next(v *view, d *journey.Decision, now time.Time) time.Duration {
+	_, handed := d.Action.(journey.RunStep)
+	if d.Outcome.NextAttempt.IsZero() && !handed {
+		if d.Outcome.Kind == journey.Wait || d.Outcome.Kind == journey.Act {
+			return 0
+		}
+		return longest
+	}
+	after := longest
+	if !d.Outcome.NextAttempt.IsZero() {
+		after = min(longest, d.Outcome.NextAttempt.Sub(now))
+	}
+	if doubtful(v.facts.Credentials, d.Record.Failure) && d.Host.DeletionTimestamp.IsZero() {
+		after = min(after, missingSecretRetry)
+	}
+	return max(after, time.Millisecond)
+}
+
+// doubtful: the credentials are named, and either unusable or just refused.
+func doubtful(c journey.Credentials, f *ingot.FailureStatus) bool {
+	return c.Named && (!c.Complete || (f != nil && f.Kind == failureDenied))
+}

@@ -1,0 +1,175 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/controller/host/agentbook"
+	"github.com/ingotmetal/ingot/internal/controller/host/bootwindow"
+	"github.com/ingotmetal/ingot/journey"
+	"github.com/ingotmetal/ingot/lifecycle"
+)
+
+// Options are what a reconciler is built on. Nil fields have a default where one is named.
+type Options struct {
+	Config Config
+	BMCs   BMCs
+	// Drives makes a config drive from its parts.
+	Drives func(ConfigDrive) ([]byte, error)
+	// Live is a client without a cache.
+	Live client.Client
+	// Workers is how many hosts are looked at at once.
+	Workers int
+	Log     *slog.Logger
+	// Decide is lifecycle.Decide when nil, Now time.Now, Metrics the manager's registry.
+	Decide  func(journey.Facts, time.Time) journey.Decision
+	Now     func() time.Time
+	Metrics prometheus.Registerer
+}
+
+// The pauses after errors of the API server.
+const (
+	firstBackOff = 50 * time.Millisecond
+	lastBackOff  = 30 * time.Second
+)
+
+// Index adds the cache's indexes that Add relies on. The manager's cache must not have started.
+func Index(ctx context.Context, mgr manager.Manager) error {
+	err := mgr.GetFieldIndexer().IndexField(ctx, &ingot.HostLifecycle{}, BootIndex, func(o client.Object) []string {
+		if l, ok := o.(*ingot.HostLifecycle); ok && l.Status.Boot != nil {
+			return []string{l.Status.Boot.ID}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("index HostLifecycles by boot: %w", err)
+	}
+	err = mgr.GetFieldIndexer().IndexField(ctx, &ingot.BootWindow{}, bootwindow.HostIndex, func(o client.Object) []string {
+		if w, ok := o.(*ingot.BootWindow); ok {
+			return []string{w.Spec.Host.UID}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("index BootWindows by host: %w", err)
+	}
+	return nil
+}
+
+// Add builds a reconciler and hangs it into the manager, whose client must see its own writes (client.CacheOptions.EnableReadYourWritesConsistency).
+func Add(ctx context.Context, mgr manager.Manager, o Options) (*Reconciler, error) {
+	if err := Index(ctx, mgr); err != nil {
+		return nil, err
+	}
+	if o.Decide == nil {
+		o.Decide = lifecycle.Decide
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Metrics == nil {
+		o.Metrics = crmetrics.Registry
+	}
+	m, err := newMetrics(o.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics of the host controller: %w", err)
+	}
+	r := &Reconciler{
+		config: o.Config, cached: mgr.GetClient(), live: o.Live, index: mgr.GetCache(), bmcs: o.BMCs, drives: o.Drives,
+		windows: bootwindow.New(mgr.GetClient(), o.Live), agents: agentbook.New(), memories: newMemories(),
+		hands: newHands(o.Config.BMCActions), queue: &queue{}, events: mgr.GetEventRecorder("ingot-partition"),
+		metrics: m, decide: o.Decide, now: o.Now, log: o.Log,
+	}
+	if err := r.watch(mgr, o.Workers); err != nil {
+		return nil, err
+	}
+	if err := mgr.Add(r.hands); err != nil {
+		return nil, err
+	}
+	return r, mgr.Add(manager.RunnableFunc(r.tidy))
+}
+
+// watch starts a work queue on hosts. Our own writes to a host's status wake nobody: the loop that wrote them goes on by itself.
+func (r *Reconciler) watch(mgr manager.Manager, workers int) error {
+	c, err := controller.New("host", mgr, controller.Options{
+		Reconciler:              r,
+		MaxConcurrentReconciles: workers,
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstBackOff, lastBackOff),
+	})
+	if err != nil {
+		return fmt.Errorf("build the host controller: %w", err)
+	}
+	hosts := source.Kind(mgr.GetCache(), &metal3.BareMetalHost{}, &handler.TypedEnqueueRequestForObject[*metal3.BareMetalHost]{}, edited())
+	if err := c.Watch(hosts); err != nil {
+		return fmt.Errorf("watch BareMetalHosts: %w", err)
+	}
+	if err := c.Watch(r.queue.source()); err != nil {
+		return fmt.Errorf("take hold of the work queue: %w", err)
+	}
+	return nil
+}
+
+// edited passes what somebody else did to a host: spec, metadata, deletion. resourceVersion and managedFields move with every write and say nothing.
+func edited() predicate.TypedPredicate[*metal3.BareMetalHost] {
+	return predicate.TypedFuncs[*metal3.BareMetalHost]{
+		UpdateFunc: func(e event.TypedUpdateEvent[*metal3.BareMetalHost]) bool {
+			a, b := e.ObjectOld, e.ObjectNew
+			return a.Generation != b.Generation || a.UID != b.UID || a.DeletionTimestamp.IsZero() != b.DeletionTimestamp.IsZero() ||
+				!maps.Equal(a.Annotations, b.Annotations) || !maps.Equal(a.Labels, b.Labels) || !slices.Equal(a.Finalizers, b.Finalizers)
+		},
+	}
+}
+
+// The tidying of what nobody else would take away.
+const (
+	tidyEvery   = 5 * time.Minute
+	forgetAfter = 6 * time.Hour
+)
+
+// tidy drops windows of hosts that vanished without their finalizer having been honoured, and agents that have not been heard for hours.
+func (r *Reconciler) tidy(ctx context.Context) error {
+	t := time.NewTicker(tidyEvery)
+	defer t.Stop()
+	for {
+		if err := r.windows.Sweep(ctx, r.config.Partition, r.hostExists(ctx)); err != nil && ctx.Err() == nil {
+			r.log.Warn("boot windows not swept", "err", err)
+		}
+		r.agents.Forget(r.now().Add(-forgetAfter))
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// hostExists asks the API server: a window must not be taken from a host that the cache does not know yet.
+func (r *Reconciler) hostExists(ctx context.Context) func(ingot.HostReference) (bool, error) {
+	return func(ref ingot.HostReference) (bool, error) {
+		host := &metal3.BareMetalHost{}
+		err := r.live.Get(ctx, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, host)
+		if client.IgnoreNotFound(err) != nil {
+			return false, fmt.Errorf("look for host %s/%s: %w", ref.Namespace, ref.Name, err)
+		}
+		return err == nil && string(host.UID) == ref.UID, nil
+	}
+}

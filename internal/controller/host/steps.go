@@ -1,0 +1,164 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/agent/protocol"
+	"github.com/ingotmetal/ingot/journey"
+	"github.com/ingotmetal/ingot/rootdevice"
+	"github.com/ingotmetal/ingot/step"
+)
+
+// errNotNow: the objects no longer want the step. The controller decides anew.
+var errNotNow = errors.New("the step is not wanted any more")
+
+func notNow(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", errNotNow, fmt.Sprintf(format, args...))
+}
+
+// defaultDeadline is for steps that their decision gave none.
+const defaultDeadline = 2 * time.Hour
+
+// builder makes the step when the agent takes it. Between the decision and that moment the host may have been deleted, paused or given to another boot, so host and record
+// are read again from the API server itself, and a step that writes is given out only if they want it still (architecture, property 1).
+func (r *Reconciler) builder(key types.NamespacedName, uid types.UID, bootID string, a journey.RunStep) func(context.Context) (*protocol.Step, error) {
+	return func(ctx context.Context) (*protocol.Step, error) {
+		host, record, err := r.readLive(ctx, key, uid)
+		if err != nil {
+			return nil, err
+		}
+		if reason := refuseStep(host, record, bootID, a); reason != "" {
+			return nil, notNow("%s", reason)
+		}
+		s := &protocol.Step{ID: a.ID, Kind: a.Kind, Deadline: a.Deadline}
+		if s.Deadline.IsZero() {
+			s.Deadline = r.now().Add(defaultDeadline)
+		}
+		switch a.Kind {
+		case step.ChooseDisk:
+			s.ChooseDisk = &protocol.ChooseDisk{Hints: hintsOf(host)}
+		case step.Clean:
+			s.Clean = &protocol.Clean{Method: cleanMethod}
+		case step.WriteImage:
+			s.WriteImage, err = r.writeImage(ctx, host, record, a)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+}
+
+// cleanMethod is the one that this version knows.
+const cleanMethod = "metadata"
+
+func (r *Reconciler) readLive(ctx context.Context, key types.NamespacedName, uid types.UID) (*metal3.BareMetalHost, *ingot.HostLifecycle, error) {
+	host, record := &metal3.BareMetalHost{}, &ingot.HostLifecycle{}
+	for _, read := range []error{r.live.Get(ctx, key, host), r.live.Get(ctx, key, record)} {
+		if apierrors.IsNotFound(read) {
+			return nil, nil, notNow("the host is gone")
+		}
+		if read != nil {
+			return nil, nil, fmt.Errorf("read %s right before a step: %w", key, read)
+		}
+	}
+	if host.UID != uid {
+		return nil, nil, notNow("the host was deleted and made again")
+	}
+	return host, record, nil
+}
+
+// refuseStep says why the objects do not want a step of this boot, empty when they do.
+func refuseStep(host *metal3.BareMetalHost, l *ingot.HostLifecycle, bootID string, a journey.RunStep) string {
+	switch s := l.Status; {
+	case s.Boot == nil || s.Boot.ID != bootID:
+		return "the host is at another boot"
+	case s.Step == nil || s.Step.ID != a.ID || s.Step.Kind != string(a.Kind):
+		return "the host is at another step"
+	}
+	if a.Kind != step.Clean && a.Kind != step.WriteImage {
+		return ""
+	}
+	if _, paused := host.Annotations[metal3.PausedAnnotation]; paused {
+		return "the host is paused"
+	}
+	if _, detached := host.Annotations[metal3.DetachedAnnotation]; detached {
+		return "the host is detached"
+	}
+	if a.Kind == step.Clean {
+		return refuseClean(host)
+	}
+	return refuseWrite(host, l.Status.Disk, a)
+}
+
+// refuseClean: wiping has a place before a host is offered, after a failed write and when it is taken back, and nowhere else.
+func refuseClean(host *metal3.BareMetalHost) string {
+	switch state := host.Status.Provisioning.State; state {
+	case metal3.StatePreparing, metal3.StateProvisioning, metal3.StateDeprovisioning:
+		return ""
+	default:
+		return fmt.Sprintf("the host is %q, where nothing is wiped", state)
+	}
+}
+
+func refuseWrite(host *metal3.BareMetalHost, d *ingot.DiskClaim, a journey.RunStep) string {
+	switch {
+	case !host.DeletionTimestamp.IsZero():
+		return "the host is being deleted"
+	case host.Status.Provisioning.State != metal3.StateProvisioning:
+		return fmt.Sprintf("the host is %q, where no image is written", host.Status.Provisioning.State)
+	case host.Spec.Image == nil || host.Spec.Image.URL == "":
+		return "the host has no image any more"
+	case d == nil || a.Claim == nil || d.StepID != a.ID || *d != *a.Claim:
+		return "the disk is not claimed for this step"
+	case d.Written:
+		return "the image is on the disk already"
+	case d.ImageURL != "" && d.ImageURL != host.Spec.Image.URL:
+		return "the host asks for another image than the disk was claimed for"
+	}
+	return ""
+}
+
+// writeImage fills in what the agent needs to write: where, what, and the config drive with its first-boot credential.
+func (r *Reconciler) writeImage(ctx context.Context, host *metal3.BareMetalHost, l *ingot.HostLifecycle, a journey.RunStep) (*protocol.WriteImage, error) {
+	checksum, kind, err := host.Spec.Image.GetChecksum()
+	if err != nil {
+		return nil, notNow("image of the host: %s", err)
+	}
+	if kind == "" {
+		kind = string(metal3.AutoChecksum)
+	}
+	w := &protocol.WriteImage{
+		Claim: step.Disk{Name: a.Claim.DeviceName, SerialNumber: a.Claim.SerialNumber, WWN: a.Claim.WWN, SizeBytes: a.Claim.SizeBytes},
+		Hints: hintsOf(host),
+		Image: protocol.Image{URL: host.Spec.Image.URL, Checksum: checksum, ChecksumType: kind},
+	}
+	if f := host.Spec.Image.DiskFormat; f != nil {
+		w.Image.Format = *f
+	}
+	w.ConfigDrive, err = r.configDrive(ctx, host, l, a.ID)
+	return w, err
+}
+
+// hintsOf are the hints that the host was prepared with; before that, those that it asks for.
+func hintsOf(host *metal3.BareMetalHost) *rootdevice.Hints {
+	h := host.Status.Provisioning.RootDeviceHints
+	if h == nil {
+		h = host.Spec.RootDeviceHints
+	}
+	if h == nil {
+		return nil
+	}
+	return &rootdevice.Hints{
+		DeviceName: h.DeviceName, HCTL: h.HCTL, Model: h.Model, Vendor: h.Vendor, SerialNumber: h.SerialNumber, MinSizeGigabytes: h.MinSizeGigabytes,
+		WWN: h.WWN, WWNWithExtension: h.WWNWithExtension, WWNVendorExtension: h.WWNVendorExtension, Rotational: h.Rotational,
+	}
+}

@@ -1,0 +1,205 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/journey"
+)
+
+// write brings a decision into the objects in the order that journey.Decision fixes: record, host's metadata and spec, host's status. Only what differs is written.
+//
+// The record carries the resource version it was decided on, and this role is its only writer: a conflict there means that we decided on something old, and ends the pass. The
+// host has many writers (people, Cluster API, GitOps), so it is never written as a whole and never under its resource version: its status is a merge patch of our
+// own fields, an annotation goes away only if it still has the value that we acted on, and so somebody who edits the host all the time cannot starve us, and loses nothing by us.
+func (r *Reconciler) write(ctx context.Context, v *view, d *journey.Decision, now time.Time) (changed bool, err error) {
+	recordChanged, err := r.writeRecord(ctx, v, d, now)
+	if err != nil {
+		return false, err
+	}
+	metaChanged, err := r.writeMeta(ctx, v.host, d.Host)
+	if err != nil {
+		return recordChanged, err
+	}
+	statusChanged, err := r.writeStatus(ctx, v.host, d.Host, now)
+	return recordChanged || metaChanged || statusChanged, err
+}
+
+func (r *Reconciler) writeRecord(ctx context.Context, v *view, d *journey.Decision, now time.Time) (bool, error) {
+	was, is := &v.lifecycle.Status, &d.Record
+	r.settleProgress(v, was, is, now)
+	if !worthWriting(was, is) {
+		return false, nil
+	}
+	l := v.lifecycle.DeepCopy()
+	l.Status = *is
+	if err := r.cached.Status().Update(ctx, l); err != nil {
+		return false, fmt.Errorf("write HostLifecycle: %w", err)
+	}
+	v.lifecycle = l
+	return true, nil
+}
+
+// settleProgress keeps the progress that is in the object until progressEvery has passed: a step reports every second, an object need not know.
+func (r *Reconciler) settleProgress(v *view, was, is *ingot.HostLifecycleStatus, now time.Time) {
+	if is.Step == nil || is.Step.Progress == nil || was.Step == nil || was.Step.ID != is.Step.ID {
+		return
+	}
+	m := r.memories.snapshot(keyOf(v.host), v.host.UID)
+	if now.Sub(m.progressAt) < r.config.ProgressEvery {
+		is.Step.Progress = was.Step.Progress
+		return
+	}
+	r.memories.with(keyOf(v.host), v.host.UID, func(m *memory) { m.progressAt = now })
+}
+
+// worthWriting: something but the time of the next routine look changed. That time moves at every look at a host at rest, and nobody needs it there.
+func worthWriting(was, is *ingot.HostLifecycleStatus) bool {
+	a, b := was.DeepCopy(), is.DeepCopy()
+	if a.Outcome.Kind == b.Outcome.Kind && a.Outcome.Reason == b.Outcome.Reason && b.Failure == nil {
+		a.Outcome.NextAttempt, b.Outcome.NextAttempt = nil, nil
+	}
+	// Compared as they stand in the API: times in whole seconds, nothing where nothing is.
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX != nil || errY != nil || !bytes.Equal(x, y)
+}
+
+// writeMeta writes finalizers, labels, annotations and spec.
+func (r *Reconciler) writeMeta(ctx context.Context, was, is *metal3.BareMetalHost) (bool, error) {
+	ops := metaOperations(was, is)
+	if !equality.Semantic.DeepEqual(was.Spec, is.Spec) {
+		// Decisions change the spec once in a host's life (architecture, after inspection). The whole resource version guards it.
+		ops = append(ops, operation{"test", "/metadata/resourceVersion", was.ResourceVersion}, operation{"replace", "/spec", is.Spec})
+	}
+	if len(ops) == 0 {
+		return false, nil
+	}
+	return true, r.patchHost(ctx, was, ops)
+}
+
+func (r *Reconciler) patchHost(ctx context.Context, host *metal3.BareMetalHost, ops []operation) error {
+	ops = append([]operation{{"test", "/metadata/uid", host.UID}}, ops...)
+	body, err := json.Marshal(ops)
+	if err != nil {
+		return fmt.Errorf("encode patch of host: %w", err)
+	}
+	// The answer replaces the copy's content, which nobody uses.
+	err = r.cached.Patch(ctx, host.DeepCopy(), client.RawPatch(types.JSONPatchType, body))
+	if apierrors.IsInvalid(err) && strings.Contains(err.Error(), "testing") {
+		// A failed "test" is how a JSON patch says conflict (RFC 6902, section 4.6).
+		return apierrors.NewConflict(metal3.GroupVersion.WithResource("baremetalhosts").GroupResource(), host.Name, err)
+	}
+	if err != nil {
+		return fmt.Errorf("write host's metadata: %w", err)
+	}
+	return nil
+}
+
+// operation is one of RFC 6902.
+type operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value,omitempty"`
+}
+
+// absent is what a "test" compares a missing member with.
+var absent = json.RawMessage("null")
+
+func metaOperations(was, is *metal3.BareMetalHost) []operation {
+	var ops []operation
+	ops = append(ops, mapOperations("/metadata/annotations", was.Annotations, is.Annotations)...)
+	ops = append(ops, mapOperations("/metadata/labels", was.Labels, is.Labels)...)
+	if !slices.Equal(was.Finalizers, is.Finalizers) {
+		ops = append(ops, finalizerOperations(was.Finalizers, is.Finalizers)...)
+	}
+	return ops
+}
+
+// finalizerOperations replaces the list only if it is still the one that was seen.
+func finalizerOperations(was, is []string) []operation {
+	const path = "/metadata/finalizers"
+	if len(was) == 0 {
+		return []operation{{"test", path, absent}, {"add", path, is}}
+	}
+	return []operation{{"test", path, was}, {"replace", path, nonNil(is)}}
+}
+
+func nonNil(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+// mapOperations changes single keys, each only if it still has the value that was seen.
+func mapOperations(path string, was, is map[string]string) []operation {
+	var ops []operation
+	escape := strings.NewReplacer("~", "~0", "/", "~1")
+	if len(was) == 0 && len(is) > 0 {
+		ops = append(ops, operation{"test", path, absent}, operation{"add", path, map[string]string{}})
+	}
+	for _, k := range slices.Sorted(maps.Keys(was)) {
+		if _, kept := is[k]; !kept {
+			ops = append(ops, operation{"test", path + "/" + escape.Replace(k), was[k]}, operation{Op: "remove", Path: path + "/" + escape.Replace(k)})
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(is)) {
+		old, had := was[k]
+		if had && old == is[k] {
+			continue
+		}
+		if had {
+			ops = append(ops, operation{"test", path + "/" + escape.Replace(k), old})
+		}
+		ops = append(ops, operation{"add", path + "/" + escape.Replace(k), is[k]})
+	}
+	return ops
+}
+
+// writeStatus patches the fields of the host's status that differ. lastUpdated moves with them and never alone.
+func (r *Reconciler) writeStatus(ctx context.Context, was, is *metal3.BareMetalHost, now time.Time) (bool, error) {
+	a, b := was.Status.DeepCopy(), is.Status.DeepCopy()
+	a.LastUpdated, b.LastUpdated = nil, nil
+	if equality.Semantic.DeepEqual(a, b) {
+		return false, nil
+	}
+	at := metav1.NewTime(now.Truncate(time.Second))
+	next := was.DeepCopy()
+	next.Status = *is.Status.DeepCopy()
+	next.Status.LastUpdated = &at
+	patch, err := statusPatch(was, next)
+	if err != nil {
+		return false, err
+	}
+	if err := r.cached.Status().Patch(ctx, next, patch); err != nil {
+		return false, fmt.Errorf("write host's status: %w", err)
+	}
+	return true, nil
+}
+
+// statusPatch is a merge patch of what differs. The first one of a host's life carries the whole status, since the schema requires fields whose empty value does not differ.
+func statusPatch(was, next *metal3.BareMetalHost) (client.Patch, error) {
+	if was.Status.LastUpdated != nil {
+		return client.MergeFrom(was), nil
+	}
+	body, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": was.UID}, "status": next.Status})
+	if err != nil {
+		return nil, fmt.Errorf("encode host's status: %w", err)
+	}
+	return client.RawPatch(types.MergePatchType, body), nil
+}
