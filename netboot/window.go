@@ -1,0 +1,127 @@
+package netboot
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// MAC is an Ethernet address.
+type MAC [6]byte
+
+// ParseMAC reads the form "52:54:00:12:34:56", in either case.
+func ParseMAC(s string) (MAC, error) {
+	var m MAC
+	b, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))
+	if err != nil || len(b) != len(m) || len(s) != len("52:54:00:12:34:56") || s[2] != ':' || s[5] != ':' || s[8] != ':' || s[11] != ':' || s[14] != ':' {
+		return m, fmt.Errorf("%q is not a MAC address like 52:54:00:12:34:56", s)
+	}
+	copy(m[:], b)
+	return m, nil
+}
+
+// String is the form that ParseMAC reads, in lower case.
+func (m MAC) String() string {
+	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5])
+}
+
+// Mode is how DHCP is spoken on the provisioning network.
+type Mode string
+
+// The modes.
+const (
+	// Server gives addresses and boot files.
+	Server Mode = "server"
+	// Proxy gives boot files beside a foreign DHCP server (PXE 2.1 §2.2.3).
+	Proxy Mode = "proxy"
+	// Off gives nothing to anybody.
+	Off Mode = "off"
+)
+
+// Settings are a partition's provisioning network.
+type Settings struct {
+	Mode Mode
+	// BootServer is the address that TFTP and HTTP are served at; in server mode it is also the DHCP server's identity, the same for all boot servers.
+	BootServer netip.Addr
+	// HTTPPort is the port of the files' HTTP server; 0: 80.
+	HTTPPort uint16
+	// Gateway and DNSServers are told with an address. Gateway may be invalid: none.
+	Gateway    netip.Addr
+	DNSServers []netip.Addr
+}
+
+// Window is the time in which one host may boot.
+type Window struct {
+	// BootID is the window's name: random, and a part of the files' URLs.
+	BootID string
+	// Boots says what the machine may boot.
+	Boots Boots
+	MACs  []MAC
+	// Leases are empty in proxy mode.
+	Leases            []Lease
+	OpensAt, ClosesAt time.Time
+	// Redeemed: the boot's token was traded, so the agent runs.
+	Redeemed bool
+}
+
+// Boots is what a window is for, as far as the network is concerned.
+type Boots string
+
+// What windows are for.
+const (
+	// BootsAgent: the agent comes over the network.
+	BootsAgent Boots = "agent"
+	// BootsMedia: the agent comes from virtual media, and the network gives an address.
+	BootsMedia Boots = "media"
+	// BootsDisk: the system on the disk boots for the first time, and the network gives an address.
+	BootsDisk Boots = "disk"
+)
+
+// Lease is one address, with its network's length, for one MAC.
+type Lease struct {
+	MAC     MAC
+	Address netip.Prefix
+}
+
+// maxBootID keeps a boot's file names within the 128 bytes of DHCP's file field (RFC 2131 §2).
+const maxBootID = 64
+
+// Check says whether the window can be served at all. Its parts come from an API object that another program wrote.
+func (w Window) Check() error {
+	if w.BootID == "" || len(w.BootID) > maxBootID || strings.Trim(w.BootID, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || w.BootID[0] == '-' {
+		return fmt.Errorf("boot ID %q: want 1 to %d of a to z, 0 to 9 and -", w.BootID, maxBootID)
+	}
+	if !w.ClosesAt.After(w.OpensAt) {
+		return fmt.Errorf("the window of boot %s closes at %s and opens at %s", w.BootID, w.ClosesAt.Format(time.RFC3339), w.OpensAt.Format(time.RFC3339))
+	}
+	for _, l := range w.Leases {
+		if !l.Address.IsValid() || !l.Address.Addr().Is4() {
+			return fmt.Errorf("boot %s leases %s to %s: not an IPv4 address with its network's length", w.BootID, l.Address, l.MAC)
+		}
+	}
+	return nil
+}
+
+// Open says whether the window is open: from OpensAt on, and no longer at ClosesAt.
+func (w Window) Open(now time.Time) bool { return !now.Before(w.OpensAt) && now.Before(w.ClosesAt) }
+
+// LeaseOf is the address for a MAC; false for none.
+func (w Window) LeaseOf(m MAC) (netip.Prefix, bool) {
+	for _, l := range w.Leases {
+		if l.MAC == m {
+			return l.Address, true
+		}
+	}
+	return netip.Prefix{}, false
+}
+
+func (w Window) leases(addr netip.Addr) bool {
+	for _, l := range w.Leases {
+		if l.Address.Addr() == addr {
+			return true
+		}
+	}
+	return false
+}
