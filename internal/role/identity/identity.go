@@ -1,0 +1,95 @@
+// Package identity is what every role's process is told in the same words: who it is, where its API server is, and which network its machines are on.
+//
+// It owns the flags --kubeconfig, --partition, --tls-cert, --tls-key, --tls-ca, --provisioning-network and --health-bind, and what follows from them: a client configuration that
+// dials by the matrix, certificates that are taken up again when they are renewed, a network, and the endpoint of health and metrics. It refuses what one role does
+// with them.
+//
+// Invariant: no socket is opened but through socket.Bound.
+package identity
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/ingotmetal/ingot/internal/driver/socket"
+	"github.com/ingotmetal/ingot/internal/driver/socket/kernel"
+	"github.com/ingotmetal/ingot/internal/driver/socket/netstack"
+	"github.com/ingotmetal/ingot/internal/pki"
+	"github.com/ingotmetal/ingot/matrix"
+)
+
+// Flags are the words.
+type Flags struct {
+	Kubeconfig string
+	Partition  string
+	// TLS is the role's certificate with its key, and the CA that it trusts.
+	TLS pki.Files
+	// ProvisioningNetwork is "kernel" or a netstack.Spec.
+	ProvisioningNetwork string
+	// HealthBind is a loopback address.
+	HealthBind string
+}
+
+// Add defines the flags.
+func (f *Flags) Add(set *pflag.FlagSet) {
+	set.StringVar(&f.Kubeconfig, "kubeconfig", "", "file that says where the API server is and who we are (required)")
+	set.StringVar(&f.Partition, "partition", "", "name of the Partition that is served (required)")
+	set.StringVar(&f.TLS.Cert, "tls-cert", "", "PEM file of this role's certificate (required)")
+	set.StringVar(&f.TLS.Key, "tls-key", "", "PEM file of the certificate's key (required)")
+	set.StringVar(&f.TLS.CA, "tls-ca", "", "PEM file of the CA that signed it (required)")
+	set.StringVar(&f.ProvisioningNetwork, "provisioning-network", "kernel", `"kernel", or the lab's network as "lab:<socket>?mac=…&address=…"`)
+	set.StringVar(&f.HealthBind, "health-bind", "127.0.0.1:0", "loopback address of /healthz, /readyz and /metrics")
+}
+
+// Check says which required flag is missing.
+func (f *Flags) Check() error {
+	for _, one := range []struct{ name, value string }{
+		{"kubeconfig", f.Kubeconfig}, {"partition", f.Partition}, {"tls-cert", f.TLS.Cert}, {"tls-key", f.TLS.Key}, {"tls-ca", f.TLS.CA},
+	} {
+		if one.value == "" {
+			return fmt.Errorf("--%s is required", one.name)
+		}
+	}
+	return nil
+}
+
+// RESTConfig reads the kubeconfig. Requests are dialed by the matrix and not limited here: the API server's priority and fairness does that better, and client-side
+// throttling is what made the field's largest test wait minutes for one call.
+func (f *Flags) RESTConfig(b *socket.Bound) (*rest.Config, error) {
+	c, err := clientcmd.BuildConfigFromFlags("", f.Kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("read kubeconfig %s: %w", f.Kubeconfig, err)
+	}
+	if !strings.HasPrefix(c.Host, "https://") {
+		return nil, fmt.Errorf("kubeconfig %s: the server %q is not https", f.Kubeconfig, c.Host)
+	}
+	c.QPS, c.Burst = -1, -1
+	c.Dial = b.DialContext(matrix.RolesToAPIServer)
+	return c, nil
+}
+
+// Network opens the provisioning network. The closer leaves it.
+func (f *Flags) Network(log *slog.Logger) (socket.Network, io.Closer, error) {
+	if f.ProvisioningNetwork == "kernel" {
+		return kernel.Network{}, nothing{}, nil
+	}
+	spec, err := netstack.Parse(f.ProvisioningNetwork)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--provisioning-network: %w", err)
+	}
+	n, err := netstack.Open(spec, log)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--provisioning-network: %w", err)
+	}
+	return n, n, nil
+}
+
+type nothing struct{}
+
+func (nothing) Close() error { return nil }
