@@ -1,0 +1,3 @@
+package inventory
+
+const architecture = "aarch64"
