@@ -2,19 +2,56 @@ package matrix
 
 // The flows' names. Listeners and dialers use these, never a port number.
 const (
-	RolesToAPIServer    FlowName = "roles-to-apiserver"
-	OperatorToAPIServer FlowName = "operator-to-apiserver"
+	OperatorToAPIServer   FlowName = "operator-to-apiserver"
+	PartitionToAPIServer  FlowName = "partition-to-apiserver"
+	BootToAPIServer       FlowName = "boot-to-apiserver"
+	ControllerToAPIServer FlowName = "controller-to-apiserver"
+
 	PartitionToBMC      FlowName = "partition-to-bmc"
-	BMCToBootMedia      FlowName = "bmc-to-boot-media"
-	MachineToBootDHCP   FlowName = "machine-to-boot-dhcp"
-	MachineToBootPXE    FlowName = "machine-to-boot-pxe"
-	MachineToBootTFTP   FlowName = "machine-to-boot-tftp"
-	MachineToBootHTTP   FlowName = "machine-to-boot-http"
-	MachineToBootRA     FlowName = "machine-to-boot-router-solicitation"
-	AgentToPartition    FlowName = "agent-to-partition"
-	AgentToImageStore   FlowName = "agent-to-image-store"
-	AgentToDHCP         FlowName = "agent-to-dhcp"
-	MachineToPartition  FlowName = "machine-to-partition-first-boot"
+	PartitionToDNS      FlowName = "partition-to-dns"
 	OperatorToPartition FlowName = "operator-to-partition"
-	HealthOfRoles       FlowName = "roles-health"
+	HealthOfPartition   FlowName = "partition-health"
+	HealthOfBoot        FlowName = "boot-health"
+	HealthOfController  FlowName = "controller-health"
+
+	BMCToBootMedia    FlowName = "bmc-to-boot-media"
+	MachineToBootDHCP FlowName = "machine-to-boot-dhcp"
+	MachineToBootPXE  FlowName = "machine-to-boot-pxe"
+	MachineToBootTFTP FlowName = "machine-to-boot-tftp"
+	MachineToBootHTTP FlowName = "machine-to-boot-http"
+	MachineToBootRA   FlowName = "machine-to-boot-router-solicitation"
+
+	AgentToPartition   FlowName = "agent-to-partition"
+	AgentToImageStore  FlowName = "agent-to-image-store"
+	AgentToDHCP        FlowName = "agent-to-dhcp"
+	AgentToDNS         FlowName = "agent-to-dns"
+	MachineToPartition FlowName = "machine-to-partition-first-boot"
 )
+
+// ToAPIServer is the flow by which a role reaches the API server; "" for a role that does not.
+func ToAPIServer(r Role) FlowName {
+	switch r {
+	case Operator:
+		return OperatorToAPIServer
+	case Partition:
+		return PartitionToAPIServer
+	case Boot:
+		return BootToAPIServer
+	case Controller:
+		return ControllerToAPIServer
+	}
+	return ""
+}
+
+// HealthOf is the flow by which a role's health and metrics are read; "" for a role that serves none.
+func HealthOf(r Role) FlowName {
+	switch r {
+	case Partition:
+		return HealthOfPartition
+	case Boot:
+		return HealthOfBoot
+	case Controller:
+		return HealthOfController
+	}
+	return ""
+}

@@ -5,7 +5,7 @@
 // the rights (RBAC) of the roles are compiled from the same rows, so that no second list can disagree.
 //
 // Invariants, held by Check: names and ids are unique, no blank security cell, every "no" has a reason and a bound, every right is held by a
-// role that dials the API server.
+// role that dials the API server. Builtin is Ingot's own matrix; a test runs Check on it and compares the flow names with the constants.
 package matrix
 
 // Role is a process or a party with an identity of its own.
@@ -22,6 +22,7 @@ const (
 	BMC        Role = "bmc"
 	Operator   Role = "operator"
 	ImageStore Role = "image-store"
+	NameServer Role = "name-server"
 )
 
 // Zone is where a role stands.
@@ -62,6 +63,8 @@ type Right struct {
 	Resources []string
 	Verbs     []string
 	Namespace string
+	// Paths are of the API server itself ("/metrics"), for a right without Resources.
+	Paths []string
 }
 
 // Endpoint is one end of a flow.

@@ -41,6 +41,9 @@ func Bind(role matrix.Role, rows []matrix.Row, network Network) *Bound {
 	return &Bound{role: role, rows: byName, network: network, open: &openSockets{set: map[*tracked]Listener{}}}
 }
 
+// Role is who this is.
+func (b *Bound) Role() matrix.Role { return b.role }
+
 // On is the same role on another network; Listeners of either lists both.
 func (b *Bound) On(network Network) *Bound {
 	return &Bound{role: b.role, rows: b.rows, network: network, open: b.open}

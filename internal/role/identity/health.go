@@ -30,7 +30,7 @@ func (h Health) Start(ctx context.Context, b *socket.Bound) error {
 	if err != nil || !addr.Addr().IsLoopback() {
 		return fmt.Errorf("--health-bind %q: a loopback address with a port is needed, like 127.0.0.1:9100", h.Bind)
 	}
-	l, err := b.Listen(ctx, matrix.HealthOfRoles, addr)
+	l, err := b.Listen(ctx, matrix.HealthOf(b.Role()), addr)
 	if err != nil {
 		return err
 	}

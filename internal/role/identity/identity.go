@@ -70,7 +70,7 @@ func (f *Flags) RESTConfig(b *socket.Bound) (*rest.Config, error) {
 		return nil, fmt.Errorf("kubeconfig %s: the server %q is not https", f.Kubeconfig, c.Host)
 	}
 	c.QPS, c.Burst = -1, -1
-	c.Dial = b.DialContext(matrix.RolesToAPIServer)
+	c.Dial = b.DialContext(matrix.ToAPIServer(b.Role()))
 	return c, nil
 }
 

@@ -1,0 +1,188 @@
+package matrix
+
+import "slices"
+
+// Builtin is the matrix of Ingot's own roles. Each call makes a new slice, so that nobody can change the next one's.
+func Builtin() []Row {
+	return slices.Concat(controlPlaneRows(), partitionRows(), bootRows(), agentRows())
+}
+
+// Lookup finds a built-in row by its flow's name.
+func Lookup(name FlowName) (Row, bool) {
+	rows := Builtin()
+	i := slices.IndexFunc(rows, func(r Row) bool { return r.Name == name })
+	if i < 0 {
+		return Row{}, false
+	}
+	return rows[i], true
+}
+
+// Ends of flows.
+var (
+	atAPIServer  = Endpoint{APIServer, ZoneControlPlane}
+	atController = Endpoint{Controller, ZoneControlPlane}
+	atPartition  = Endpoint{Partition, ZonePartitionManagement}
+	atBoot       = Endpoint{Boot, ZonePartitionManagement}
+	atBootNet    = Endpoint{Boot, ZoneProvisioning}
+	atAgent      = Endpoint{Agent, ZoneProvisioning}
+	atMachine    = Endpoint{Machine, ZoneProvisioning}
+	atBMC        = Endpoint{BMC, ZoneBMC}
+	atOperator   = Endpoint{Operator, ZoneOperator}
+	atImages     = Endpoint{ImageStore, ZoneOutside}
+	atNames      = Endpoint{NameServer, ZoneOutside}
+)
+
+func yes(how string) Property { return Property{Holds: true, How: how} }
+
+func no(why, bound string) Property { return Property{How: why, Bound: bound} }
+
+const (
+	tls13 = "TLS 1.3"
+	mTLS  = "mutual TLS, certificates of Ingot's CA that live for hours"
+)
+
+// mutual fills the cells of a flow between two of our own that both show a certificate.
+func mutual(r Row, trusted Property) Row {
+	r.Confidential, r.Integrity, r.Authenticated, r.Trusted = yes(tls13), yes(tls13), yes(mTLS), trusted
+	return r
+}
+
+var anyNetwork = no("the control plane is reached from operators' and sites' networks", "a certificate of the CA is needed for the first byte of an answer; everything is audited")
+
+func controlPlaneRows() []Row {
+	return []Row{
+		mutual(Row{
+			ID: "1.1", Name: OperatorToAPIServer, From: atOperator, To: atAPIServer, Protocol: TCP, Port: 6443,
+			Identity: "ingot:operator:<name>", Rights: operatorRights(),
+			Purpose: "people and their tools (kubectl, the CLI, GitOps) read and change objects",
+		}, anyNetwork),
+		mutual(Row{
+			ID: "1.2", Name: PartitionToAPIServer, From: atPartition, To: atAPIServer, Protocol: TCP, Port: 6443,
+			Identity: "ingot:partition:<partition>", Rights: partitionRights(),
+			Purpose: "the partition role reads hosts and their Secrets and writes what it did",
+		}, anyNetwork),
+		mutual(Row{
+			ID: "1.3", Name: BootToAPIServer, From: atBoot, To: atAPIServer, Protocol: TCP, Port: 6443,
+			Identity: "ingot:boot:<partition>", Rights: bootRights(),
+			Purpose: "the boot role reads which machines may boot what, and nothing else",
+		}, anyNetwork),
+		mutual(Row{
+			ID: "1.4", Name: ControllerToAPIServer, From: atController, To: atAPIServer, Protocol: TCP, Port: 6443,
+			Identity: "ingot:controller", Rights: controllerRights(),
+			Purpose: "the controller role reads hosts and sites",
+		}, yes("both are in the control plane's zone")),
+		health("1.5", HealthOfController, atController, 8447),
+	}
+}
+
+func partitionRows() []Row {
+	return []Row{
+		{
+			ID: "2.1", Name: PartitionToBMC, From: atPartition, To: atBMC, Protocol: TCP, Port: 0,
+			Confidential:  yes("TLS; the certificate is verified unless the host says disableCertificateVerification"),
+			Integrity:     yes("TLS"),
+			Authenticated: yes("the BMC by its certificate, Ingot by the user and password of the host's Secret"),
+			Trusted:       yes("the BMC network of the site"),
+			Purpose:       "power, boot device, virtual media, inventory over Redfish",
+		},
+		{
+			ID: "2.2", Name: PartitionToDNS, From: atPartition, To: atNames, Protocol: UDP, Port: 53,
+			Confidential:  no("DNS as sites run it", "names of BMCs and image stores only"),
+			Integrity:     no("DNS as sites run it", "what is dialed afterwards is checked by its certificate"),
+			Authenticated: no("DNS as sites run it", "what is dialed afterwards is checked by its certificate"),
+			Trusted:       yes("the site's own resolver"),
+			Purpose:       "resolve names in BMC addresses",
+		},
+		mutual(Row{
+			ID: "2.3", Name: OperatorToPartition, From: atOperator, To: atPartition, Protocol: TCP, Port: 8444,
+			Identity: "ingot:operator:<name>",
+			Purpose:  "the CLI reads console logs, which are no API objects",
+		}, no("operators sit in their own network", "an operator's certificate is needed")),
+		health("2.4", HealthOfPartition, atPartition, 8445),
+		health("2.5", HealthOfBoot, atBoot, 8446),
+	}
+}
+
+// health rows are one a role, since a row has one server.
+func health(id string, name FlowName, to Endpoint, port int) Row {
+	return Row{
+		ID: id, Name: name, From: atOperator, To: to, Protocol: TCP, Port: port,
+		Confidential:  no("plain HTTP for monitoring systems", "bound to loopback unless the operator says otherwise; counters and readiness only"),
+		Integrity:     no("plain HTTP for monitoring systems", "read only, nothing is decided from it"),
+		Authenticated: no("plain HTTP for monitoring systems", "bound to loopback unless the operator says otherwise; counters and readiness only"),
+		Trusted:       yes("loopback or the management network"),
+		Purpose:       "metrics, liveness and readiness", Feature: "health",
+	}
+}
+
+func bootRows() []Row {
+	const window = "answers go to the MAC addresses of open boot windows only, and a window closes after one boot or its deadline"
+	booting := []string{"inspecting", "preparing", "provisioning", "deprovisioning"}
+	firmware := no("the firmware of a machine speaks nothing better", window)
+	network := yes("the site's provisioning network")
+	open := func(r Row) Row {
+		r.From, r.To, r.Stages = atMachine, atBootNet, booting
+		r.Confidential, r.Integrity, r.Authenticated, r.Trusted = firmware, firmware, firmware, network
+		return r
+	}
+	return []Row{
+		{
+			ID: "3.1", Name: BMCToBootMedia, From: atBMC, To: atBoot, Protocol: TCP, Port: 8081, Stages: booting,
+			Confidential:  no("BMCs fetch virtual media by plain HTTP or cannot be told a CA", "the URL has 128 random bits and ends with the boot window; the token inside is void once it was used"),
+			Integrity:     no("BMCs fetch virtual media by plain HTTP or cannot be told a CA", "the BMC network of the site; the agent proves its token to a server that it pins the CA of"),
+			Authenticated: no("BMCs send no credentials for virtual media", "the URL has 128 random bits and ends with the boot window"),
+			Trusted:       yes("the BMC network of the site"),
+			Purpose:       "the per-host virtual medium that boots the agent",
+		},
+		open(Row{ID: "3.2", Name: MachineToBootDHCP, Protocol: UDP, Port: 67, Purpose: "address and boot file for a machine's firmware"}),
+		open(Row{ID: "3.3", Name: MachineToBootPXE, Protocol: UDP, Port: 4011, Purpose: "boot file beside a foreign DHCP server"}),
+		open(Row{ID: "3.4", Name: MachineToBootTFTP, Protocol: UDP, Port: 69, Purpose: "iPXE for a machine's firmware"}),
+		open(Row{ID: "3.5", Name: MachineToBootHTTP, Protocol: TCP, Port: 8080, Purpose: "script, kernel and ramdisk of the agent for iPXE"}),
+		open(Row{ID: "3.6", Name: MachineToBootRA, Protocol: ICMPv6, Purpose: "router advertisement for a machine that boots by IPv6"}),
+	}
+}
+
+func agentRows() []Row {
+	booting := []string{"inspecting", "preparing", "provisioning", "deprovisioning"}
+	network := yes("the site's provisioning network")
+	return []Row{
+		{
+			ID: "4.1", Name: AgentToPartition, From: atAgent, To: atPartition, Protocol: TCP, Port: 8443, Stages: booting,
+			Confidential: yes(tls13), Integrity: yes(tls13),
+			Authenticated: yes("the server by the CA that the boot medium pins; the agent by its one-time token, then by the certificate traded for it"),
+			Trusted:       network, Identity: "ingot:agent:<boot>",
+			Purpose: "the agent asks what to do, and says what it did",
+		},
+		{
+			ID: "4.2", Name: AgentToImageStore, From: atAgent, To: atImages, Protocol: TCP, Port: 0, Stages: []string{"provisioning"},
+			Confidential:  no("an image store may speak plain HTTP", "images are no secrets; credentials of a registry go over TLS only"),
+			Integrity:     yes("sha256 or sha512 of the whole image, checked before the disk is bootable"),
+			Authenticated: yes("the image by its digest"),
+			Trusted:       no("image stores are anywhere", "the digest is part of the host's spec"),
+			Purpose:       "fetch the image that the host's spec names",
+		},
+		{
+			ID: "4.3", Name: AgentToDHCP, From: atAgent, To: atBootNet, Protocol: UDP, Port: 67, Stages: booting,
+			Confidential:  no("DHCP", "an address is no secret"),
+			Integrity:     no("DHCP", "a wrong address leads to no server that the pinned CA vouches for"),
+			Authenticated: no("DHCP", "answers go to the MAC addresses of open boot windows only"),
+			Trusted:       network,
+			Purpose:       "an address for the agent",
+		},
+		{
+			ID: "4.4", Name: AgentToDNS, From: atAgent, To: atNames, Protocol: UDP, Port: 53, Stages: booting,
+			Confidential:  no("DNS as sites run it", "names of image stores only"),
+			Integrity:     no("DNS as sites run it", "the image's digest is checked"),
+			Authenticated: no("DNS as sites run it", "the image's digest is checked"),
+			Trusted:       yes("the site's own resolver"),
+			Purpose:       "resolve the name in an image's URL",
+		},
+		{
+			ID: "4.5", Name: MachineToPartition, From: atMachine, To: atPartition, Protocol: TCP, Port: 8443, Stages: []string{"provisioning", "provisioned"},
+			Confidential: yes(tls13), Integrity: yes(tls13),
+			Authenticated: yes("the server by the CA in the config drive; the machine by its one-time token"),
+			Trusted:       network,
+			Purpose:       "the provisioned system reports its first boot",
+		},
+	}
+}

@@ -1,0 +1,114 @@
+package matrix
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Namespaces that rights are bounded to. They are api/v1alpha1's BootNamespace and internal/install's SystemNamespace; tests there hold them together.
+const (
+	bootNamespace   = "ingot-boot"
+	systemNamespace = "ingot-system"
+)
+
+const (
+	coreGroup   = ""
+	metal3Group = "metal3.io"
+	ingotGroup  = "ingot.dev"
+)
+
+// Verbs as RBAC writes them.
+var (
+	read     = []string{"get", "list", "watch"}
+	change   = []string{"get", "list", "watch", "update", "patch"}
+	own      = []string{"get", "list", "watch", "create", "update", "patch", "delete"}
+	set      = []string{"get", "update", "patch"}
+	announce = []string{"create", "update", "patch"}
+)
+
+// operatorRights is everything: finer ones (Admin, Edit, View) are for the accounts that an operator makes.
+func operatorRights() []Right {
+	return []Right{
+		{Group: "*", Resources: []string{"*"}, Verbs: []string{"*"}},
+		{Paths: []string{"*"}, Verbs: []string{"*"}},
+	}
+}
+
+// partitionRights. The BMC Secrets of hosts stand in the hosts' namespaces, which are the operators' to choose, hence Secrets everywhere; it can label and adopt them, but
+// neither make nor delete any there.
+func partitionRights() []Right {
+	return []Right{
+		{Group: metal3Group, Resources: []string{"baremetalhosts"}, Verbs: change},
+		{Group: metal3Group, Resources: []string{"baremetalhosts/status", "baremetalhosts/finalizers"}, Verbs: set},
+		{Group: metal3Group, Resources: []string{"hardwaredata"}, Verbs: own},
+		{Group: metal3Group, Resources: []string{"hardwaredata/finalizers"}, Verbs: set},
+		{Group: ingotGroup, Resources: []string{"hostlifecycles"}, Verbs: own},
+		{Group: ingotGroup, Resources: []string{"hostlifecycles/status", "hostlifecycles/finalizers"}, Verbs: set},
+		{Group: ingotGroup, Resources: []string{"partitions"}, Verbs: read},
+		{Group: ingotGroup, Resources: []string{"partitions/status"}, Verbs: set},
+		{Group: coreGroup, Resources: []string{"secrets"}, Verbs: change},
+		{Group: coreGroup, Resources: []string{"events"}, Verbs: announce},
+		{Group: "events.k8s.io", Resources: []string{"events"}, Verbs: announce},
+
+		{Group: ingotGroup, Resources: []string{"bootwindows"}, Verbs: own, Namespace: bootNamespace},
+		{Group: ingotGroup, Resources: []string{"bootwindows/status", "bootwindows/finalizers"}, Verbs: set, Namespace: bootNamespace},
+		{Group: coreGroup, Resources: []string{"secrets"}, Verbs: []string{"create", "delete"}, Namespace: bootNamespace},
+
+		{Group: coreGroup, Resources: []string{"secrets"}, Verbs: []string{"create"}, Namespace: systemNamespace},
+		{Group: "coordination.k8s.io", Resources: []string{"leases"}, Verbs: own, Namespace: systemNamespace},
+	}
+}
+
+// bootRights hold no Secret but the boot tokens, which are the only ones in that namespace.
+func bootRights() []Right {
+	return []Right{
+		{Group: ingotGroup, Resources: []string{"partitions"}, Verbs: read},
+		{Group: ingotGroup, Resources: []string{"bootwindows"}, Verbs: read, Namespace: bootNamespace},
+		{Group: coreGroup, Resources: []string{"secrets"}, Verbs: read, Namespace: bootNamespace},
+	}
+}
+
+func controllerRights() []Right {
+	return []Right{
+		{Group: metal3Group, Resources: []string{"baremetalhosts", "hardwaredata"}, Verbs: read},
+		{Group: ingotGroup, Resources: []string{"partitions", "hostlifecycles"}, Verbs: read},
+		{Group: "coordination.k8s.io", Resources: []string{"leases"}, Verbs: own, Namespace: systemNamespace},
+	}
+}
+
+// Permission is what the processes of one role may do in one namespace, or everywhere when Namespace is empty.
+type Permission struct {
+	Role      Role
+	Namespace string
+	Rights    []Right
+}
+
+// Permissions gathers the rights of a matrix by role and namespace, sorted.
+func Permissions(rows []Row) []Permission {
+	type key struct {
+		role      Role
+		namespace string
+	}
+	byKey := map[key]*Permission{}
+	var all []*Permission
+	for _, row := range rows {
+		for _, right := range row.Rights {
+			k := key{row.From.Role, right.Namespace}
+			p := byKey[k]
+			if p == nil {
+				p = &Permission{Role: k.role, Namespace: k.namespace}
+				byKey[k] = p
+				all = append(all, p)
+			}
+			p.Rights = append(p.Rights, right)
+		}
+	}
+	sorted := make([]Permission, 0, len(all))
+	for _, p := range all {
+		sorted = append(sorted, *p)
+	}
+	slices.SortFunc(sorted, func(x, y Permission) int {
+		return cmp.Or(cmp.Compare(x.Role, y.Role), cmp.Compare(x.Namespace, y.Namespace))
+	})
+	return sorted
+}
