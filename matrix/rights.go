@@ -34,8 +34,8 @@ func operatorRights() []Right {
 	}
 }
 
-// partitionRights. The BMC Secrets of hosts stand in the hosts' namespaces, which are the operators' to choose, hence Secrets everywhere; it can label and adopt them, but
-// neither make nor delete any there.
+// partitionRights. The BMC Secrets of hosts stand in the hosts' namespaces, which are the operators' to choose, hence Secrets everywhere; it can read those whose name a
+// host gives, label and adopt them, but neither list, make nor delete any there.
 func partitionRights() []Right {
 	return []Right{
 		{Group: metal3Group, Resources: []string{"baremetalhosts"}, Verbs: change},
@@ -46,9 +46,12 @@ func partitionRights() []Right {
 		{Group: ingotGroup, Resources: []string{"hostlifecycles/status", "hostlifecycles/finalizers"}, Verbs: set},
 		{Group: ingotGroup, Resources: []string{"partitions"}, Verbs: read},
 		{Group: ingotGroup, Resources: []string{"partitions/status"}, Verbs: set},
-		{Group: coreGroup, Resources: []string{"secrets"}, Verbs: change},
+		{Group: coreGroup, Resources: []string{"secrets"}, Verbs: set},
 		{Group: coreGroup, Resources: []string{"events"}, Verbs: announce},
 		{Group: "events.k8s.io", Resources: []string{"events"}, Verbs: announce},
+		// Who an operator is and what they may read is the API server's word.
+		{Group: "authentication.k8s.io", Resources: []string{"tokenreviews"}, Verbs: []string{"create"}},
+		{Group: "authorization.k8s.io", Resources: []string{"subjectaccessreviews"}, Verbs: []string{"create"}},
 
 		{Group: ingotGroup, Resources: []string{"bootwindows"}, Verbs: own, Namespace: bootNamespace},
 		{Group: ingotGroup, Resources: []string{"bootwindows/status", "bootwindows/finalizers"}, Verbs: set, Namespace: bootNamespace},

@@ -18,6 +18,7 @@ import (
 
 // Health serves /healthz (the process answers), /readyz (ready says nil) and /metrics on a loopback address until ctx ends.
 type Health struct {
+	Flow    matrix.FlowName
 	Bind    string
 	Metrics prometheus.Gatherer
 	Ready   func() error

@@ -61,7 +61,7 @@ func (f *Flags) Check() error {
 
 // RESTConfig reads the kubeconfig. Requests are dialed by the matrix and not limited here: the API server's priority and fairness does that better, and client-side
 // throttling is what made the field's largest test wait minutes for one call.
-func (f *Flags) RESTConfig(b *socket.Bound) (*rest.Config, error) {
+func (f *Flags) RESTConfig(b *socket.Bound, flow matrix.FlowName) (*rest.Config, error) {
 	c, err := clientcmd.BuildConfigFromFlags("", f.Kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("read kubeconfig %s: %w", f.Kubeconfig, err)
