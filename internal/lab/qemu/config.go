@@ -109,7 +109,10 @@ func (c Config) hardware() bmcsim.Hardware {
 		UUID: c.UUID, Manufacturer: manufacturer, Model: model, SerialNumber: c.Name, BIOSVersion: "lab",
 		CPUs:            []bmcsim.CPU{{Model: "QEMU TCG CPU", Cores: c.CPUs, Threads: c.CPUs, Architecture: "x86"}},
 		MemoryMebibytes: c.MemoryMebibytes,
-		Legacy:          true, UEFI: exists(ovmfCode), SecureBoot: exists(ovmfSecureCode),
+		Legacy:          true,
+		// A machine whose own mode is the BIOS is an old one that has nothing else.
+		UEFI:       c.Mode != bmc.ModeLegacy && exists(ovmfCode),
+		SecureBoot: c.Mode != bmc.ModeLegacy && exists(ovmfSecureCode),
 	}
 	for i, n := range c.NICs {
 		h.NICs = append(h.NICs, bmcsim.NIC{Name: fmt.Sprintf("NIC %d", i+1), MAC: n.MAC.String(), SpeedMbps: 1000, LinkUp: n.Port.LinkUp()})

@@ -2,6 +2,7 @@ package simulated
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 
@@ -17,11 +18,16 @@ const agentVersion = "simulated"
 // agent runs the real agent on the described hardware until it turns the machine off.
 func (m *Machine) agent(ctx context.Context, config medium.Config) error {
 	m.at.Store(AtAgent)
+	dial, release, err := m.online(ctx)
+	if err != nil {
+		return fmt.Errorf("agent has no network: %w", err)
+	}
+	defer release()
 	end := &power{}
-	err := agent.Run(ctx, agent.Options{
+	err = agent.Run(ctx, agent.Options{
 		Config:   config,
 		Hardware: agent.Hardware{Inspector: inspector{m.config.Inventory}, Disks: m.disks, Power: end},
-		Dial:     dial,
+		Dial:     func(ctx context.Context, _ matrix.FlowName, to string) (net.Conn, error) { return dial(ctx, to) },
 		Log:      agent.NewLog(slog.NewTextHandler(m.console, nil)),
 		Version:  agentVersion,
 		Timing:   m.config.Timing,
@@ -30,12 +36,6 @@ func (m *Machine) agent(ctx context.Context, config medium.Config) error {
 		return end.how
 	}
 	return err
-}
-
-// dial is the machine's cable: the kernel's loopback.
-func dial(ctx context.Context, _ matrix.FlowName, address string) (net.Conn, error) {
-	var d net.Dialer
-	return d.DialContext(ctx, "tcp", address)
 }
 
 // inspector tells the described hardware.

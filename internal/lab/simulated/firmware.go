@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/ingotmetal/ingot/internal/bootmedia"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
@@ -64,7 +63,7 @@ func (m *Machine) try(ctx context.Context, device bmc.Device, plan bmcsim.BootPl
 		}
 		return m.agentFrom(archive)
 	case bmc.BootPXE:
-		archive, err := m.bootNetwork(ctx, plan)
+		archive, err := m.bootNetwork(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -103,22 +102,4 @@ func archiveOf(cd *bmcsim.Medium) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", medium.ISOPath, err)
 	}
 	return archive, nil
-}
-
-func (m *Machine) bootNetwork(ctx context.Context, plan bmcsim.BootPlan) ([]byte, error) {
-	if m.config.Network == nil {
-		return nil, errors.New("no cable")
-	}
-	var tried []string
-	for _, n := range m.config.Inventory.NICs {
-		if !n.LinkUp {
-			continue
-		}
-		archive, err := m.config.Network.Boot(ctx, n.MAC, plan.Mode != bmc.ModeLegacy)
-		if err == nil {
-			return archive, nil
-		}
-		tried = append(tried, fmt.Sprintf("%s: %v", n.MAC, err))
-	}
-	return nil, fmt.Errorf("network boot: %s", strings.Join(tried, "; "))
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/agent"
 	"github.com/ingotmetal/ingot/internal/driver/disk/filebacked"
 	"github.com/ingotmetal/ingot/internal/lab/bmcsim"
+	"github.com/ingotmetal/ingot/internal/lab/ethernet"
 	"github.com/ingotmetal/ingot/step"
 )
 
@@ -42,14 +43,9 @@ type Config struct {
 	Journal *Journal
 	// Timing changes the agent's intervals.
 	Timing agent.Timing
-	// Network is where the machine boots from the network; nil: nowhere.
-	Network Network
-	Log     *slog.Logger
-}
-
-// Network is what the firmware's network boot finds. Its answer is the agent's boot configuration archive (netboot/medium).
-type Network interface {
-	Boot(ctx context.Context, mac string, uefi bool) ([]byte, error)
+	// Port is where the cable of the first NIC is plugged in; nil: the machine speaks through the kernel's loopback, and there is no network boot.
+	Port *ethernet.Port
+	Log  *slog.Logger
 }
 
 // At is what a machine is doing.
@@ -99,6 +95,9 @@ func New(c Config) (*Machine, error) {
 	m.disks = &filebacked.Machine{Disks: map[string]filebacked.Spec{}}
 	if c.Journal != nil {
 		m.disks.Observer = observer{c.Journal, c.Name, &m.boots}
+	}
+	if len(c.Inventory.NICs) == 0 || m.mac() == nil {
+		return nil, fmt.Errorf("machine %s has no network interface with an address", c.Name)
 	}
 	for _, d := range c.Inventory.Disks {
 		path := c.DiskPaths[d.Name]

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -89,7 +90,13 @@ func (m *Machine) firstBoot(ctx context.Context, drive configDrive) {
 		m.console.printf("login: no phone_home: %v\n", err)
 		return
 	}
-	client, err := reportClient(home.trusted)
+	dial, release, err := m.online(ctx)
+	if err != nil {
+		m.console.printf("phone_home: %v\n", err)
+		return
+	}
+	defer release()
+	client, err := reportClient(home.trusted, dial)
 	if err != nil {
 		m.console.printf("phone_home: %v\n", err)
 		return
@@ -114,14 +121,17 @@ func (m *Machine) firstBoot(ctx context.Context, drive configDrive) {
 	}
 }
 
-func reportClient(trusted []string) (*http.Client, error) {
+func reportClient(trusted []string, dial dialFunc) (*http.Client, error) {
 	roots := x509.NewCertPool()
 	for _, pem := range trusted {
 		if !roots.AppendCertsFromPEM([]byte(pem)) {
 			return nil, errors.New("a trusted CA of the config drive is no certificate")
 		}
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		DialContext:     func(ctx context.Context, _, to string) (net.Conn, error) { return dial(ctx, to) },
+	}
 	return &http.Client{Transport: transport, Timeout: reportTimeout}, nil
 }
 

@@ -16,11 +16,10 @@ import (
 const redial = 200 * time.Millisecond
 
 // keepLinked dials the switch, carries frames until the link is lost, and begins again.
-func (n *Network) keepLinked(ctx context.Context) {
-	var dialer net.Dialer
+func (n *Network) keepLinked(ctx context.Context, plug func(context.Context) (net.Conn, error)) {
 	complained := false
 	for {
-		conn, err := dialer.DialContext(ctx, "unix", n.spec.Socket)
+		conn, err := plug(ctx)
 		if err == nil {
 			n.log.Info("joined lab network", "socket", n.spec.Socket, "address", n.spec.Address.String())
 			complained = false

@@ -59,6 +59,12 @@ var _ socket.Network = (*Network)(nil)
 // Open makes the host and dials the switch until it answers, in the background: frames sent before are lost, as with a cable that is not plugged in yet. Close
 // ends it. Log may be nil.
 func Open(s Spec, log *slog.Logger) (*Network, error) {
+	var d net.Dialer
+	return OpenOver(s, func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "unix", s.Socket) }, log)
+}
+
+// OpenOver is Open for a host that reaches the switch in its own way: plug gives a stream of frames (package framing). The spec's socket is for logs.
+func OpenOver(s Spec, plug func(context.Context) (net.Conn, error), log *slog.Logger) (*Network, error) {
 	if err := s.check(); err != nil {
 		return nil, fmt.Errorf("open lab network: %w", err)
 	}
@@ -79,7 +85,7 @@ func Open(s Spec, log *slog.Logger) (*Network, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	n.stop = stop
-	n.done.Go(func() { n.keepLinked(ctx) })
+	n.done.Go(func() { n.keepLinked(ctx, plug) })
 	return n, nil
 }
 
