@@ -223,8 +223,10 @@ type PowerChange struct {
 	Want string `json:"want"`
 	// Soft: the operating system was asked.
 	Soft bool `json:"soft,omitempty"`
-	// RequestedAt is when the BMC was first asked in this way.
+	// RequestedAt is when the BMC was first asked in this way. It is written before the BMC is asked.
 	RequestedAt metav1.Time `json:"requestedAt"`
+	// Confirmed: the BMC had accepted it.
+	Confirmed bool `json:"confirmed,omitempty"`
 }
 
 // FailureStatus is a failure that was not overcome yet, and when the next attempt is due.
@@ -235,6 +237,9 @@ type FailureStatus struct {
 	Kind string `json:"kind"`
 	// Fix is what a person can do, may be empty. The message is the BareMetalHost's status.errorMessage.
 	Fix string `json:"fix,omitempty"`
+	// Count is how often in a row this stage failed; Busy how often in a row the BMC asked for patience, which is no failure.
+	Count int32 `json:"count,omitempty"`
+	Busy  int32 `json:"busy,omitempty"`
 	// At is when it happened; NextAttempt when it is tried again.
 	At          metav1.Time `json:"at"`
 	NextAttempt metav1.Time `json:"nextAttempt"`
@@ -250,4 +255,9 @@ type ImageFailures struct {
 	Image string `json:"image"`
 	// Count is how often in a row it failed.
 	Count int32 `json:"count"`
+	// Message is the last failure's.
+	Message string `json:"message,omitempty"`
+	// NextAttempt is when it is tried again; Generation the BareMetalHost's at the last failure, a change of which ends the wait.
+	NextAttempt metav1.Time `json:"nextAttempt"`
+	Generation  int64       `json:"generation,omitempty"`
 }

@@ -1,0 +1,66 @@
+// Package inspect finds out what a machine is made of.
+//
+// It owns the state inspecting and the conversion of the agent's inventory into Metal3's HardwareDetails. It refuses judgement: whether the hardware fits a size
+// is claim's. Inspection is in band: the agent is booted, or the one that runs is asked.
+//
+// Invariants: the HardwareData is written before the host leaves the state, and the agent's answer is kept until it is.
+package inspect
+
+import (
+	"time"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/ingotmetal/ingot/journey"
+	"github.com/ingotmetal/ingot/ramdisk"
+	"github.com/ingotmetal/ingot/step"
+)
+
+// Decide decides for an inspecting host.
+func Decide(f journey.Facts, now time.Time) journey.Decision {
+	d := journey.Begin(f, now)
+	if a, ok := d.Host.Annotations[metal3.InspectAnnotationPrefix]; ok && a != metal3.InspectAnnotationValueDisabled {
+		delete(d.Host.Annotations, metal3.InspectAnnotationPrefix)
+		return d.Again(journey.ReasonObjectsChanged, "the inspection that the annotation asks for has begun")
+	}
+	if d.Host.InspectionDisabled() {
+		d.MoveTo(metal3.StatePreparing)
+		return d.Again(journey.ReasonStageChanged, "inspection was disabled")
+	}
+	if dec, failed := d.ActionFailed(metal3.InspectionError); failed {
+		return dec
+	}
+	if dec, waits := d.RetryPending(); waits {
+		return dec
+	}
+	if dec, ready := ramdisk.Ensure(d, metal3.InspectionError); !ready {
+		return dec
+	}
+	out, dec := ramdisk.Run(d, step.Inspect, nil)
+	if out == nil {
+		return dec
+	}
+	return finish(d, out)
+}
+
+// finish saves the hardware, and leaves once it is saved.
+func finish(d *journey.Draft, out *step.Outcome) journey.Decision {
+	failure := out.Failure
+	if failure == nil && out.Inventory == nil {
+		failure = &step.Failure{Kind: step.Internal, Message: "the agent ended the inspection without an inventory"}
+	}
+	if failure != nil {
+		d.EndStep(failure.Message)
+		return d.Fail(metal3.InspectionError, *failure)
+	}
+	h := HardwareDetails(*out.Inventory)
+	if !d.Succeeded(journey.SaveHardware{}) && !equality.Semantic.DeepEqual(d.Facts.Hardware, &h) {
+		return d.Act(journey.SaveHardware{Hardware: &h}, journey.ReasonSavingHardware, "saving what the agent found")
+	}
+	d.EndStep("")
+	d.Host.Status.HardwareDetails = &h
+	d.MoveTo(metal3.StatePreparing)
+	d.Announce("InspectionComplete")
+	return d.Again(journey.ReasonStageChanged, "the hardware is known")
+}

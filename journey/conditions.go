@@ -1,0 +1,133 @@
+package journey
+
+import (
+	"time"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// condition is a condition's state before it is compared with what the host has.
+type condition struct {
+	name, reason string
+	status       metav1.ConditionStatus
+}
+
+// setConditions derives Metal3's conditions (0.13) from the status. LastTransitionTime moves only with the condition's status.
+func setConditions(h *metal3.BareMetalHost, now time.Time) {
+	for _, c := range deriveConditions(&h.Status) {
+		setCondition(h, c, now)
+	}
+}
+
+func deriveConditions(s *metal3.BareMetalHostStatus) []condition {
+	manageable := manageableCondition(s)
+	return []condition{
+		manageable,
+		availableCondition(s, manageable),
+		provisionedCondition(s),
+		readyCondition(s),
+		progressingCondition(s),
+		// Health is not read from BMCs yet.
+		{metal3.HealthyCondition, metal3.UnknownHealthReason, metav1.ConditionUnknown},
+	}
+}
+
+func manageableCondition(s *metal3.BareMetalHostStatus) condition {
+	no := func(reason string) condition {
+		return condition{metal3.ManageableCondition, reason, metav1.ConditionFalse}
+	}
+	switch {
+	case s.OperationalStatus == metal3.OperationalStatusDetached:
+		return no(metal3.DetachedReason)
+	case s.ErrorType == metal3.RegistrationError, s.ErrorType == metal3.ProvisionedRegistrationError:
+		return no(metal3.RegistrationFailedReason)
+	case s.ErrorType == metal3.PowerManagementError:
+		return no(metal3.PowerFailureReason)
+	}
+	switch s.Provisioning.State {
+	case metal3.StateNone, metal3.StateUnmanaged:
+		return no(metal3.NotManagedReason)
+	case metal3.StateRegistering:
+		return no(metal3.RegisteringReason)
+	}
+	return condition{metal3.ManageableCondition, metal3.ManageableReason, metav1.ConditionTrue}
+}
+
+func availableCondition(s *metal3.BareMetalHostStatus, manageable condition) condition {
+	no := func(reason string) condition {
+		return condition{metal3.AvailableForProvisioningCondition, reason, metav1.ConditionFalse}
+	}
+	switch {
+	case manageable.status != metav1.ConditionTrue:
+		return no(metal3.NotManageableReason)
+	case s.Provisioning.State == metal3.StateInspecting:
+		return no(metal3.InspectingReason)
+	case s.OperationalStatus == metal3.OperationalStatusError:
+		return no(metal3.NotAvailableReason)
+	case s.Provisioning.State == metal3.StateAvailable, s.Provisioning.State == metal3.StateReady:
+		return condition{metal3.AvailableForProvisioningCondition, metal3.AvailableReason, metav1.ConditionTrue}
+	}
+	return no(metal3.NotAvailableReason)
+}
+
+func provisionedCondition(s *metal3.BareMetalHostStatus) condition {
+	switch s.Provisioning.State {
+	case metal3.StateProvisioned, metal3.StateExternallyProvisioned:
+		return condition{metal3.ProvisionedCondition, metal3.ProvisionedReason, metav1.ConditionTrue}
+	case metal3.StateProvisioning:
+		return condition{metal3.ProvisionedCondition, metal3.ProvisioningReason, metav1.ConditionFalse}
+	}
+	return condition{metal3.ProvisionedCondition, metal3.NotProvisionedReason, metav1.ConditionFalse}
+}
+
+func readyCondition(s *metal3.BareMetalHostStatus) condition {
+	p := provisionedCondition(s)
+	c := condition{metal3.ReadyCondition, p.reason, p.status}
+	switch s.OperationalStatus {
+	case metal3.OperationalStatusDetached:
+		c.status, c.reason = metav1.ConditionFalse, metal3.DetachedReason
+	case metal3.OperationalStatusServicing:
+		c.status, c.reason = metav1.ConditionFalse, metal3.ServicingReason
+	case metal3.OperationalStatusError:
+		c.status, c.reason = metav1.ConditionFalse, metal3.ErrorReason
+	}
+	return c
+}
+
+func progressingCondition(s *metal3.BareMetalHostStatus) condition {
+	reasons := map[metal3.ProvisioningState]string{
+		metal3.StateRegistering:             metal3.RegisteringReason,
+		metal3.StateInspecting:              metal3.InspectingReason,
+		metal3.StatePreparing:               metal3.PreparingReason,
+		metal3.StateMatchProfile:            metal3.PreparingReason,
+		metal3.StateProvisioning:            metal3.ProvisioningReason,
+		metal3.StateDeprovisioning:          metal3.DeprovisioningReason,
+		metal3.StatePoweringOffBeforeDelete: metal3.PoweringOffBeforeDeleteReason,
+		metal3.StateDeleting:                metal3.DeletingReason,
+	}
+	if r, ok := reasons[s.Provisioning.State]; ok {
+		return condition{metal3.ProgressingCondition, r, metav1.ConditionTrue}
+	}
+	return condition{metal3.ProgressingCondition, metal3.NotProgressingReason, metav1.ConditionFalse}
+}
+
+func setCondition(h *metal3.BareMetalHost, c condition, now time.Time) {
+	for i := range h.Status.Conditions {
+		old := &h.Status.Conditions[i]
+		if old.Type != c.name {
+			continue
+		}
+		if old.Status != c.status {
+			old.Status, old.LastTransitionTime = c.status, metav1.NewTime(now)
+		}
+		if old.Reason != c.reason {
+			old.Reason = c.reason
+		}
+		old.ObservedGeneration = h.Generation
+		return
+	}
+	h.Status.Conditions = append(h.Status.Conditions, metav1.Condition{
+		Type: c.name, Status: c.status, Reason: c.reason, LastTransitionTime: metav1.NewTime(now), ObservedGeneration: h.Generation,
+	})
+}

@@ -1,0 +1,66 @@
+package journey
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+
+	"github.com/ingotmetal/ingot/step"
+)
+
+// ImageKey tells the images that a host asks for apart: a corrected checksum makes it another one.
+func ImageKey(h *metal3.BareMetalHost) string {
+	i := h.Spec.Image
+	if i == nil {
+		return ""
+	}
+	format := ""
+	if i.DiskFormat != nil {
+		format = *i.DiskFormat
+	}
+	sum := sha256.Sum256([]byte(strings.Join([]string{i.URL, i.Checksum, string(i.ChecksumType), format}, "\x00")))
+	return hex.EncodeToString(sum[:8])
+}
+
+// CheckImage says why an image cannot be provisioned as it is described, nil if it can be tried.
+func CheckImage(i *metal3.Image) *step.Failure {
+	wrong := func(kind step.FailureKind, fix, format string, args ...any) *step.Failure {
+		return &step.Failure{Kind: kind, Message: fmt.Sprintf(format, args...), Fix: fix}
+	}
+	if i == nil || i.URL == "" {
+		return wrong(step.Invalid, "set spec.image.url", "the host has no image")
+	}
+	u, err := url.Parse(i.URL)
+	switch {
+	case err != nil:
+		return wrong(step.Invalid, "correct spec.image.url", "the image's URL cannot be read")
+	case i.IsLiveISO():
+		return wrong(step.Unsupported, "use an image of format raw or qcow2", "booting a live ISO is not supported yet")
+	case i.IsOCI():
+		return wrong(step.Unsupported, "use an http:// or https:// URL", "images from OCI registries are not supported yet")
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		return wrong(step.Invalid, "use an http:// or https:// URL", "the image's URL %q is not http(s)", u.Redacted())
+	case i.DiskFormat != nil && !slices.Contains([]string{"", "raw", "qcow2"}, *i.DiskFormat):
+		return wrong(step.Unsupported, "use an image of format raw or qcow2", "the image format %s is not supported", *i.DiskFormat)
+	case i.Checksum == "":
+		return wrong(step.Invalid, "set spec.image.checksum: a digest, or the URL of a sums file", "the image has no checksum")
+	case !slices.Contains([]metal3.ChecksumType{"", metal3.AutoChecksum, metal3.MD5, metal3.SHA256, metal3.SHA512}, i.ChecksumType):
+		return wrong(step.Invalid, "use sha256, sha512 or auto", "the checksum type %q is unknown", i.ChecksumType)
+	}
+	return nil
+}
+
+// Problem is the first thing that is wrong with the Secrets that the host names, empty for none.
+func (s SecretFacts) Problem() string {
+	for _, f := range []SecretFact{s.UserData, s.NetworkData, s.MetaData, s.PreprovisioningNetworkData} {
+		if f.Named && f.Problem != "" {
+			return f.Problem
+		}
+	}
+	return ""
+}

@@ -1,0 +1,98 @@
+package journey
+
+// The reasons, by what they speak of. No other value appears in an Outcome.
+const (
+	// ReasonPaused: the paused annotation is there; nothing is looked at.
+	ReasonPaused Reason = "Paused"
+	// ReasonDetached: the detached annotation is there; the machine is left alone.
+	ReasonDetached Reason = "Detached"
+	// ReasonDeleteDelayed: deleted while detached with deleteAction delay.
+	ReasonDeleteDelayed Reason = "DeleteDelayed"
+	// ReasonObjectsChanged: only the objects change in this pass.
+	ReasonObjectsChanged Reason = "ObjectsChanged"
+	// ReasonStageChanged: the host moved to another state.
+	ReasonStageChanged Reason = "StageChanged"
+	// ReasonAnnotationInvalid: an annotation cannot be read.
+	ReasonAnnotationInvalid Reason = "AnnotationInvalid"
+	// ReasonUnknownState: the host's state is none that is known.
+	ReasonUnknownState Reason = "UnknownState"
+	// ReasonSavingHardware: the HardwareData is written.
+	ReasonSavingHardware Reason = "SavingHardware"
+
+	// ReasonNoBMC: the host names no BMC.
+	ReasonNoBMC Reason = "NoBMC"
+	// ReasonCredentialsMissing: the BMC's Secret is not there.
+	ReasonCredentialsMissing Reason = "CredentialsMissing"
+	// ReasonCredentialsIncomplete: the BMC's Secret lacks a key.
+	ReasonCredentialsIncomplete Reason = "CredentialsIncomplete"
+	// ReasonVerifying: the BMC is asked whether the credentials work.
+	ReasonVerifying Reason = "VerifyingBMC"
+
+	// ReasonOpeningWindow: the boot window is opened.
+	ReasonOpeningWindow Reason = "OpeningBootWindow"
+	// ReasonBootingAgent: the machine is told to boot the agent.
+	ReasonBootingAgent Reason = "BootingAgent"
+	// ReasonWaitingForAgent: the machine boots, the agent has not called yet.
+	ReasonWaitingForAgent Reason = "WaitingForAgent"
+	// ReasonAgentSilent: the agent called before, and does not now.
+	ReasonAgentSilent Reason = "AgentSilent"
+	// ReasonStepStarting: a step is handed to the agent.
+	ReasonStepStarting Reason = "StepStarting"
+	// ReasonStepRunning: the agent works at a step.
+	ReasonStepRunning Reason = "StepRunning"
+	// ReasonClosingWindow: the boot window is closed.
+	ReasonClosingWindow Reason = "ClosingBootWindow"
+	// ReasonBootingDisk: the machine is told to boot from its disk.
+	ReasonBootingDisk Reason = "BootingDisk"
+
+	// ReasonImageInvalid: the image cannot be provisioned as it is described.
+	ReasonImageInvalid Reason = "ImageInvalid"
+	// ReasonImageGivenUp: the same image failed too often.
+	ReasonImageGivenUp Reason = "ImageGivenUp"
+	// ReasonSecretUnusable: a first-boot Secret is missing or cannot be used.
+	ReasonSecretUnusable Reason = "SecretUnusable"
+
+	// ReasonReadingPower: the power state is read.
+	ReasonReadingPower Reason = "ReadingPower"
+	// ReasonPowerChanging: a change of power was asked for and is not seen yet.
+	ReasonPowerChanging Reason = "PowerChanging"
+	// ReasonRebootHeld: reboot annotations with a key hold the machine off.
+	ReasonRebootHeld Reason = "RebootHeld"
+	// ReasonRestarting: the machine is reset.
+	ReasonRestarting Reason = "Restarting"
+
+	// ReasonAvailable: clean, and nobody asks for it.
+	ReasonAvailable Reason = "Available"
+	// ReasonProvisioned: the image runs.
+	ReasonProvisioned Reason = "Provisioned"
+	// ReasonExternallyProvisioned: something else owns the disk; only power is managed.
+	ReasonExternallyProvisioned Reason = "ExternallyProvisioned"
+	// ReasonReleasing: the last traces are removed.
+	ReasonReleasing Reason = "Releasing"
+	// ReasonGone: nothing of this host is ours any more.
+	ReasonGone Reason = "Gone"
+
+	// ReasonBusy: the BMC asked for patience.
+	ReasonBusy Reason = "BMCBusy"
+	// The failures, by Metal3's error type; status.errorMessage has the message.
+	ReasonRegistrationFailed Reason = "RegistrationFailed"
+	ReasonInspectionFailed   Reason = "InspectionFailed"
+	ReasonPreparationFailed  Reason = "PreparationFailed"
+	ReasonProvisioningFailed Reason = "ProvisioningFailed"
+	ReasonCleaningFailed     Reason = "CleaningFailed"
+	ReasonPowerFailed        Reason = "PowerManagementFailed"
+)
+
+// Reasons is the closed list.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonPaused, ReasonDetached, ReasonDeleteDelayed, ReasonObjectsChanged, ReasonStageChanged, ReasonAnnotationInvalid, ReasonUnknownState, ReasonSavingHardware,
+		ReasonNoBMC, ReasonCredentialsMissing, ReasonCredentialsIncomplete, ReasonVerifying,
+		ReasonOpeningWindow, ReasonBootingAgent, ReasonWaitingForAgent, ReasonAgentSilent, ReasonStepStarting, ReasonStepRunning,
+		ReasonClosingWindow, ReasonBootingDisk,
+		ReasonImageInvalid, ReasonImageGivenUp, ReasonSecretUnusable,
+		ReasonReadingPower, ReasonPowerChanging, ReasonRebootHeld, ReasonRestarting,
+		ReasonAvailable, ReasonProvisioned, ReasonExternallyProvisioned, ReasonReleasing, ReasonGone,
+		ReasonBusy, ReasonRegistrationFailed, ReasonInspectionFailed, ReasonPreparationFailed, ReasonProvisioningFailed, ReasonCleaningFailed, ReasonPowerFailed,
+	}
+}

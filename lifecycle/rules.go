@@ -1,0 +1,152 @@
+package lifecycle
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+
+	"github.com/ingotmetal/ingot/discover"
+	"github.com/ingotmetal/ingot/journey"
+)
+
+// holdFinalizer puts our finalizer on the host before anything is done with its machine, so that it cannot vanish while the machine is ours.
+func holdFinalizer(f journey.Facts, now time.Time) (journey.Decision, bool) {
+	has := slices.Contains(f.Host.Finalizers, metal3.BareMetalHostFinalizer)
+	d := journey.Begin(f, now)
+	switch {
+	case d.Deleting() && !has:
+		return d.Done(journey.ReasonGone, "the host was let go", now.Add(pausedPoll)), true
+	case has || d.Deleting():
+		return journey.Decision{}, false
+	}
+	d.Host.Finalizers = append(d.Host.Finalizers, metal3.BareMetalHostFinalizer)
+	return d.Again(journey.ReasonObjectsChanged, "the host is held until its machine is let go"), true
+}
+
+// deleted sends a deleted host on its way out, and lets the stage of that way decide.
+func deleted(f journey.Facts, now time.Time) (journey.Decision, bool) {
+	d := journey.Begin(f, now)
+	if !d.Deleting() {
+		return journey.Decision{}, false
+	}
+	state := d.State()
+	if state == metal3.StateDeleting || state == metal3.StatePoweringOffBeforeDelete {
+		return stages()[state](f, now), true
+	}
+	if a, detach := detachWanted(f.Host); detach {
+		if a.DeleteAction == metal3.DetachedDeleteActionDelay {
+			return d.Wait(journey.ReasonDeleteDelayed, "deleted while detached; its deletion waits until it is attached again", now.Add(pausedPoll), time.Time{}), true
+		}
+		return move(d, metal3.StateDeleting, "deleted while detached: its machine is left as it is")
+	}
+	switch state {
+	case metal3.StateNone, metal3.StateUnmanaged, metal3.StateRegistering:
+		return move(d, metal3.StateDeleting, "deleted; nothing was done with its machine yet")
+	case metal3.StateProvisioning, metal3.StateProvisioned:
+		return move(d, metal3.StateDeprovisioning, "deleted; its machine is cleaned first")
+	case metal3.StateDeprovisioning:
+		return stages()[state](f, now), true
+	default:
+		return move(d, metal3.StatePoweringOffBeforeDelete, "deleted; its machine is turned off first")
+	}
+}
+
+func move(d *journey.Draft, to metal3.ProvisioningState, why string) (journey.Decision, bool) {
+	d.MoveTo(to)
+	return d.Again(journey.ReasonStageChanged, why), true
+}
+
+// detachWanted says whether the detached annotation is in force: at rest always, elsewhere only with force. A value that is no JSON means the defaults.
+func detachWanted(h *metal3.BareMetalHost) (metal3.DetachedAnnotationArguments, bool) {
+	var a metal3.DetachedAnnotationArguments
+	text, ok := h.Annotations[metal3.DetachedAnnotation]
+	if !ok {
+		return a, false
+	}
+	if json.Unmarshal([]byte(text), &a) != nil {
+		a = metal3.DetachedAnnotationArguments{}
+	}
+	switch h.Status.Provisioning.State {
+	case metal3.StateProvisioned, metal3.StateExternallyProvisioned, metal3.StateAvailable, metal3.StateReady:
+		return a, true
+	default:
+		// A host that is detached already stays so: its machine is not ours to touch.
+		return a, a.Force || h.Status.OperationalStatus == metal3.OperationalStatusDetached
+	}
+}
+
+// detached leaves the machine of a detached host alone: its window is closed, its power stays. When the annotation goes, the BMC is verified again before anything else.
+func detached(f journey.Facts, now time.Time) (journey.Decision, bool) {
+	_, wanted := detachWanted(f.Host)
+	is := f.Host.Status.OperationalStatus == metal3.OperationalStatusDetached
+	d := journey.Begin(f, now)
+	switch {
+	case !wanted && !is:
+		return journey.Decision{}, false
+	case !wanted:
+		d.ClearError()
+		return d.Again(journey.ReasonObjectsChanged, "the host is attached again"), true
+	case !is:
+		d.ClearError()
+		s := &d.Host.Status
+		s.OperationalStatus, s.ErrorCount = metal3.OperationalStatusDetached, 0
+		s.GoodCredentials = metal3.CredentialsStatus{}
+		d.Announce("Detached")
+		return d.Again(journey.ReasonDetached, "the host is detached"), true
+	}
+	closed := d.Facts.Result != nil && d.Facts.Result.Action == (journey.CloseWindow{}).Name()
+	if d.Facts.Window != nil && !closed {
+		return d.Act(journey.CloseWindow{}, journey.ReasonClosingWindow, "the host is detached"), true
+	}
+	return d.Done(journey.ReasonDetached, "detached: its machine is left alone", now.Add(pausedPoll)), true
+}
+
+// registered verifies the BMC of a registered host again when its credentials or its address changed.
+func registered(f journey.Facts, now time.Time) (journey.Decision, bool) {
+	switch f.Host.Status.Provisioning.State {
+	case metal3.StateNone, metal3.StateUnmanaged, metal3.StateRegistering, metal3.StatePoweringOffBeforeDelete, metal3.StateDeleting:
+		return journey.Decision{}, false
+	}
+	if !journey.KnownState(f.Host.Status.Provisioning.State) || discover.Current(f) {
+		return journey.Decision{}, false
+	}
+	return discover.Renew(f, now), true
+}
+
+// forceReboot starts the agent's boot over when a reboot annotation with force asks for it in a stage that works with the agent. The boot is dropped in the record before
+// the annotation goes, so that a crash in between repeats it and never forgets it.
+func forceReboot(f journey.Facts, now time.Time) (journey.Decision, bool) {
+	switch f.Host.Status.Provisioning.State {
+	case metal3.StateInspecting, metal3.StatePreparing, metal3.StateProvisioning, metal3.StateDeprovisioning:
+	default:
+		return journey.Decision{}, false
+	}
+	if c := f.Record.Disk; c != nil && c.Written {
+		return journey.Decision{}, false
+	}
+	d := journey.Begin(f, now)
+	forced := false
+	for name, value := range f.Host.Annotations {
+		if isReboot(name) && hasForce(value) {
+			delete(d.Host.Annotations, name)
+			forced = true
+		}
+	}
+	if !forced {
+		return journey.Decision{}, false
+	}
+	d.DropBoot()
+	return d.Again(journey.ReasonObjectsChanged, "a forced reboot was asked for: the agent is booted again"), true
+}
+
+func isReboot(name string) bool {
+	return name == metal3.RebootAnnotationPrefix || strings.HasPrefix(name, metal3.RebootAnnotationPrefix+"/")
+}
+
+func hasForce(value string) bool {
+	var a metal3.RebootAnnotationArguments
+	return json.Unmarshal([]byte(value), &a) == nil && a.Force
+}

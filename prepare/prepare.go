@@ -1,0 +1,87 @@
+// Package prepare brings a machine to spec and offers it.
+//
+// It owns the states preparing and available: what the spec asks of the machine itself (boot mode, root device hints, RAID), the first cleaning of its disks, and
+// the wait for an image. It refuses the write (provision) and the cleaning after use (clean).
+//
+// The rule for the agent in between: an online host keeps the agent that inspected or cleaned it, so that its first image needs no further boot; a host that
+// should be off is turned off at once. No timer is involved: spec.online says what the owner wants, and an agent that fades is not booted again before there is work.
+//
+// Invariants: a host becomes available only with every disk proved clean or with cleaning disabled; status.provisioning.image is set in the same write that begins
+// provisioning; what is asked for and cannot be done is an error, never ignored.
+package prepare
+
+import (
+	"time"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/ingotmetal/ingot/journey"
+	"github.com/ingotmetal/ingot/ramdisk"
+	"github.com/ingotmetal/ingot/step"
+)
+
+// Decide decides for a preparing host.
+func Decide(f journey.Facts, now time.Time) journey.Decision {
+	d := journey.Begin(f, now)
+	if fillArchitecture(d) {
+		return d.Again(journey.ReasonObjectsChanged, "inspection found the architecture")
+	}
+	if dec, failed := d.ActionFailed(metal3.PreparationError); failed {
+		return dec
+	}
+	if dec, waits := d.RetryPending(); waits {
+		return dec
+	}
+	if f := unsupported(d.Host); f != nil {
+		return d.Fail(metal3.PreparationError, *f)
+	}
+	if d.Host.Spec.AutomatedCleaningMode != metal3.CleaningModeDisabled {
+		if dec, clean := ramdisk.Wipe(d, metal3.PreparationError); !clean {
+			return dec
+		}
+	}
+	takeSettings(d.Host)
+	d.MoveTo(metal3.StateAvailable)
+	return d.Again(journey.ReasonStageChanged, "the host is to spec and available")
+}
+
+// fillArchitecture writes spec.architecture where the owner left it open, as Metal3 does.
+func fillArchitecture(d *journey.Draft) bool {
+	if d.Host.Spec.Architecture != "" || d.Facts.Hardware == nil || d.Facts.Hardware.CPU.Arch == "" {
+		return false
+	}
+	d.Host.Spec.Architecture = d.Facts.Hardware.CPU.Arch
+	return true
+}
+
+// unsupported says what the spec asks for that is not there yet. nil leaves a setting alone, an empty list would clear it: that is asked for, too.
+func unsupported(h *metal3.BareMetalHost) *step.Failure {
+	no := func(what, fix string) *step.Failure {
+		return &step.Failure{Kind: step.Unsupported, Message: what + " is not supported yet", Fix: fix}
+	}
+	switch r := h.Spec.RAID; {
+	case r != nil && r.HardwareRAIDVolumes != nil:
+		return no("configuring hardware RAID (spec.raid.hardwareRAIDVolumes)", "remove spec.raid and configure the volumes by the BMC")
+	case r != nil && r.SoftwareRAIDVolumes != nil:
+		return no("configuring software RAID (spec.raid.softwareRAIDVolumes)", "remove spec.raid")
+	case h.Spec.Firmware != nil:
+		return no("configuring firmware (spec.firmware)", "remove spec.firmware")
+	}
+	return nil
+}
+
+// takeSettings notes what the host was prepared with.
+func takeSettings(h *metal3.BareMetalHost) {
+	p := &h.Status.Provisioning
+	p.BootMode = h.BootMode()
+	p.RootDeviceHints = h.Spec.RootDeviceHints.DeepCopy()
+	p.RAID = h.Spec.RAID.DeepCopy()
+}
+
+// differs says whether the host asks for other settings than it was prepared with.
+func differs(h *metal3.BareMetalHost) bool {
+	p := h.Status.Provisioning
+	return !equality.Semantic.DeepEqual(p.RootDeviceHints, h.Spec.RootDeviceHints) || !equality.Semantic.DeepEqual(p.RAID, h.Spec.RAID) ||
+		h.Spec.Firmware != nil
+}

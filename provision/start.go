@@ -1,0 +1,92 @@
+package provision
+
+import (
+	"time"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/journey"
+	"github.com/ingotmetal/ingot/power"
+	"github.com/ingotmetal/ingot/ramdisk"
+)
+
+// firstBootWindow is how long the new system may get an address from the provisioning network.
+const firstBootWindow = time.Hour
+
+// startSystem turns the agent's machine off and starts it from the disk that was written.
+func startSystem(d *journey.Draft) journey.Decision {
+	b := d.Record.Boot
+	if b == nil || b.Purpose != ingot.PurposeFirstBoot {
+		return endAgent(d)
+	}
+	switch w := d.Facts.Window; {
+	case b.ConfirmedAt != nil:
+		return provisioned(d)
+	case b.StartedAt != nil:
+		return bootAgain(d)
+	case w == nil || w.Name != b.ID:
+		return openWindow(d)
+	}
+	b.StartedAt = d.Stamp()
+	return bootDisk(d)
+}
+
+// endAgent sees the machine off, so that from here on a machine that is on was started from its disk.
+func endAgent(d *journey.Draft) journey.Decision {
+	if !d.Host.Spec.DisablePowerOff {
+		if dec, off := power.Align(d, power.Want{State: journey.PowerOff, Why: "the image is written, the agent's boot is over"}); !off {
+			return dec
+		}
+	}
+	previous := ""
+	if d.Record.Boot != nil {
+		previous = d.Record.Boot.ID
+	}
+	d.DropBoot()
+	d.Record.Boot = &ingot.BootStatus{ID: ramdisk.NewBootID(d, previous), Purpose: ingot.PurposeFirstBoot, Attempt: 1}
+	return openWindow(d)
+}
+
+func openWindow(d *journey.Draft) journey.Decision {
+	if d.Succeeded(journey.OpenWindow{}) && d.Facts.Result.BootID == d.Record.Boot.ID {
+		return d.Wait(journey.ReasonOpeningWindow, "the boot window was made and is not seen yet", d.Now.Add(time.Second), time.Time{})
+	}
+	return d.Act(journey.OpenWindow{BootID: d.Record.Boot.ID, Purpose: ingot.PurposeFirstBoot, ClosesInSeconds: int64(firstBootWindow / time.Second)},
+		journey.ReasonOpeningWindow, "opening the window for the new system's first boot")
+}
+
+func bootDisk(d *journey.Draft) journey.Decision {
+	return d.Act(journey.BootDisk{BootID: d.Record.Boot.ID, Mode: bootMode(d.Host)}, journey.ReasonBootingDisk, "starting the machine from its disk")
+}
+
+// bootAgain goes on after a start whose answer was lost. A machine that is on was started by it, since it had been seen off before; one whose power may
+// not be turned off cannot tell, and is started once more.
+func bootAgain(d *journey.Draft) journey.Decision {
+	if d.Host.Spec.DisablePowerOff {
+		return bootDisk(d)
+	}
+	switch p := d.Power(); {
+	case p.State == journey.PowerUnknown && d.Succeeded(journey.ReadPower{}):
+		return d.Wait(journey.ReasonReadingPower, "the BMC does not say whether the machine was started", d.Now.Add(time.Second), time.Time{})
+	case p.State == journey.PowerUnknown:
+		return d.Act(journey.ReadPower{}, journey.ReasonReadingPower, "reading whether the machine was started")
+	case p.State == journey.PowerOn:
+		return provisioned(d)
+	}
+	return bootDisk(d)
+}
+
+func provisioned(d *journey.Draft) journey.Decision {
+	d.Record.ImageFailures = nil
+	d.MoveTo(metal3.StateProvisioned)
+	return d.Again(journey.ReasonStageChanged, "the machine was started from its disk")
+}
+
+// bootMode is the mode that the host was prepared with, so that an edit meanwhile does not start the image in a mode it was not made for.
+func bootMode(h *metal3.BareMetalHost) metal3.BootMode {
+	if m := h.Status.Provisioning.BootMode; m != "" {
+		return m
+	}
+	return h.BootMode()
+}

@@ -1,0 +1,113 @@
+package ramdisk
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/journey"
+	"github.com/ingotmetal/ingot/step"
+)
+
+// Wipe cleans every disk and records the evidence. clean is true once Record.CleanedAt proves it; then the decision is empty.
+func Wipe(d *journey.Draft, t metal3.ErrorType) (dec journey.Decision, clean bool) {
+	if d.Record.CleanedAt != nil {
+		return journey.Decision{}, true
+	}
+	if dec, ready := Ensure(d, t); !ready {
+		return dec, false
+	}
+	out, dec := Run(d, step.Clean, nil)
+	if out == nil {
+		return dec, false
+	}
+	d.Record.Wipes = evidence(out.Wipes)
+	failure := out.Failure
+	if failure == nil {
+		failure = unproved(out.Wipes, d.Facts.Hardware)
+	}
+	if failure != nil {
+		d.EndStep(failure.Message)
+		return d.Fail(t, *failure), false
+	}
+	d.EndStep("")
+	d.Record.CleanedAt = d.Stamp()
+	return journey.Decision{}, true
+}
+
+// evidence is the record of a cleaning, whatever it came to. The record is bounded as the CRD bounds it.
+func evidence(wipes []step.Wipe) []ingot.WipeRecord {
+	out := make([]ingot.WipeRecord, 0, len(wipes))
+	for _, w := range wipes[:min(len(wipes), maxWipes)] {
+		r := ingot.WipeRecord{
+			DeviceName: w.Disk.Name, SerialNumber: w.Disk.SerialNumber, WWN: w.Disk.WWN, SizeBytes: w.Disk.SizeBytes, Method: w.Method,
+			StartedAt: metav1.NewTime(w.StartedAt), FinishedAt: metav1.NewTime(w.FinishedAt), Result: "failed", Message: w.Message,
+		}
+		if w.Clean {
+			r.Result = "clean"
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+const maxWipes = 256
+
+// unproved says why the wipes don't prove that every disk is clean, nil if they do: each was found clean after its wipe, and no disk that inspection
+// saw is missing. Removable and read-only ones are not counted: no image can be written to them.
+func unproved(wipes []step.Wipe, h *metal3.HardwareDetails) *step.Failure {
+	var wrong []string
+	for _, w := range wipes {
+		if !w.Clean && !w.Disk.Removable && !w.Disk.ReadOnly {
+			wrong = append(wrong, fmt.Sprintf("%s (serial %q): %s", w.Disk.Name, w.Disk.SerialNumber, w.Message))
+		}
+	}
+	if len(wrong) > 0 {
+		return &step.Failure{Kind: step.Internal, Message: "not clean after the wipe: " + strings.Join(wrong, "; "),
+			Fix: "replace the disk, or set automatedCleaningMode to disabled to offer the host with its data on it"}
+	}
+	if len(wipes) > maxWipes {
+		return &step.Failure{Kind: step.Unsupported, Message: fmt.Sprintf("%d disks, more than the %d that can be proved clean", len(wipes), maxWipes)}
+	}
+	for _, s := range missing(wipes, h) {
+		wrong = append(wrong, fmt.Sprintf("%s (serial %q)", s.Name, s.SerialNumber))
+	}
+	if len(wrong) > 0 {
+		return &step.Failure{Kind: step.Internal, Message: "inspection saw disks that cleaning did not: " + strings.Join(wrong, "; "),
+			Fix: "put the disks back; or delete the host's HardwareData if they were taken out for good"}
+	}
+	return nil
+}
+
+// missing lists the disks of the inspection that no wipe speaks of. One wipe speaks of one disk, since cheap ones share their serial numbers.
+func missing(wipes []step.Wipe, h *metal3.HardwareDetails) []metal3.Storage {
+	if h == nil {
+		return nil
+	}
+	left := slices.Clone(wipes)
+	var out []metal3.Storage
+	for _, s := range h.Storage {
+		i := slices.IndexFunc(left, func(w step.Wipe) bool { return sameDisk(w.Disk, s) })
+		if i < 0 {
+			out = append(out, s)
+			continue
+		}
+		left = slices.Delete(left, i, i+1)
+	}
+	return out
+}
+
+// sameDisk compares by the strongest name that both have.
+func sameDisk(d step.Disk, s metal3.Storage) bool {
+	switch {
+	case s.WWN != "" && d.WWN != "":
+		return s.WWN == d.WWN
+	case s.SerialNumber != "" && d.SerialNumber != "":
+		return s.SerialNumber == d.SerialNumber
+	}
+	return s.Name == d.Name || slices.Contains(s.AlternateNames, d.Name) || slices.Contains(d.AlternateNames, s.Name)
+}

@@ -1,0 +1,112 @@
+// Package run keeps a provisioned machine as its owner wants it.
+//
+// It owns the states provisioned and externally provisioned: power (spec.online, reboot annotations), and the notice that the image is no longer wanted. It refuses
+// the disk: nothing here writes to one, and the only way to a wipe is the move to deprovisioning.
+//
+// Invariants: a machine is turned off only for online=false or a reboot annotation; the reboot annotation without a key is removed only after the machine
+// was seen off; an externally provisioned host never goes to deprovisioning directly.
+package run
+
+import (
+	"fmt"
+	"time"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+
+	"github.com/ingotmetal/ingot/journey"
+	"github.com/ingotmetal/ingot/power"
+)
+
+// firstBootExpected is within how long a system usually reports its first boot; information only.
+const firstBootExpected = 30 * time.Minute
+
+// Decide decides for a provisioned host.
+func Decide(f journey.Facts, now time.Time) journey.Decision {
+	d := journey.Begin(f, now)
+	if why := unwanted(d.Host); why != "" {
+		d.MoveTo(metal3.StateDeprovisioning)
+		return d.Again(journey.ReasonStageChanged, why)
+	}
+	return steady(d, journey.ReasonProvisioned, "provisioned"+firstBoot(d))
+}
+
+// DecideExternal decides for an externally provisioned host.
+func DecideExternal(f journey.Facts, now time.Time) journey.Decision {
+	d := journey.Begin(f, now)
+	d.Record.CleanedAt = nil
+	if !d.Host.Spec.ExternallyProvisioned {
+		// What runs is taken for what the spec asks for, so that nothing is erased; without an image the next pass goes to deprovisioning.
+		if i := d.Host.Spec.Image; i != nil {
+			d.Host.Status.Provisioning.Image = *i.DeepCopy()
+		}
+		d.MoveTo(metal3.StateProvisioned)
+		return d.Again(journey.ReasonStageChanged, "the host is no longer externally provisioned")
+	}
+	return steady(d, journey.ReasonExternallyProvisioned, "externally provisioned; only power is managed")
+}
+
+// unwanted says why the image on the disk is no longer wanted, empty if it is. As in Metal3 the URL and the custom deploy method count, nothing else.
+func unwanted(h *metal3.BareMetalHost) string {
+	want, have := h.Spec.Image, h.Status.Provisioning
+	custom := h.Spec.CustomDeploy != nil && h.Spec.CustomDeploy.Method != ""
+	switch {
+	case have.CustomDeploy != nil && (!custom || h.Spec.CustomDeploy.Method != have.CustomDeploy.Method):
+		return "the custom deploy method was changed or cleared"
+	case have.CustomDeploy == nil && custom:
+		return "a custom deploy method is asked for"
+	case have.CustomDeploy != nil:
+		return ""
+	case want == nil || want.URL == "":
+		return "the image was cleared"
+	case want.URL != have.Image.URL:
+		return "another image is asked for"
+	}
+	return ""
+}
+
+// steady manages power and closes what the last boot left open.
+func steady(d *journey.Draft, r journey.Reason, message string) journey.Decision {
+	if dec, failed := d.ActionFailed(metal3.PowerManagementError); failed {
+		return dec
+	}
+	if dec, waits := d.RetryPending(); waits {
+		return dec
+	}
+	if dec, rests := managePower(d); !rests {
+		return dec
+	}
+	if w := d.Facts.Window; w != nil && !d.Now.Before(w.Spec.ClosesAt.Time) && !d.Succeeded(journey.CloseWindow{}) {
+		return d.Act(journey.CloseWindow{}, journey.ReasonClosingWindow, "the window of the last boot is over")
+	}
+	return d.Done(r, message, d.Now.Add(power.PollEvery))
+}
+
+// managePower brings the power to where spec.online and the reboot annotations want it.
+func managePower(d *journey.Draft) (dec journey.Decision, rests bool) {
+	reboot, asked := rebootWanted(d.Host.Annotations)
+	if asked || d.Record.Reboot != nil {
+		if dec, over := carryReboot(d, reboot, asked); !over {
+			return dec, false
+		}
+	}
+	if d.Host.Spec.Online || d.Host.Spec.DisablePowerOff {
+		return power.Align(d, power.Want{State: journey.PowerOn, Why: "online is true"})
+	}
+	return power.Align(d, power.Want{State: journey.PowerOff, Soft: true, Why: "online is false"})
+}
+
+// firstBoot says what is known of the new system's own report.
+func firstBoot(d *journey.Draft) string {
+	r := d.Record.FirstBoot
+	switch {
+	case r == nil:
+		return ""
+	case r.ReportedAt != nil:
+		return fmt.Sprintf("; the system reported its first boot at %s", r.ReportedAt.UTC().Format(time.RFC3339))
+	}
+	start := d.Host.Status.OperationHistory.Provision.End
+	if !start.IsZero() && d.Now.Sub(start.Time) > firstBootExpected {
+		return fmt.Sprintf("; the system has not reported its first boot within %s, see the machine's console", firstBootExpected)
+	}
+	return "; the system has not reported its first boot yet"
+}
