@@ -71,6 +71,9 @@ func (c *Client) Open(ctx context.Context, rawURL string) (*Stream, error) {
 	if err := s.connect(); err != nil {
 		return nil, err
 	}
+	if s.ranges && s.size >= 0 {
+		s.parts = &Parts{ctx: ctx, client: s.client, stall: s.retry.Stall, url: s.url, version: s.version, size: s.size}
+	}
 	return s, nil
 }
 

@@ -25,6 +25,7 @@ type Stream struct {
 	size     int64
 	version  version
 	ranges   bool
+	parts    *Parts
 	at       int64
 	over     int64
 	attempts int
@@ -58,9 +59,6 @@ func (v version) contradicts(o version) bool {
 
 // Size is the size of the file in bytes, -1 while unknown.
 func (s *Stream) Size() int64 { return s.size }
-
-// Ranges says whether the server gives parts of the file on request.
-func (s *Stream) Ranges() bool { return s.ranges && s.size >= 0 }
 
 // Downloaded counts the bytes that came over the network, including parts read twice.
 func (s *Stream) Downloaded() int64 { return s.over }
@@ -164,7 +162,7 @@ func (s *Stream) again(cause error) error {
 func (s *Stream) request() error {
 	ctx, cancel := context.WithCancel(s.ctx)
 	stall := time.AfterFunc(s.retry.Stall, cancel)
-	resp, err := s.send(ctx, s.at, -1)
+	resp, err := send(ctx, s.client, s.url, s.version, s.at, -1)
 	stall.Stop()
 	if err == nil {
 		err = s.accept(resp)
@@ -210,10 +208,10 @@ func (s *Stream) skip() error {
 }
 
 // send asks for the bytes from off on; length -1: to the end.
-func (s *Stream) send(ctx context.Context, off, length int64) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url.String(), nil)
+func send(ctx context.Context, client *http.Client, from *url.URL, v version, off, length int64) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, from.String(), nil)
 	if err != nil {
-		return nil, refuse("%s: %v", redact(s.url), err)
+		return nil, refuse("%s: %v", redact(from), err)
 	}
 	// Without this the transport would unpack the body by itself, and the digest would be of something else.
 	r.Header.Set("Accept-Encoding", "identity")
@@ -223,10 +221,10 @@ func (s *Stream) send(ctx context.Context, off, length int64) (*http.Response, e
 	case off > 0:
 		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", off))
 	}
-	if v := s.version.ifRange(); v != "" && r.Header.Get("Range") != "" {
+	if v := v.ifRange(); v != "" && r.Header.Get("Range") != "" {
 		r.Header.Set("If-Range", v)
 	}
-	resp, err := s.client.Do(r)
+	resp, err := client.Do(r)
 	if err == nil {
 		return resp, nil
 	}
@@ -236,7 +234,7 @@ func (s *Stream) send(ctx context.Context, off, length int64) (*http.Response, e
 		return nil, f
 	case untrusted(err):
 		return nil, &step.Failure{
-			Kind: step.Invalid, Message: fmt.Sprintf("fetch %s: the server's certificate is not trusted: %v", redact(s.url), cause(err)),
+			Kind: step.Invalid, Message: fmt.Sprintf("fetch %s: the server's certificate is not trusted: %v", redact(from), cause(err)),
 			Fix: "give the server a certificate for its name by an authority that the machine trusts",
 		}
 	}
@@ -311,33 +309,6 @@ func contentRange(v string) (from, size int64, ok bool) {
 	}
 	size, err = strconv.ParseInt(total, 10, 64)
 	return from, size, err == nil && size >= 0
-}
-
-// ReadAt implements io.ReaderAt by range requests for the same version of the file. It is for small parts, and not for use while another goroutine reads.
-func (s *Stream) ReadAt(p []byte, off int64) (int, error) {
-	if !s.Ranges() {
-		return 0, &step.Failure{Kind: step.Unsupported, Message: fmt.Sprintf("fetch %s: the server gives no parts of the file", redact(s.url))}
-	}
-	ctx, cancel := context.WithTimeout(s.ctx, s.retry.Stall)
-	defer cancel()
-	resp, err := s.send(ctx, off, int64(len(p)))
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
-	if f := refusal(resp.StatusCode, s.url); f != nil {
-		return 0, f
-	}
-	from, size, ok := contentRange(resp.Header.Get("Content-Range"))
-	if resp.StatusCode != http.StatusPartialContent || !ok || from != off || size != s.size {
-		return 0, &step.Failure{Kind: step.Unsupported, Message: fmt.Sprintf("fetch %s: the server did not give the part that was asked for", redact(s.url))}
-	}
-	n, err := io.ReadFull(resp.Body, p)
-	s.over += int64(n)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = io.EOF
-	}
-	return n, err
 }
 
 func (s *Stream) drop() {
