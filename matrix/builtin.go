@@ -30,6 +30,7 @@ var (
 	atOperator   = Endpoint{Operator, ZoneOperator}
 	atImages     = Endpoint{ImageStore, ZoneOutside}
 	atNames      = Endpoint{NameServer, ZoneOutside}
+	atSwitch     = Endpoint{Switch, ZoneProvisioning}
 )
 
 func yes(how string) Property { return Property{Holds: true, How: how} }
@@ -183,6 +184,14 @@ func agentRows() []Row {
 			Authenticated: yes("the server by the CA in the config drive; the machine by its one-time token"),
 			Trusted:       network,
 			Purpose:       "the provisioned system reports its first boot",
+		},
+		{
+			ID: "4.6", Name: NeighbourToAgentLLDP, From: atSwitch, To: atAgent, Protocol: LLDP, Stages: []string{"inspecting"},
+			Confidential:  no("LLDP", "a switch's own announcement to everybody on the cable"),
+			Integrity:     no("LLDP", "it is shown as what the neighbour said; nothing is decided from it"),
+			Authenticated: no("LLDP", "it is shown as what the neighbour said; nothing is decided from it"),
+			Trusted:       network,
+			Purpose:       "the agent hears which switch port each NIC is cabled to; it answers nothing",
 		},
 	}
 }

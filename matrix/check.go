@@ -42,9 +42,9 @@ func Check(rows []Row) error {
 type reporter func(r Row, format string, args ...any)
 
 var (
-	roles     = []Role{APIServer, Controller, Partition, Boot, Agent, Machine, BMC, Operator, ImageStore, NameServer}
+	roles     = []Role{APIServer, Controller, Partition, Boot, Agent, Machine, BMC, Operator, ImageStore, NameServer, Switch}
 	zones     = []Zone{ZoneControlPlane, ZonePartitionManagement, ZoneProvisioning, ZoneBMC, ZoneOperator, ZoneOutside}
-	protocols = []Protocol{TCP, UDP, ICMPv6}
+	protocols = []Protocol{TCP, UDP, ICMPv6, LLDP}
 )
 
 func checkEnds(r Row, report reporter) {
@@ -59,13 +59,14 @@ func checkEnds(r Row, report reporter) {
 	if !slices.Contains(protocols, r.Protocol) {
 		report(r, "protocol %q is unknown", r.Protocol)
 	}
+	portless := r.Protocol == ICMPv6 || r.Protocol == LLDP
 	theirs := r.To.Zone == ZoneOutside || r.To.Zone == ZoneBMC
 	switch {
 	case r.Port < 0 || r.Port > 65535:
 		report(r, "port %d is none: 1 to 65535", r.Port)
-	case r.Protocol == ICMPv6 && r.Port != 0:
-		report(r, "ICMPv6 has no ports")
-	case r.Protocol != ICMPv6 && r.Port == 0 && !theirs:
+	case portless && r.Port != 0:
+		report(r, "%s has no ports", r.Protocol)
+	case !portless && r.Port == 0 && !theirs:
 		report(r, "has no port: only an outside party or a BMC chooses its own")
 	}
 	if slices.Contains(r.Stages, "") {

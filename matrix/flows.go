@@ -21,11 +21,12 @@ const (
 	MachineToBootHTTP FlowName = "machine-to-boot-http"
 	MachineToBootRA   FlowName = "machine-to-boot-router-solicitation"
 
-	AgentToPartition   FlowName = "agent-to-partition"
-	AgentToImageStore  FlowName = "agent-to-image-store"
-	AgentToDHCP        FlowName = "agent-to-dhcp"
-	AgentToDNS         FlowName = "agent-to-dns"
-	MachineToPartition FlowName = "machine-to-partition-first-boot"
+	AgentToPartition     FlowName = "agent-to-partition"
+	AgentToImageStore    FlowName = "agent-to-image-store"
+	AgentToDHCP          FlowName = "agent-to-dhcp"
+	NeighbourToAgentLLDP FlowName = "neighbour-to-agent-lldp"
+	AgentToDNS           FlowName = "agent-to-dns"
+	MachineToPartition   FlowName = "machine-to-partition-first-boot"
 )
 
 // ToAPIServer is the flow by which a role reaches the API server; "" for a role that does not.

@@ -23,6 +23,8 @@ const (
 	Operator   Role = "operator"
 	ImageStore Role = "image-store"
 	NameServer Role = "name-server"
+	// Switch is the switch that a machine is cabled to.
+	Switch Role = "switch"
 )
 
 // Zone is where a role stands.
@@ -46,6 +48,8 @@ const (
 	TCP    Protocol = "tcp"
 	UDP    Protocol = "udp"
 	ICMPv6 Protocol = "icmpv6"
+	// LLDP is IEEE 802.1AB, straight on Ethernet: it has no ports and never crosses a switch.
+	LLDP Protocol = "lldp"
 )
 
 // Property is one security cell: it holds, and how; or it does not, and why and within which bound.
