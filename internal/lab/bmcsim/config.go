@@ -1,11 +1,13 @@
 package bmcsim
 
 import (
+	"context"
 	"crypto/x509"
 	"log/slog"
-	"net/http"
+	"net"
 	"time"
 
+	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/internal/secret"
 )
 
@@ -15,10 +17,11 @@ type Options struct {
 	Logger *slog.Logger
 	// Dir is where downloaded media are kept, one sub-folder per BMC. Needed where a BMC downloads.
 	Dir string
-	// MediaClient fetches media, which is the BMC's own network. nil: the kernel's, without a proxy, verifying against MediaRoots where the medium is inserted into a
-	// BMC that verifies.
-	MediaClient *http.Client
-	// MediaRoots verify servers of https media; nil: the system's.
+	// CA signs the BMCs' certificate; nil: one is made, for this Server alone. A lab keeps its CA, so that hosts outlive it.
+	CA *pki.CA
+	// MediaDial opens the connections by which media are fetched: the BMCs' own network. nil: the kernel's.
+	MediaDial func(ctx context.Context, network, address string) (net.Conn, error)
+	// MediaRoots verify servers of https media, where the drive's VerifyCertificate says so, which it does from the start if MediaRoots are given.
 	MediaRoots *x509.CertPool
 	// ControlPath, where not empty ("/lab/faults"), is an HTTP path on every BMC where a request authenticated like any other reads (GET) and sets (PUT)
 	// its Faults as JSON.
@@ -56,32 +59,6 @@ type Config struct {
 	PowerDelay time.Duration
 	// Faults are the misbehaviours in force from the start.
 	Faults Faults
-}
-
-// Personality is how makes of BMC differ, as far as a driver notices.
-type Personality struct {
-	// Name is the personality's own name.
-	Name string
-	// Vendor, Product and Manufacturer are the strings of service root and ComputerSystem; empty: the generic ones.
-	Vendor, Product, Manufacturer string
-	// SystemID and ManagerID are the last parts of the paths; empty: "1".
-	SystemID, ManagerID string
-	// MediaUnderSystem puts VirtualMedia below the ComputerSystem, else below the Manager.
-	MediaUnderSystem bool
-	// MediaByPatch: no InsertMedia and EjectMedia actions; the Image property is patched.
-	MediaByPatch bool
-	// InsertByTask answers InsertMedia with 202 and a task.
-	InsertByTask bool
-	// NoSessions: no SessionService, basic authentication only.
-	NoSessions bool
-	// NoOnce: boot overrides are Continuous or Disabled only.
-	NoOnce bool
-	// NoGraceful: no GracefulShutdown and no PushPowerButton among the reset types.
-	NoGraceful bool
-	// RequireETag answers PATCH without If-Match by 428, and with a stale one by 412.
-	RequireETag bool
-	// NoConsoleLog: no HostLogger log service.
-	NoConsoleLog bool
 }
 
 // Faults is how a BMC misbehaves. The zero value is a BMC that does not. All chances are from 0 to 1 and are drawn from Seed.

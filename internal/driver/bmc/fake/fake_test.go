@@ -1,0 +1,147 @@
+package fake_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ingotmetal/ingot/internal/driver/bmc"
+	"github.com/ingotmetal/ingot/internal/driver/bmc/bmctest"
+	"github.com/ingotmetal/ingot/internal/driver/bmc/fake"
+	"github.com/ingotmetal/ingot/internal/secret"
+	"github.com/ingotmetal/ingot/step"
+)
+
+const address = "redfish-virtualmedia+https://10.0.0.5/redfish/v1/Systems/1"
+
+func config() fake.Config {
+	return fake.Config{
+		Address: address, Username: "admin", Password: secret.New("right"),
+		Hardware:   bmc.Hardware{Manufacturer: "Ingot", MemoryMebibytes: 512, NICs: []bmc.NIC{{Name: "1", MAC: "52:54:00:00:00:01"}}},
+		Unreadable: func(url string) bool { return strings.Contains(url, "missing") },
+	}
+}
+
+func target() bmc.Target {
+	return bmc.Target{Address: address, Username: "admin", Password: secret.New("right")}
+}
+
+func TestContract(t *testing.T) {
+	for name, lacks := range map[string][]bmc.Capability{
+		"all":  nil,
+		"less": {bmc.CanBootOnce, bmc.CanSoftPowerOff, bmc.CanSecureBoot, bmc.CanConsoleLog, bmc.CanSessions},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bmctest.Run(t, func(t *testing.T) bmctest.Rig {
+				c := config()
+				c.Lacks = lacks
+				d := fake.New()
+				b, err := d.Add(c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return bmctest.Rig{
+					Driver: d, Target: target(), Powered: b.Powered, Hardware: c.Hardware, Say: b.Say,
+					Media: [2]string{"https://boot/media/a.iso", "https://boot/media/b.iso"}, Missing: "https://boot/media/missing.iso",
+					Boots: func() []bmctest.Boot {
+						var out []bmctest.Boot
+						for _, boot := range b.Boots() {
+							out = append(out, bmctest.Boot{Device: boot.Setting.Device, Mode: boot.Setting.Mode, Medium: boot.Medium})
+						}
+						return out
+					},
+				}
+			})
+		})
+	}
+}
+
+func open(t *testing.T) (*fake.BMC, bmc.Session) {
+	t.Helper()
+	d := fake.New()
+	b, err := d.Add(config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := d.Open(t.Context(), target())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b, s
+}
+
+func TestFaultsOnOrder(t *testing.T) {
+	b, s := open(t)
+	b.FailNext(fake.Fault{Op: "power on", Kind: step.Busy, Message: "starting", Times: 2})
+	b.FailNext(fake.Fault{Op: "power on", Kind: step.Unreachable, After: true})
+	var kinds []step.FailureKind
+	for range 4 {
+		kinds = append(kinds, bmc.KindOf(s.Power().Do(t.Context(), bmc.PowerOn)))
+	}
+	if diff := cmp.Diff([]step.FailureKind{step.Busy, step.Busy, step.Unreachable, ""}, kinds); diff != "" {
+		t.Errorf("kinds (-want +got):\n%s", diff)
+	}
+	if n := len(b.Boots()); n != 1 {
+		t.Errorf("%d boots, want the one whose answer was lost", n)
+	}
+}
+
+func TestStalePower(t *testing.T) {
+	b, s := open(t)
+	b.StalePower(2)
+	if err := s.Power().Do(t.Context(), bmc.PowerOn); err != nil {
+		t.Fatal(err)
+	}
+	var seen []bmc.PowerState
+	for range 3 {
+		state, err := s.Power().State(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = append(seen, state)
+	}
+	if diff := cmp.Diff([]bmc.PowerState{bmc.Off, bmc.Off, bmc.On}, seen); diff != "" {
+		t.Errorf("states (-want +got):\n%s", diff)
+	}
+}
+
+func TestHookAndRemoval(t *testing.T) {
+	d := fake.New()
+	booted := make(chan fake.Boot, 1)
+	c := config()
+	c.OnBoot = func(b fake.Boot) { booted <- b }
+	b, err := d.Add(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := d.Open(t.Context(), target())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.OnCall(func(_ context.Context, op string) error {
+		if op == "read inventory" {
+			return errors.New("hook says no")
+		}
+		return nil
+	})
+	if _, err := s.Inventory().Read(t.Context()); bmc.KindOf(err) != step.Internal {
+		t.Errorf("the hook's error became %v", err)
+	}
+	if err := s.Boot().Set(t.Context(), bmc.BootSetting{Device: bmc.BootPXE, Mode: bmc.ModeLegacy, Once: true}); err != nil {
+		t.Fatal(err)
+	}
+	b.RebootByItself()
+	if got := <-booted; got.Setting.Device != bmc.BootPXE || b.Override().Device != bmc.BootNone {
+		t.Errorf("booted %+v, override afterwards %+v", got, b.Override())
+	}
+	d.Remove(b)
+	if _, err := s.Power().State(t.Context()); bmc.KindOf(err) != step.Unreachable {
+		t.Errorf("a removed BMC answers %v", err)
+	}
+	if _, err := d.Open(t.Context(), target()); bmc.KindOf(err) != step.Unreachable {
+		t.Errorf("a removed BMC opens: %v", err)
+	}
+}

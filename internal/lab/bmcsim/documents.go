@@ -1,0 +1,202 @@
+package bmcsim
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+)
+
+// resource is a resource with what every one must have (DSP0266 §9.6).
+func resource(path, kind, id, name string, more doc) doc {
+	d := doc{"@odata.id": path, "@odata.type": kind, "Id": id, "Name": name}
+	for k, v := range more {
+		d[k] = v
+	}
+	return d
+}
+
+// collection is a resource collection; ids are the last parts of its members' paths.
+func collection(path, kind, name string, ids []string) doc {
+	members := make([]doc, len(ids))
+	slices.Sort(ids)
+	for i, id := range ids {
+		members[i] = ref(path + "/" + id)
+	}
+	return doc{
+		"@odata.id": path, "@odata.type": "#" + kind + "." + kind, "Name": name,
+		"Members": members, "Members@odata.count": len(members),
+	}
+}
+
+func ref(path string) doc { return doc{"@odata.id": path} }
+
+func healthy() doc { return doc{"State": "Enabled", "Health": "OK"} }
+
+// numbers are the Ids "1" to "n".
+func numbers(n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = strconv.Itoa(i + 1)
+	}
+	return ids
+}
+
+// nth is the element that a path's last part names.
+func nth[T any](c *call, all []T) (T, bool) {
+	var none T
+	n, err := strconv.Atoi(c.part)
+	if err != nil || n < 1 || n > len(all) || strconv.Itoa(n) != c.part {
+		return none, false
+	}
+	return all[n-1], true
+}
+
+func (b *BMC) versions(*call) reply { return ok(doc{"v1": "/redfish/v1/"}) }
+
+func (b *BMC) root(*call) reply {
+	more := doc{
+		"RedfishVersion": "1.20.0", "UUID": b.machine.Hardware().UUID, "Vendor": b.who.Vendor, "Product": b.who.Product,
+		"Systems": ref("/redfish/v1/Systems"), "Managers": ref("/redfish/v1/Managers"), "Chassis": ref("/redfish/v1/Chassis"), "Tasks": ref("/redfish/v1/TaskService"),
+		"ProtocolFeaturesSupported": doc{"ExpandQuery": doc{"NoLinks": false}, "FilterQuery": false, "SelectQuery": false},
+		"Links":                     doc{},
+	}
+	if !b.who.NoSessions {
+		more["SessionService"] = ref("/redfish/v1/SessionService")
+		more["Links"] = doc{"Sessions": ref(sessionsPath)}
+	}
+	return ok(resource("/redfish/v1/", "#ServiceRoot.v1_16_1.ServiceRoot", "RootService", "Root Service", more))
+}
+
+func (b *BMC) odata(*call) reply {
+	return ok(doc{"@odata.context": "/redfish/v1/$metadata", "value": []doc{
+		{"name": "Service", "kind": "Singleton", "url": "/redfish/v1/"}, {"name": "Systems", "kind": "Singleton", "url": "/redfish/v1/Systems"},
+		{"name": "Managers", "kind": "Singleton", "url": "/redfish/v1/Managers"}, {"name": "Chassis", "kind": "Singleton", "url": "/redfish/v1/Chassis"},
+	}})
+}
+
+// metadata names the schemas without repeating them.
+func (b *BMC) metadata(*call) reply {
+	return reply{status: http.StatusOK, body: `<?xml version="1.0" encoding="UTF-8"?>
+<edmx:Edmx xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx" Version="4.0">
+  <edmx:Reference Uri="http://redfish.dmtf.org/schemas/v1/ServiceRoot_v1.xml"><edmx:Include Namespace="ServiceRoot.v1_16_1"/></edmx:Reference>
+  <edmx:DataServices><Schema xmlns="http://docs.oasis-open.org/odata/ns/edm" Namespace="Service"><EntityContainer Name="Service" Extends="ServiceRoot.v1_16_1.ServiceContainer"/></Schema></edmx:DataServices>
+</edmx:Edmx>
+`}
+}
+
+func (b *BMC) listManagers(*call) reply {
+	return ok(collection("/redfish/v1/Managers", "ManagerCollection", "Manager Collection", []string{b.who.ManagerID}))
+}
+
+func (b *BMC) manager(*call) reply {
+	more := doc{
+		"ManagerType": "BMC", "Model": b.who.Product, "FirmwareVersion": b.who.Firmware, "PowerState": "On", "Status": healthy(), "UUID": b.machine.Hardware().UUID,
+		"Links": doc{"ManagerForServers": []doc{ref(b.systemPath())}, "ManagerForChassis": []doc{ref("/redfish/v1/Chassis/1")}},
+	}
+	if !b.who.MediaUnderSystem {
+		more["VirtualMedia"] = ref(b.mediaPath())
+	}
+	if b.who.CDByAttributes {
+		more["Links"].(doc)["Oem"] = doc{"Dell": doc{"DellAttributes": []doc{ref(b.attributesPath())}}} //nolint:forcetypeassert // made above
+	}
+	return ok(resource(b.managerPath(), "#Manager.v1_19_1.Manager", b.who.ManagerID, "Manager", more))
+}
+
+func (b *BMC) listChassis(*call) reply {
+	return ok(collection("/redfish/v1/Chassis", "ChassisCollection", "Chassis Collection", []string{"1"}))
+}
+
+func (b *BMC) chassis(*call) reply {
+	hw := b.machine.Hardware()
+	return ok(resource("/redfish/v1/Chassis/1", "#Chassis.v1_25_1.Chassis", "1", "Chassis", doc{
+		"ChassisType": "RackMount", "Manufacturer": b.manufacturer(hw), "Model": b.model(hw), "SerialNumber": hw.SerialNumber, "Status": healthy(),
+		"Links": doc{"ComputerSystems": []doc{ref(b.systemPath())}, "ManagedBy": []doc{ref(b.managerPath())}},
+	}))
+}
+
+func (b *BMC) manufacturer(hw Hardware) string {
+	if b.who.Manufacturer != "" {
+		return b.who.Manufacturer
+	}
+	return hw.Manufacturer
+}
+
+func (b *BMC) model(hw Hardware) string {
+	if b.who.Model != "" {
+		return b.who.Model
+	}
+	return hw.Model
+}
+
+func (b *BMC) listProcessors(*call) reply {
+	return ok(collection(b.systemPath()+"/Processors", "ProcessorCollection", "Processors", numbers(len(b.machine.Hardware().CPUs))))
+}
+
+func (b *BMC) processor(c *call) reply {
+	cpu, found := nth(c, b.machine.Hardware().CPUs)
+	if !found {
+		return notFound(c)
+	}
+	return ok(resource(c.path, "#Processor.v1_20_1.Processor", c.part, "Processor "+c.part, doc{
+		"Socket": "CPU " + c.part, "ProcessorType": "CPU", "ProcessorArchitecture": cpu.Architecture, "Model": cpu.Model, "TotalCores": cpu.Cores, "TotalThreads": cpu.Threads,
+		"MaxSpeedMHz": cpu.MaxMHz, "Status": healthy(),
+	}))
+}
+
+func (b *BMC) listMemory(*call) reply {
+	return ok(collection(b.systemPath()+"/Memory", "MemoryCollection", "Memory", []string{"1"}))
+}
+
+func (b *BMC) memory(c *call) reply {
+	return ok(resource(c.path, "#Memory.v1_20_0.Memory", "1", "Memory 1", doc{
+		"CapacityMiB": b.machine.Hardware().MemoryMebibytes, "MemoryType": "DRAM", "Status": healthy(),
+	}))
+}
+
+func (b *BMC) listInterfaces(*call) reply {
+	return ok(collection(b.systemPath()+"/EthernetInterfaces", "EthernetInterfaceCollection", "Ethernet Interfaces", numbers(len(b.machine.Hardware().NICs))))
+}
+
+func (b *BMC) ethernet(c *call) reply {
+	nic, found := nth(c, b.machine.Hardware().NICs)
+	if !found {
+		return notFound(c)
+	}
+	status := "LinkDown"
+	if nic.LinkUp {
+		status = "LinkUp"
+	}
+	return ok(resource(c.path, "#EthernetInterface.v1_12_3.EthernetInterface", c.part, nic.Name, doc{
+		"MACAddress": nic.MAC, "PermanentMACAddress": nic.MAC, "SpeedMbps": nic.SpeedMbps, "LinkStatus": status, "InterfaceEnabled": true, "Status": healthy(),
+	}))
+}
+
+func (b *BMC) listStorage(*call) reply {
+	return ok(collection(b.systemPath()+"/Storage", "StorageCollection", "Storage", []string{"1"}))
+}
+
+func (b *BMC) storage(c *call) reply {
+	drives := []doc{}
+	for _, id := range numbers(len(b.machine.Hardware().Disks)) {
+		drives = append(drives, ref(c.path+"/Drives/"+id))
+	}
+	return ok(resource(c.path, "#Storage.v1_17_1.Storage", "1", "Storage", doc{"Drives": drives, "Drives@odata.count": len(drives), "Status": healthy()}))
+}
+
+func (b *BMC) physicalDrive(c *call) reply {
+	d, found := nth(c, b.machine.Hardware().Disks)
+	if !found {
+		return notFound(c)
+	}
+	more := doc{"Model": d.Model, "SerialNumber": d.SerialNumber, "CapacityBytes": d.SizeBytes, "Protocol": d.Protocol, "MediaType": "SSD", "Status": healthy()}
+	if d.Rotational {
+		more["MediaType"], more["RotationSpeedRPM"] = "HDD", 7200
+	}
+	return ok(resource(c.path, "#Drive.v1_20_1.Drive", c.part, d.Name, more))
+}
+
+func (b *BMC) bios(c *call) reply {
+	return ok(resource(c.path, "#Bios.v1_2_3.Bios", "Bios", "BIOS Configuration", doc{"Attributes": doc{}}))
+}
+
+func (b *BMC) hasSecureBoot() bool { return !b.who.NoSecureBoot && b.machine.Hardware().SecureBoot }

@@ -1,0 +1,139 @@
+package bmcsim
+
+// Personality is how makes of BMC differ, as far as a driver notices. The zero value is a BMC by the book.
+type Personality struct {
+	// Name is the personality's own name.
+	Name string
+	// Vendor, Product, Manufacturer, Model and Firmware are the strings of service root, ComputerSystem and Manager; empty: the generic ones,
+	// or the machine's own.
+	Vendor, Product, Manufacturer, Model, Firmware string
+	// SystemID and ManagerID are the last parts of the paths; empty: "1".
+	SystemID, ManagerID string
+
+	// MediaUnderSystem puts VirtualMedia below the ComputerSystem, else below the Manager.
+	MediaUnderSystem bool
+	// MediaByPatch: no InsertMedia and EjectMedia actions; the Image property is patched.
+	MediaByPatch bool
+	// InsertByTask answers InsertMedia with 202 and a task. TaskWithoutLocation says nothing of where the task is.
+	InsertByTask, TaskWithoutLocation bool
+	// InsertImageOnly refuses all parameters of InsertMedia but Image.
+	InsertImageOnly bool
+	// InsertWantsProtocol refuses InsertMedia without TransferProtocolType.
+	InsertWantsProtocol bool
+	// ImageStaysAfterEject keeps the old Image, and no Inserted; ConnectedVia tells.
+	ImageStaysAfterEject bool
+	// UploadDrives lists two drives for uploads before the one for URLs, which is then named EXT1.
+	UploadDrives bool
+
+	// NoSessions: no SessionService, basic authentication only.
+	NoSessions bool
+	// RequireETag answers PATCH without If-Match by 428, and with a stale one by 412.
+	RequireETag bool
+
+	// NoOnce: boot overrides are Continuous or Disabled only.
+	NoOnce bool
+	// USBCD: the virtual CD is the boot source UsbCd; Cd is a real drive, which no machine of the lab has.
+	USBCD bool
+	// LegacyWithoutMode: an override that names no mode sets it to Legacy.
+	LegacyWithoutMode bool
+	// CDByAttributes: a boot from the virtual CD is asked for by the manager's Dell attributes; Cd is a real drive.
+	CDByAttributes bool
+
+	// NoGraceful: no GracefulShutdown among the reset types. NoPowerButton: no PushPowerButton.
+	NoGraceful, NoPowerButton bool
+	// ResetByActionInfo lists the reset types in an ActionInfo instead of in place.
+	ResetByActionInfo bool
+	// NoConsoleLog: no HostLogger log service. NoSecureBoot: no SecureBoot resource.
+	NoConsoleLog, NoSecureBoot bool
+}
+
+// Personalities are the makes that the driver's suite runs against. They mimic what is publicly known of the makes in the driver's table of quirks; none was
+// recorded from a real BMC.
+func Personalities() []Personality {
+	return []Personality{
+		{Name: "generic"},
+		{Name: "minimal", NoSessions: true, NoOnce: true, NoGraceful: true, NoPowerButton: true, NoConsoleLog: true, NoSecureBoot: true, MediaByPatch: true, ResetByActionInfo: true},
+		{Name: "media-under-system", MediaUnderSystem: true, InsertWantsProtocol: true},
+		{Name: "insert-by-task", InsertByTask: true},
+		{Name: "insert-by-task-without-location", InsertByTask: true, TaskWithoutLocation: true, ResetByActionInfo: true, NoGraceful: true},
+		{
+			Name: "idrac", Vendor: "Dell", Product: "Integrated Dell Remote Access Controller", Manufacturer: "Dell Inc.", Model: "PowerEdge R650", Firmware: "7.10.30.00",
+			SystemID: "System.Embedded.1", ManagerID: "iDRAC.Embedded.1", MediaUnderSystem: true, InsertByTask: true, CDByAttributes: true, NoConsoleLog: true,
+		},
+		{
+			Name: "ilo", Vendor: "HPE", Product: "ProLiant DL360 Gen10", Manufacturer: "HPE", Model: "ProLiant DL360 Gen10", Firmware: "iLO 5 v2.78", NoGraceful: true, NoConsoleLog: true,
+		},
+		{
+			Name: "xclarity", Vendor: "Lenovo", Product: "XClarity Controller", Manufacturer: "Lenovo", Model: "ThinkSystem SR630 V2", Firmware: "AFBT20X 1.89",
+			MediaByPatch: true, UploadDrives: true, RequireETag: true, NoConsoleLog: true,
+		},
+		{
+			Name: "supermicro", Vendor: "Supermicro", Manufacturer: "Supermicro", Model: "SYS-1029", Firmware: "01.01.10", InsertImageOnly: true, ImageStaysAfterEject: true,
+			USBCD: true, LegacyWithoutMode: true, NoConsoleLog: true,
+		},
+		{
+			Name: "irmc", Vendor: "Fujitsu", Product: "iRMC S5", Manufacturer: "FUJITSU", Model: "PRIMERGY RX2540 M5", Firmware: "3.41P", ManagerID: "iRMC", SystemID: "0",
+			RequireETag: true, NoConsoleLog: true,
+		},
+		{Name: "openbmc", Vendor: "OpenBMC", Product: "OpenBMC", Manufacturer: "Quanta", Model: "S7PC", Firmware: "2.14.0", ManagerID: "bmc", SystemID: "system", InsertWantsProtocol: true},
+	}
+}
+
+func (p Personality) withDefaults() Personality {
+	if p.Name == "" {
+		p.Name = "generic"
+	}
+	if p.Vendor == "" {
+		p.Vendor = "Ingot Lab"
+	}
+	if p.Product == "" {
+		p.Product = "Simulated BMC"
+	}
+	if p.Firmware == "" {
+		p.Firmware = "1.0"
+	}
+	if p.SystemID == "" {
+		p.SystemID = "1"
+	}
+	if p.ManagerID == "" {
+		p.ManagerID = "1"
+	}
+	return p
+}
+
+// drive is the Id of the virtual drive that takes URLs.
+func (p Personality) drive() string {
+	if p.UploadDrives {
+		return "EXT1"
+	}
+	return "Cd"
+}
+
+// resetTypes are the allowable values of ResetType.
+func (p Personality) resetTypes() []string {
+	types := []string{"On", "ForceOff", "ForceRestart", "PowerCycle"}
+	if !p.NoGraceful {
+		types = append(types, "GracefulShutdown", "GracefulRestart")
+	}
+	if !p.NoPowerButton {
+		types = append(types, "PushPowerButton")
+	}
+	return types
+}
+
+// bootSources are the allowable values of BootSourceOverrideTarget.
+func (p Personality) bootSources() []string {
+	sources := []string{"None", "Pxe", "Cd", "Hdd"}
+	if p.USBCD {
+		sources = append(sources, "UsbCd")
+	}
+	return sources
+}
+
+// overrideKinds are the allowable values of BootSourceOverrideEnabled.
+func (p Personality) overrideKinds() []string {
+	if p.NoOnce {
+		return []string{"Disabled", "Continuous"}
+	}
+	return []string{"Disabled", "Once", "Continuous"}
+}

@@ -1,0 +1,208 @@
+package bmcsim
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"time"
+)
+
+func (b *BMC) listSystems(*call) reply {
+	return ok(collection("/redfish/v1/Systems", "ComputerSystemCollection", "Computer System Collection", []string{b.who.SystemID}))
+}
+
+const resetAction = "/Actions/ComputerSystem.Reset"
+
+func (b *BMC) system(*call) reply {
+	hw := b.machine.Hardware()
+	p := b.systemPath()
+	threads, model := 0, ""
+	for _, c := range hw.CPUs {
+		threads += max(c.Threads, c.Cores)
+		model = c.Model
+	}
+	reset := doc{"target": p + resetAction}
+	if b.who.ResetByActionInfo {
+		reset["@Redfish.ActionInfo"] = p + "/ResetActionInfo"
+	} else {
+		reset["ResetType@Redfish.AllowableValues"] = b.who.resetTypes()
+	}
+	more := doc{
+		"SystemType": "Physical", "Manufacturer": b.manufacturer(hw), "Model": b.model(hw), "SerialNumber": hw.SerialNumber, "SKU": hw.SKU, "UUID": hw.UUID,
+		"BiosVersion": hw.BIOSVersion, "HostName": "", "Status": healthy(),
+		"MemorySummary":    doc{"TotalSystemMemoryGiB": float64(hw.MemoryMebibytes) / 1024, "Status": healthy()},
+		"ProcessorSummary": doc{"Count": len(hw.CPUs), "LogicalProcessorCount": threads, "Model": model, "Status": healthy()},
+		"Processors":       ref(p + "/Processors"), "Memory": ref(p + "/Memory"), "EthernetInterfaces": ref(p + "/EthernetInterfaces"), "Storage": ref(p + "/Storage"), "Bios": ref(p + "/Bios"),
+		"Actions": doc{"#ComputerSystem.Reset": reset},
+		"Links":   doc{"ManagedBy": []doc{ref(b.managerPath())}, "Chassis": []doc{ref("/redfish/v1/Chassis/1")}},
+	}
+	if b.hasSecureBoot() {
+		more["SecureBoot"] = ref(p + "/SecureBoot")
+	}
+	if !b.who.NoConsoleLog {
+		more["LogServices"] = ref(p + "/LogServices")
+	}
+	if b.who.MediaUnderSystem {
+		more["VirtualMedia"] = ref(b.mediaPath())
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	more["PowerState"] = b.shownPower()
+	more["Boot"] = b.bootDoc(hw)
+	return ok(resource(p, "#ComputerSystem.v1_23_1.ComputerSystem", b.who.SystemID, "System "+b.config.Name, more))
+}
+
+// bootDoc is called with mu held.
+func (b *BMC) bootDoc(hw Hardware) doc {
+	target := b.override.target
+	if target == virtualCDAttribute {
+		target = "Cd"
+	}
+	return doc{
+		"BootSourceOverrideEnabled": b.override.enabled, "BootSourceOverrideEnabled@Redfish.AllowableValues": b.who.overrideKinds(),
+		"BootSourceOverrideTarget": target, "BootSourceOverrideTarget@Redfish.AllowableValues": b.who.bootSources(),
+		"BootSourceOverrideMode": b.override.mode, "BootSourceOverrideMode@Redfish.AllowableValues": modes(hw),
+	}
+}
+
+func modes(hw Hardware) []string {
+	var m []string
+	if hw.UEFI {
+		m = append(m, "UEFI")
+	}
+	if hw.Legacy {
+		m = append(m, "Legacy")
+	}
+	return m
+}
+
+func (b *BMC) resetActionInfo(c *call) reply {
+	return ok(resource(c.path, "#ActionInfo.v1_4_2.ActionInfo", "ResetActionInfo", "Reset Action Info", doc{
+		"Parameters": []doc{{"Name": "ResetType", "Required": true, "DataType": "String", "AllowableValues": b.who.resetTypes()}},
+	}))
+}
+
+// shownPower is the power state for one read. It is called with mu held.
+func (b *BMC) shownPower() string {
+	if b.power.staleReads > 0 {
+		b.power.staleReads--
+		return b.power.stale
+	}
+	if time.Now().Before(b.power.until) {
+		return b.power.changing
+	}
+	return onOff(b.machine.Powered())
+}
+
+func onOff(on bool) string {
+	if on {
+		return "On"
+	}
+	return "Off"
+}
+
+// patchSystem takes the boot override, as a whole or not at all.
+func (b *BMC) patchSystem(c *call) reply {
+	var ask struct {
+		Boot *struct {
+			BootSourceOverrideEnabled, BootSourceOverrideTarget, BootSourceOverrideMode *string
+		}
+	}
+	if rep := c.into(&ask); rep != nil {
+		return *rep
+	}
+	if ask.Boot == nil {
+		return refuse(http.StatusBadRequest, "PropertyMissing", "The property Boot is a required property and must be included in the request.")
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	next := b.override
+	for _, p := range []struct {
+		name  string
+		asked *string
+		set   *string
+		can   []string
+	}{
+		{"BootSourceOverrideEnabled", ask.Boot.BootSourceOverrideEnabled, &next.enabled, b.who.overrideKinds()},
+		{"BootSourceOverrideTarget", ask.Boot.BootSourceOverrideTarget, &next.target, b.who.bootSources()},
+		{"BootSourceOverrideMode", ask.Boot.BootSourceOverrideMode, &next.mode, modes(b.machine.Hardware())},
+	} {
+		if p.asked == nil {
+			continue
+		}
+		if !slices.Contains(p.can, *p.asked) {
+			return refuse(http.StatusBadRequest, "PropertyValueNotInList", "The value '"+*p.asked+"' for the property "+p.name+" is not in the list of acceptable values.")
+		}
+		*p.set = *p.asked
+	}
+	if ask.Boot.BootSourceOverrideMode == nil && b.who.LegacyWithoutMode && slices.Contains(modes(b.machine.Hardware()), "Legacy") {
+		next.mode = "Legacy"
+	}
+	if next.enabled == "Disabled" {
+		next.target = "None"
+	}
+	b.override = next
+	return noContent()
+}
+
+func (b *BMC) secureBootDoc(c *call) reply {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	current, mode := "Disabled", "UserMode"
+	if b.booted {
+		current = "Enabled"
+	}
+	return ok(resource(c.path, "#SecureBoot.v1_1_2.SecureBoot", "SecureBoot", "UEFI Secure Boot", doc{
+		"SecureBootEnable": b.secureBoot, "SecureBootCurrentBoot": current, "SecureBootMode": mode,
+	}))
+}
+
+func (b *BMC) patchSecureBoot(c *call) reply {
+	var ask struct{ SecureBootEnable *bool }
+	if rep := c.into(&ask); rep != nil {
+		return *rep
+	}
+	if ask.SecureBootEnable == nil {
+		return refuse(http.StatusBadRequest, "PropertyMissing", "The property SecureBootEnable is a required property and must be included in the request.")
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.secureBoot = *ask.SecureBootEnable
+	return noContent()
+}
+
+// virtualCDAttribute is Dell's name of the virtual drive as a boot device, kept in override.target though no BootSource has it.
+const virtualCDAttribute = "VCD-DVD"
+
+func (b *BMC) attributesPath() string {
+	return b.managerPath() + "/Oem/Dell/DellAttributes/" + b.who.ManagerID
+}
+
+func (b *BMC) attributes(c *call) reply {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	once, first := "Disabled", "Normal"
+	if b.override.enabled == "Once" && b.override.target == virtualCDAttribute {
+		once, first = "Enabled", virtualCDAttribute
+	}
+	return ok(resource(c.path, "#DellAttributes.v1_0_0.DellAttributes", b.who.ManagerID, "Attributes", doc{
+		"Attributes": doc{"ServerBoot.1.BootOnce": once, "ServerBoot.1.FirstBootDevice": first},
+	}))
+}
+
+func (b *BMC) patchAttributes(c *call) reply {
+	var ask struct{ Attributes map[string]json.RawMessage }
+	if rep := c.into(&ask); rep != nil {
+		return *rep
+	}
+	var once, first string
+	_ = json.Unmarshal(ask.Attributes["ServerBoot.1.BootOnce"], &once)         // a wrong type is an unknown value below
+	_ = json.Unmarshal(ask.Attributes["ServerBoot.1.FirstBootDevice"], &first) // the same
+	if len(ask.Attributes) != 2 || once != "Enabled" || first != virtualCDAttribute {
+		return refuse(http.StatusBadRequest, "PropertyValueNotInList", "Only one boot from the virtual CD can be asked for here.")
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.override.enabled, b.override.target = "Once", virtualCDAttribute
+	return ok(doc{"@Message.ExtendedInfo": []doc{{"MessageId": "Base.1.12.Success", "Message": "Successfully Completed Request"}}})
+}
