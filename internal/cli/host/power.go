@@ -1,0 +1,72 @@
+package host
+
+import (
+	"context"
+	"fmt"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ingotmetal/ingot/internal/cli/session"
+)
+
+// The values of the second argument.
+const (
+	powerOn     = "on"
+	powerOff    = "off"
+	powerReboot = "reboot"
+)
+
+func powerCommand(s *session.Session) *cobra.Command {
+	var hard bool
+	c := &cobra.Command{
+		Use:   "power HOST [on|off|reboot]",
+		Short: "Show a host's power, or ask for another",
+		Long: "Without a second argument: shows the power as last read from the BMC, and what is wanted.\n" +
+			"With one: writes the wish to the host (spec.online, or the reboot annotation); the partition role carries it out.",
+		Args: cobra.RangeArgs(1, 2),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 1 {
+				return []string{powerOn, powerOff, powerReboot}, cobra.ShellCompDirectiveNoFileComp
+			}
+			return completeNames(s)(cmd, args, toComplete)
+		},
+	}
+	c.Flags().BoolVar(&hard, "hard", false, "reboot without asking the operating system first")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		return one(s, func(ctx context.Context, client client.WithWatch, h Host, _ *cobra.Command) error {
+			if len(args) == 1 {
+				fmt.Fprintf(s.Out, "%s (wanted: %s)\n", power(h), wantedPower(h.Host))
+				return nil
+			}
+			return wishPower(ctx, s, client, h, args[1], hard)
+		})(cmd, args[:1])
+	}
+	return c
+}
+
+func wishPower(ctx context.Context, s *session.Session, c client.Client, h Host, wish string, hard bool) error {
+	changed := h.Host.DeepCopy()
+	switch wish {
+	case powerOn, powerOff:
+		changed.Spec.Online = wish == powerOn
+	case powerReboot:
+		if changed.Annotations == nil {
+			changed.Annotations = map[string]string{}
+		}
+		mode := metal3.RebootModeSoft
+		if hard {
+			mode = metal3.RebootModeHard
+		}
+		changed.Annotations[metal3.RebootAnnotationPrefix] = fmt.Sprintf(`{"mode":%q}`, mode)
+	default:
+		return fmt.Errorf("power %q is not known: use on, off or reboot", wish)
+	}
+	if err := c.Patch(ctx, changed, client.MergeFrom(&h.Host)); err != nil {
+		return fmt.Errorf("ask host %s/%s for power %s: %w", h.Host.Namespace, h.Host.Name, wish, err)
+	}
+	fmt.Fprintf(s.Err, "asked %s/%s for power %s; `ingot host explain %s` shows how far it is\n",
+		h.Host.Namespace, h.Host.Name, wish, h.Host.Name)
+	return nil
+}
