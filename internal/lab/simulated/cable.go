@@ -71,11 +71,11 @@ func (m *Machine) online(ctx context.Context) (dial dialFunc, release func(), er
 	if err != nil {
 		return nil, nil, fmt.Errorf("DHCP: %w", err)
 	}
-	return m.configure(ack)
+	return m.configure(ctx, ack)
 }
 
 // configure makes a host with the leased address.
-func (m *Machine) configure(ack *dhcpv4.DHCPv4) (dialFunc, func(), error) {
+func (m *Machine) configure(ctx context.Context, ack *dhcpv4.DHCPv4) (dialFunc, func(), error) {
 	address, err := leaseOf(ack)
 	if err != nil {
 		return nil, nil, err
@@ -83,6 +83,9 @@ func (m *Machine) configure(ack *dhcpv4.DHCPv4) (dialFunc, func(), error) {
 	host, err := netstack.OpenOver(netstack.Spec{Socket: m.config.Port.Name(), MAC: m.mac(), Address: address}, m.plug, m.log)
 	if err != nil {
 		return nil, nil, err
+	}
+	if err := host.WaitLinked(ctx); err != nil {
+		return nil, nil, errors.Join(err, host.Close())
 	}
 	m.console.printf("eth0: %s\n", address)
 	dial := func(ctx context.Context, to string) (net.Conn, error) { return host.Dial(ctx, "tcp", to) }
@@ -114,7 +117,7 @@ func (m *Machine) bootNetwork(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("network boot: %w", err)
 	}
-	dial, release, err := m.configure(ack)
+	dial, release, err := m.configure(ctx, ack)
 	if err != nil {
 		return nil, fmt.Errorf("network boot: %w", err)
 	}
