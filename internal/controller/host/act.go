@@ -55,10 +55,7 @@ func (r *Reconciler) actOnBMC(ctx context.Context, v *view, a journey.Action, re
 	if err != nil {
 		return false, err
 	}
-	w.target = bmc.Target{
-		Address: v.host.Spec.BMC.Address, Username: c.username, Password: c.password,
-		CAPEM: r.config.BMCCAPEM, DisableCertificateVerification: v.host.Spec.BMC.DisableCertificateVerification,
-	}
+	w.target = r.target(v.host, c)
 	key, uid := keyOf(v.host), v.host.UID
 	r.memories.with(key, uid, func(m *memory) { m.busy = true })
 	r.hands.run(func(ctx context.Context) {
@@ -160,7 +157,9 @@ func (r *Reconciler) openWindow(ctx context.Context, v *view, a journey.OpenWind
 		if problem != "" {
 			return &step.Failure{Kind: step.Invalid, Message: problem}, nil
 		}
-		network = value
+		if network, problem = asJSON(keyNetworkData, value); problem != "" {
+			return &step.Failure{Kind: step.Invalid, Message: problem}, nil
+		}
 	}
 	_, failure, err := r.windows.Open(ctx, bootwindow.Request{
 		BootID: a.BootID, Host: v.host, Purpose: a.Purpose, Method: a.Method, ClosesIn: time.Duration(a.ClosesInSeconds) * time.Second,

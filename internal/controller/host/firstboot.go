@@ -14,9 +14,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
-	"github.com/ingotmetal/ingot/internal/agent/protocol"
 	"github.com/ingotmetal/ingot/internal/secret"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/step"
@@ -61,11 +61,6 @@ func hashToken(t secret.String) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// firstBootURL is where the system of this write reports. The path holds the token: never log it.
-func (r *Reconciler) firstBootURL(host *metal3.BareMetalHost, stepID string) string {
-	return r.config.AgentEndpoint + protocol.PathFirstBoot + host.Namespace + "/" + host.Name + "/" + r.firstBootToken(host.UID, stepID).Reveal()
-}
-
 // FirstBootTokenHash is the hash of the token that the host's system owes a report with.
 func (r *Reconciler) FirstBootTokenHash(ctx context.Context, key types.NamespacedName) (string, error) {
 	l, err := r.firstBootRecord(ctx, key)
@@ -106,6 +101,10 @@ func (r *Reconciler) SaveFirstBoot(ctx context.Context, key types.NamespacedName
 
 // firstBootRecord reads a record that has a first-boot token from the API server.
 func (r *Reconciler) firstBootRecord(ctx context.Context, key types.NamespacedName) (*ingot.HostLifecycle, error) {
+	// The names are a stranger's word.
+	if len(validation.IsDNS1123Label(key.Namespace)) > 0 || len(validation.IsDNS1123Subdomain(key.Name)) > 0 {
+		return nil, ErrNoReportDue
+	}
 	l := &ingot.HostLifecycle{}
 	err := r.live.Get(ctx, key, l)
 	if apierrors.IsNotFound(err) {

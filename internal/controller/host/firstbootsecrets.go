@@ -55,9 +55,12 @@ func (r *Reconciler) firstBootSecrets(ctx context.Context, host *metal3.BareMeta
 	}
 	good := true
 	for _, one := range refs.each(&f) {
-		_, problem, err := r.secretValue(ctx, host, one.ref, one.key)
+		value, problem, err := r.secretValue(ctx, host, one.ref, one.key)
 		if err != nil {
 			return f, err
+		}
+		if problem == "" {
+			problem = contentProblem(one.key, value)
 		}
 		one.fact.Problem = problem
 		good = good && problem == ""

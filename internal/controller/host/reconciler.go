@@ -9,7 +9,6 @@ import (
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -54,7 +53,6 @@ type Reconciler struct {
 	cached, live client.Client
 	index        client.Reader
 	bmcs         BMCs
-	drives       func(ConfigDrive) ([]byte, error)
 	windows      *bootwindow.Keeper
 	agents       *agentbook.Book
 	memories     *memories
@@ -115,7 +113,6 @@ func (r *Reconciler) pass(ctx context.Context, key types.NamespacedName) (time.D
 		return untilWoken, nil
 	}
 	d := r.decide(v.facts, now)
-	settle(&d, &v.facts, now)
 	r.prepareFirstBoot(v, &d)
 	changed, err := r.write(ctx, v, &d, now)
 	if err != nil {
@@ -136,27 +133,6 @@ func (r *Reconciler) pass(ctx context.Context, key types.NamespacedName) (time.D
 		return untilWoken, r.removeFinalizer(ctx, v.host)
 	}
 	return r.next(v, &d, now), nil
-}
-
-// settle completes the record with the outcome in words. Since moves only with the reason.
-func settle(d *journey.Decision, f *journey.Facts, now time.Time) {
-	was, is := f.Record.Outcome, &d.Record.Outcome
-	o := d.Outcome
-	is.Kind, is.Reason, is.Message, is.Fix = string(o.Kind), string(o.Reason), o.Message, o.Fix
-	is.Deadline, is.NextAttempt = timeOrNil(o.Deadline), timeOrNil(o.NextAttempt)
-	is.Since = was.Since
-	if was.Since == nil || was.Kind != is.Kind || was.Reason != is.Reason {
-		is.Since = timeOrNil(now)
-	}
-}
-
-// timeOrNil is how the API spells a time that may be missing.
-func timeOrNil(t time.Time) *metav1.Time {
-	if t.IsZero() {
-		return nil
-	}
-	m := metav1.NewTime(t)
-	return &m
 }
 
 // afterWrite is what follows from objects that were written: the result was used, agents of other boots and steps are let go, the event is published.

@@ -33,8 +33,6 @@ import (
 type Options struct {
 	Config Config
 	BMCs   BMCs
-	// Drives makes a config drive from its parts.
-	Drives func(ConfigDrive) ([]byte, error)
 	// Live is a client without a cache.
 	Live client.Client
 	// Workers is how many hosts are looked at at once.
@@ -94,7 +92,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) (*Reconciler, erro
 		return nil, fmt.Errorf("register metrics of the host controller: %w", err)
 	}
 	r := &Reconciler{
-		config: o.Config, cached: mgr.GetClient(), live: o.Live, index: mgr.GetCache(), bmcs: o.BMCs, drives: o.Drives,
+		config: o.Config, cached: mgr.GetClient(), live: o.Live, index: mgr.GetCache(), bmcs: o.BMCs,
 		windows: bootwindow.New(mgr.GetClient(), o.Live), agents: agentbook.New(), memories: newMemories(),
 		hands: newHands(o.Config.BMCActions), queue: &queue{}, events: mgr.GetEventRecorder("ingot-partition"),
 		metrics: m, decide: o.Decide, now: o.Now, log: o.Log,

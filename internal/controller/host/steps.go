@@ -117,19 +117,21 @@ func refuseWrite(host *metal3.BareMetalHost, d *ingot.DiskClaim, a journey.RunSt
 		return fmt.Sprintf("the host is %q, where no image is written", host.Status.Provisioning.State)
 	case host.Spec.Image == nil || host.Spec.Image.URL == "":
 		return "the host has no image any more"
+	case host.Status.Provisioning.Image.URL != host.Spec.Image.URL:
+		return "the host asks for another image"
 	case d == nil || a.Claim == nil || d.StepID != a.ID || *d != *a.Claim:
 		return "the disk is not claimed for this step"
 	case d.Written:
 		return "the image is on the disk already"
-	case d.ImageURL != "" && d.ImageURL != host.Spec.Image.URL:
-		return "the host asks for another image than the disk was claimed for"
 	}
 	return ""
 }
 
-// writeImage fills in what the agent needs to write: where, what, and the config drive with its first-boot credential.
+// writeImage fills in what the agent needs to write: where, what, and the config drive with its first-boot credential. The image is the one in the status, which says what
+// is being written, whatever is edited in the spec meanwhile.
 func (r *Reconciler) writeImage(ctx context.Context, host *metal3.BareMetalHost, l *ingot.HostLifecycle, a journey.RunStep) (*protocol.WriteImage, error) {
-	checksum, kind, err := host.Spec.Image.GetChecksum()
+	image := &host.Status.Provisioning.Image
+	checksum, kind, err := image.GetChecksum()
 	if err != nil {
 		return nil, notNow("image of the host: %s", err)
 	}
@@ -139,9 +141,9 @@ func (r *Reconciler) writeImage(ctx context.Context, host *metal3.BareMetalHost,
 	w := &protocol.WriteImage{
 		Claim: step.Disk{Name: a.Claim.DeviceName, SerialNumber: a.Claim.SerialNumber, WWN: a.Claim.WWN, SizeBytes: a.Claim.SizeBytes},
 		Hints: hintsOf(host),
-		Image: protocol.Image{URL: host.Spec.Image.URL, Checksum: checksum, ChecksumType: kind},
+		Image: protocol.Image{URL: image.URL, Checksum: checksum, ChecksumType: kind},
 	}
-	if f := host.Spec.Image.DiskFormat; f != nil {
+	if f := image.DiskFormat; f != nil {
 		w.Image.Format = *f
 	}
 	w.ConfigDrive, err = r.configDrive(ctx, host, l, a.ID)

@@ -1,0 +1,85 @@
+package partition
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ingotmetal/ingot/internal/role/identity"
+)
+
+// Options are the flags.
+type Options struct {
+	identity.Flags
+	// DataDir holds the agents' logs.
+	DataDir string
+	// AgentBind is the address on the provisioning network, OperatorBind the one on the kernel's. Port 0 lets the network choose.
+	AgentBind, OperatorBind string
+	// AgentEndpoint and OperatorEndpoint are the URLs that are given to machines and published; empty: made from the addresses above. MediaEndpoint is the boot role's URL as BMCs
+	// see it; empty: no virtual media.
+	AgentEndpoint, OperatorEndpoint, MediaEndpoint string
+	// BMCCA is a PEM file that verifies the BMCs' certificates; empty: the system's roots.
+	BMCCA       string
+	LeaderElect bool
+	// Workers is how many hosts are decided on at once.
+	Workers int
+	// BMCCallsPerSecond is the budget of one BMC.
+	BMCCallsPerSecond float64
+	// Verbose logs at debug level.
+	Verbose bool
+}
+
+// Command is `ingot partition`.
+func Command() *cobra.Command {
+	var o Options
+	c := &cobra.Command{
+		Use:   "partition",
+		Short: "Run the partition role: look after one site's hosts",
+		Long: "Runs the role that looks after the hosts of one Partition: it talks to their BMCs, lets agents in and hands them their steps. " +
+			"All state is in the API server: the process may be killed at any moment and goes on where it stood.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			level := slog.LevelInfo
+			if o.Verbose {
+				level = slog.LevelDebug
+			}
+			return Run(c.Context(), o, slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+		},
+	}
+	o.Flags.Add(c.Flags())
+	f := c.Flags()
+	f.StringVar(&o.DataDir, "data-dir", "", "folder for agents' logs (required)")
+	f.StringVar(&o.AgentBind, "agent-bind", "", "address for agents on the provisioning network, like 10.0.0.2:8443 (required)")
+	f.StringVar(&o.AgentEndpoint, "agent-endpoint", "", "URL that machines reach --agent-bind by (default: https:// and the address)")
+	f.StringVar(&o.MediaEndpoint, "media-endpoint", "", "URL of the boot role's media as BMCs reach it; without it there is no virtual media")
+	f.StringVar(&o.OperatorBind, "operator-bind", "127.0.0.1:8444", "address for operators")
+	f.StringVar(&o.OperatorEndpoint, "operator-endpoint", "", "URL that operators reach --operator-bind by (default: https:// and the address)")
+	f.StringVar(&o.BMCCA, "bmc-ca", "", "PEM file that verifies the BMCs' certificates (default: the system's roots)")
+	f.BoolVar(&o.LeaderElect, "leader-elect", true, "wait for the leadership of the partition; off where only one process is ever started")
+	f.IntVar(&o.Workers, "workers", 8, "hosts that are decided on at once")
+	f.Float64Var(&o.BMCCallsPerSecond, "bmc-calls-per-second", 4, "budget of calls to one BMC")
+	f.BoolVar(&o.Verbose, "verbose", false, "log more")
+	return c
+}
+
+func (o *Options) check() error {
+	if err := o.Flags.Check(); err != nil {
+		return err
+	}
+	switch {
+	case o.DataDir == "":
+		return errors.New("--data-dir is required")
+	case o.AgentBind == "":
+		return errors.New("--agent-bind is required")
+	case o.Workers < 1:
+		return errors.New("--workers must be at least 1")
+	case o.BMCCallsPerSecond <= 0:
+		return errors.New("--bmc-calls-per-second must be more than 0")
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/go-logr/logr"
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/driver/bmc/redfish"
+	"github.com/ingotmetal/ingot/internal/driver/socket"
+	"github.com/ingotmetal/ingot/matrix"
+)
+
+// The leader election's times: a dead leader is replaced after leaseTime at the latest, one that stops in good order at once.
+const (
+	leaseTime    = 15 * time.Second
+	renewTime    = 10 * time.Second
+	retryTime    = 2 * time.Second
+	shutdownTime = 20 * time.Second
+)
+
+func managerOptions(o Options, h *http.Client, log *slog.Logger) manager.Options {
+	logger := logr.FromSlogHandler(log.Handler())
+	ctrllog.SetLogger(logger)
+	return manager.Options{
+		Scheme: scheme(), Logger: logger,
+		// Only what is named here is ever watched: a read of another kind is an error and not a new watch.
+		Cache: cache.Options{
+			HTTPClient:                  h,
+			ReaderFailOnMissingInformer: true,
+			DefaultTransform:            cache.TransformStripManagedFields(),
+			ByObject: map[client.Object]cache.ByObject{
+				&ingot.BootWindow{}:     {Namespaces: map[string]cache.Config{ingot.BootNamespace: {}}},
+				&metal3.BareMetalHost{}: {}, &metal3.HardwareData{}: {}, &ingot.HostLifecycle{}: {}, &ingot.Partition{}: {},
+			},
+		},
+		Client:                        client.Options{HTTPClient: h, Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
+		Metrics:                       metricsserver.Options{BindAddress: "0"},
+		HealthProbeBindAddress:        "0",
+		LeaderElection:                o.LeaderElect,
+		LeaderElectionID:              "partition-" + o.Partition,
+		LeaderElectionNamespace:       ingot.SystemNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 ptr.To(leaseTime), RenewDeadline: ptr.To(renewTime), RetryPeriod: ptr.To(retryTime),
+		GracefulShutdownTimeout: ptr.To(shutdownTime),
+	}
+}
+
+// startWatches begins with the kinds that are read from the cache beside the ones that the host controller watches and indexes itself.
+func startWatches(ctx context.Context, mgr manager.Manager) error {
+	for _, o := range []client.Object{&metal3.HardwareData{}, &ingot.Partition{}} {
+		if _, err := mgr.GetCache().GetInformer(ctx, o, cache.BlockUntilSynced(false)); err != nil {
+			return fmt.Errorf("watch %T: %w", o, err)
+		}
+	}
+	return nil
+}
+
+// bmcs is the way to BMCs: one session each, within the budget.
+func (p *process) bmcs() (*sessions, error) {
+	driver, err := redfish.New(redfish.Options{Dial: p.bound.DialContext(matrix.PartitionToBMC), Logger: p.log, CallsPerSecond: p.o.BMCCallsPerSecond})
+	if err != nil {
+		return nil, err
+	}
+	return newSessions(driver), nil
+}
+
+// listen opens one of the flags' addresses.
+func listen(ctx context.Context, b *socket.Bound, flow matrix.FlowName, flag, addr string) (net.Listener, error) {
+	a, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s %q: an address with a port is needed, like 10.0.0.2:8443", flag, addr)
+	}
+	l, err := b.Listen(ctx, flow, a)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return l, nil
+}
+
+func (p *process) agentEndpoint() string { return endpoint(p.o.AgentEndpoint, p.agents) }
+
+func (p *process) operatorEndpoint() string { return endpoint(p.o.OperatorEndpoint, p.operators) }
+
+func endpoint(given string, l net.Listener) string {
+	if given != "" {
+		return given
+	}
+	return "https://" + l.Addr().String()
+}
+
+// transient: the API server is not there yet, or not all of it. Everything else is told to the operator at once.
+func transient(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || apierrors.IsServiceUnavailable(err) || apierrors.IsTooManyRequests(err) || apierrors.IsTimeout(err) ||
+		apierrors.IsServerTimeout(err) || apierrors.IsInternalError(err)
+}
