@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ingotmetal/ingot/internal/child"
 	"github.com/ingotmetal/ingot/internal/lab/bmcsim"
 )
 
@@ -70,35 +70,21 @@ func launch(ctx context.Context, c Config, plan bmcsim.BootPlan) (*process, erro
 	return p, nil
 }
 
-// start runs the process from a thread of its own, which lives as long as the process: the kernel sends the parent-death signal when the *thread* that started
-// it ends (prctl(2)), so any other thread would not do. The channel is closed when the process is gone.
+// start runs the process. The channel is closed when it is gone.
 func (p *process) start(c Config, args []string, files []*os.File, stderr *tail) (<-chan struct{}, error) {
 	cmd := exec.Command(program, args...)
 	cmd.Dir = c.Dir
 	cmd.ExtraFiles = files
 	cmd.Stderr = stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	started, dead := make(chan error), make(chan struct{})
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-			close(dead)
-		}
-	}()
-	if err := <-started; err != nil {
+	running, err := child.Start(cmd)
+	if err != nil {
 		return nil, err
 	}
-	p.kill = func() { _ = cmd.Process.Kill() }
-	if err := os.WriteFile(c.pidPath(), []byte(strconv.Itoa(cmd.Process.Pid)), 0o600); err != nil {
-		p.kill()
-		<-dead
-		return nil, err
+	p.kill = func() { _ = running.Kill() }
+	if err := os.WriteFile(c.pidPath(), []byte(strconv.Itoa(running.PID())), 0o600); err != nil {
+		return nil, errors.Join(err, running.Kill())
 	}
-	return dead, nil
+	return running.Done(), nil
 }
 
 // release frees what belongs to the process when it is gone.
