@@ -21,9 +21,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
+	"github.com/ingotmetal/ingot/internal/configdrive"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/internal/lab/bmcsim"
 	"github.com/ingotmetal/ingot/internal/lab/labtest"
+	"github.com/ingotmetal/ingot/internal/secret"
 	"github.com/ingotmetal/ingot/netboot/medium"
 	"github.com/ingotmetal/ingot/step"
 )
@@ -256,13 +258,15 @@ func TestAHungMachineIsFreedByAReset(t *testing.T) {
 }
 
 // installed makes a bootable disk with a config drive, as an image writer leaves it.
-func installed(t *testing.T, path string, size int64, vendor string) {
+func installed(t *testing.T, path string, vendor any) {
 	t.Helper()
-	drive := isoWith(t, configLabel, map[string][]byte{
-		"openstack/latest/meta_data.json":   []byte(`{"uuid": "instance-7", "hostname": "web-1"}`),
-		"openstack/latest/vendor_data.json": []byte(vendor),
-		"openstack/latest/user_data":        []byte("#cloud-config\n{}\n"),
+	drive, err := configdrive.Build(configdrive.Drive{
+		Metadata: configdrive.DefaultMetadata(configdrive.Host{UID: "instance-7", Name: "web-1", Namespace: "default"}, nil),
+		UserData: []byte("#cloud-config\n{}\n"), VendorData: vendor,
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	d, err := diskfs.Open(path, diskfs.WithOpenMode(diskfs.ReadWrite))
 	if err != nil {
 		t.Fatal(err)
@@ -292,9 +296,12 @@ func TestTheSystemOnDiskReportsItsFirstBoot(t *testing.T) {
 	w := newWorld(t, nil)
 	ctx := within(t)
 	url, reported := w.endpoint.OweFirstBoot("default", "node-0")
-	cloud := fmt.Sprintf("#cloud-config\nphone_home:\n  url: %s\n  post: [instance_id, hostname, fqdn, pub_key_ed25519]\n  tries: 3\nca_certs:\n  trusted:\n  - |\n%s",
-		url, indent(string(w.endpoint.CAPEM)))
-	installed(t, w.paths["/dev/sdb"], 64<<20, fmt.Sprintf(`{"cloud-init": %q}`, cloud))
+	at := strings.LastIndex(url, "/") + 1
+	vendor, err := configdrive.FirstBootReport(configdrive.Report{URL: url[:at], Token: secret.New(url[at:]), CAPEM: w.endpoint.CAPEM})
+	if err != nil {
+		t.Fatal(err)
+	}
+	installed(t, w.paths["/dev/sdb"], vendor)
 	if err := w.PowerOn(ctx, bmcsim.BootPlan{}); err != nil {
 		t.Fatal(err)
 	}
@@ -313,20 +320,17 @@ func TestTheSystemOnDiskReportsItsFirstBoot(t *testing.T) {
 	w.until(ctx, t, AtOff)
 }
 
-func indent(s string) string {
-	return "    " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n    ") + "\n"
-}
-
 func TestASystemThatCannotReportStillRuns(t *testing.T) {
-	for name, vendor := range map[string]string{
-		"no phone_home":  `{"cloud-init": "#cloud-config\n{}"}`,
-		"script":         `"#!/bin/sh\ntrue"`,
-		"not JSON":       `nonsense`,
-		"foreign server": `{"cloud-init": "#cloud-config\nphone_home: {url: \"https://127.0.0.1:1/x\", tries: 1}"}`,
+	for name, vendor := range map[string]any{
+		"no vendor data": nil,
+		"no phone_home":  map[string]string{"cloud-init": "#cloud-config\n{}"},
+		"script":         "#!/bin/sh\ntrue",
+		"other form":     []int{1},
+		"foreign server": "#cloud-config\nphone_home: {url: \"https://127.0.0.1:1/x\", tries: 1}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, nil)
-			installed(t, w.paths["/dev/sda"], 64<<20, vendor)
+			installed(t, w.paths["/dev/sda"], vendor)
 			ctx := within(t)
 			if err := w.PowerOn(ctx, bmcsim.BootPlan{Device: bmc.BootDisk}); err != nil {
 				t.Fatal(err)
