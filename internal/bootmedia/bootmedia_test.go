@@ -73,7 +73,8 @@ func TestBuiltISO(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	iso := a.Path(bootmedia.ISO)
+	t.Cleanup(func() { a.Close() })
+	iso := filepath.Join(dir, bootmedia.ISO)
 
 	t.Run("a foreign reader finds the files", func(t *testing.T) {
 		got := xorriso(t, iso, "-find", "/", "-type", "f")
@@ -111,12 +112,7 @@ func extractPatched(t *testing.T, a *bootmedia.Artifacts) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Open(a.Path(bootmedia.ISO))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	r, err := bootmedia.Patched(f, a.Files[bootmedia.ISO].Bytes, a.Region, archive)
+	r, err := a.PatchedISO(archive)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +190,7 @@ func TestOpenRefuses(t *testing.T) {
 		"a manifest with a command of its own": {func(t *testing.T, dir string) {
 			editManifest(t, dir, `"tty0"`, `"tty0 init=/bin/sh"`)
 		}, "not one"},
-		"no manifest at all": {func(t *testing.T, dir string) { write(t, filepath.Join(dir, bootmedia.ManifestFile), []byte("{")) }, "manifest.json"},
+		"no manifest at all": {func(t *testing.T, dir string) { write(t, filepath.Join(dir, bootmedia.ManifestFile), []byte("{")) }, bootmedia.ManifestFile},
 	}
 	good := build(t)
 	for name, tc := range tests {
@@ -204,7 +200,11 @@ func TestOpenRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			tc.harm(t, dir)
-			if _, err := bootmedia.Open(dir); err == nil || !strings.Contains(err.Error(), tc.want) {
+			a, err := bootmedia.Open(dir)
+			if err == nil {
+				a.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("Open: %v, want an error with %q", err, tc.want)
 			}
 		})

@@ -14,7 +14,7 @@ import (
 
 // Sources are what an artifacts directory is built from.
 type Sources struct {
-	// Kernel and Ramdisk are the paths of the agent's kernel and ramdisk. They may already lie in the directory that is built.
+	// Kernel and Ramdisk are the paths of the agent's kernel and ramdisk, in another directory than the one that is built.
 	Kernel, Ramdisk string
 	// Version is the agent's.
 	Version     string
@@ -39,6 +39,11 @@ func Build(ctx context.Context, s Sources, dir string) (Manifest, error) {
 	m := Manifest{Version: s.Version, CommandLine: s.CommandLine, Files: map[string]File{}}
 	if err := s.CommandLine.Validate(); err != nil {
 		return m, fmt.Errorf("kernel command line of the agent: %w", err)
+	}
+	for _, path := range []string{s.Kernel, s.Ramdisk} {
+		if filepath.Clean(filepath.Dir(path)) == filepath.Clean(dir) {
+			return m, fmt.Errorf("build boot artifacts: %s lies in the directory that is built, where it would be replaced", path)
+		}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return m, err
@@ -67,11 +72,20 @@ func Build(ctx context.Context, s Sources, dir string) (Manifest, error) {
 	}
 	m.Region = region
 	for _, name := range names() {
-		if m.Files[name], err = describe(filepath.Join(dir, name)); err != nil {
+		if m.Files[name], err = describePath(filepath.Join(dir, name)); err != nil {
 			return m, err
 		}
 	}
 	return m, writeManifest(m, dir)
+}
+
+func describePath(path string) (File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return File{}, err
+	}
+	defer f.Close()
+	return describe(f)
 }
 
 func writeManifest(m Manifest, dir string) error {

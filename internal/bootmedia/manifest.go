@@ -27,13 +27,13 @@ import (
 
 // The files of an artifacts directory.
 const (
-	Kernel       = "vmlinuz"
-	Ramdisk      = "initrd.img"
+	Kernel       = netboot.FileKernel
+	Ramdisk      = netboot.FileRamdisk
 	ISO          = "agent.iso"
-	SNPOnly      = "snponly.efi"   // iPXE for UEFI PXE: drives the NIC through the firmware
-	UNDIOnly     = "undionly.kpxe" // iPXE for BIOS PXE: drives the NIC through its option ROM
-	IPXE         = "ipxe.efi"      // iPXE for UEFI HTTP boot, with drivers of its own
-	ManifestFile = "manifest.json"
+	SNPOnly      = netboot.FileSNPOnly
+	UNDIOnly     = netboot.FileUNDIOnly
+	IPXE         = netboot.FileIPXE
+	ManifestFile = "artifacts.json"
 )
 
 // Manifest describes an artifacts directory.
@@ -64,18 +64,18 @@ type Region struct {
 // names are the files that every artifacts directory has.
 func names() []string { return []string{Kernel, Ramdisk, ISO, SNPOnly, UNDIOnly, IPXE} }
 
-// Artifacts is an opened and verified directory.
+// Artifacts is an opened and verified directory. Its files stay open: what was verified is what is served, also while the directory is built anew.
 type Artifacts struct {
 	Manifest
-	dir string
+	files map[string]*os.File
 }
 
-// Open reads the manifest in dir and verifies every file that it names.
+// Open reads the manifest in dir, and opens and verifies every file that it names. The caller closes the result.
 func Open(dir string) (*Artifacts, error) {
-	a := &Artifacts{dir: dir}
+	a := &Artifacts{files: map[string]*os.File{}}
 	raw, err := os.ReadFile(filepath.Join(dir, ManifestFile))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("no boot artifacts in %s: build them with 'ingot image build-agent --output %s'", dir, dir)
+		return nil, fmt.Errorf("no boot artifacts in %s: build them with 'ingot image build-agent'", dir)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read boot artifacts: %w", err)
@@ -83,13 +83,13 @@ func Open(dir string) (*Artifacts, error) {
 	if err := json.Unmarshal(raw, &a.Manifest); err != nil {
 		return nil, fmt.Errorf("read %s of the boot artifacts in %s: %w", ManifestFile, dir, err)
 	}
-	if err := a.verify(); err != nil {
-		return nil, fmt.Errorf("boot artifacts in %s: %w; build them again with 'ingot image build-agent'", dir, err)
+	if err := a.open(dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("boot artifacts in %s: %w; build them again with 'ingot image build-agent'", dir, err), a.Close())
 	}
 	return a, nil
 }
 
-func (a *Artifacts) verify() error {
+func (a *Artifacts) open(dir string) error {
 	if err := a.CommandLine.Validate(); err != nil {
 		return err
 	}
@@ -98,7 +98,12 @@ func (a *Artifacts) verify() error {
 		if !ok {
 			return fmt.Errorf("the manifest has no %s", name)
 		}
-		got, err := describe(a.Path(name))
+		f, err := os.Open(filepath.Join(dir, name))
+		if err != nil {
+			return err
+		}
+		a.files[name] = f
+		got, err := describe(f)
 		if err != nil {
 			return err
 		}
@@ -107,35 +112,41 @@ func (a *Artifacts) verify() error {
 				name, got.Bytes, got.SHA256, want.Bytes, want.SHA256)
 		}
 	}
-	return a.verifyRegion()
-}
-
-func (a *Artifacts) verifyRegion() error {
 	if a.Region.Bytes != medium.Size {
 		return fmt.Errorf("the ISO's region has %d bytes and this program patches %d", a.Region.Bytes, medium.Size)
 	}
-	iso, err := os.Open(a.Path(ISO))
-	if err != nil {
-		return err
-	}
-	defer iso.Close()
-	return checkBlank(iso, a.Region)
+	return checkBlank(a.files[ISO], a.Region)
 }
 
-// Path is where a file of the directory is.
-func (a *Artifacts) Path(name string) string { return filepath.Join(a.dir, name) }
+// Close closes the files.
+func (a *Artifacts) Close() error {
+	var errs []error
+	for _, f := range a.files {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// File is a file's content; false for a name that there is not. Its ReadAt is for any number of goroutines.
+func (a *Artifacts) File(name string) (*io.SectionReader, bool) {
+	f, ok := a.files[name]
+	if !ok {
+		return nil, false
+	}
+	return io.NewSectionReader(f, 0, a.Files[name].Bytes), true
+}
+
+// PatchedISO is the ISO with an archive in its region's place.
+func (a *Artifacts) PatchedISO(archive []byte) (*io.SectionReader, error) {
+	return Patched(a.files[ISO], a.Files[ISO].Bytes, a.Region, archive)
+}
 
 // describe reads a whole file.
-func describe(path string) (File, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return File{}, err
-	}
-	defer f.Close()
+func describe(f *os.File) (File, error) {
 	h := sha256.New()
 	n, err := io.Copy(h, f)
 	if err != nil {
-		return File{}, fmt.Errorf("read %s: %w", path, err)
+		return File{}, fmt.Errorf("read %s: %w", f.Name(), err)
 	}
 	return File{Bytes: n, SHA256: hex.EncodeToString(h.Sum(nil))}, nil
 }

@@ -30,7 +30,7 @@ type Flags struct {
 	Partition  string
 	// TLS is the role's certificate with its key, and the CA that it trusts.
 	TLS pki.Files
-	// ProvisioningNetwork is "kernel" or a netstack.Spec.
+	// ProvisioningNetwork is "kernel", "kernel:" and an interface, or a netstack.Spec.
 	ProvisioningNetwork string
 	// HealthBind is a loopback address.
 	HealthBind string
@@ -43,7 +43,7 @@ func (f *Flags) Add(set *pflag.FlagSet) {
 	set.StringVar(&f.TLS.Cert, "tls-cert", "", "PEM file of this role's certificate (required)")
 	set.StringVar(&f.TLS.Key, "tls-key", "", "PEM file of the certificate's key (required)")
 	set.StringVar(&f.TLS.CA, "tls-ca", "", "PEM file of the CA that signed it (required)")
-	set.StringVar(&f.ProvisioningNetwork, "provisioning-network", "kernel", `"kernel", or the lab's network as "lab:<socket>?mac=…&address=…"`)
+	set.StringVar(&f.ProvisioningNetwork, "provisioning-network", "kernel", `"kernel", "kernel:<interface>", or the lab's network as "lab:<socket>?mac=…&address=…"`)
 	set.StringVar(&f.HealthBind, "health-bind", "127.0.0.1:0", "loopback address of /healthz, /readyz and /metrics")
 }
 
@@ -76,7 +76,7 @@ func (f *Flags) RESTConfig(b *socket.Bound, flow matrix.FlowName) (*rest.Config,
 
 // Network opens the provisioning network. The closer leaves it.
 func (f *Flags) Network(log *slog.Logger) (socket.Network, io.Closer, error) {
-	if f.ProvisioningNetwork == "kernel" {
+	if f.ProvisioningNetwork == "kernel" || f.Link() != "" {
 		return kernel.Network{}, nothing{}, nil
 	}
 	spec, err := netstack.Parse(f.ProvisioningNetwork)
@@ -88,6 +88,15 @@ func (f *Flags) Network(log *slog.Logger) (socket.Network, io.Closer, error) {
 		return nil, nil, fmt.Errorf("--provisioning-network: %w", err)
 	}
 	return n, n, nil
+}
+
+// Link is the kernel's interface on the provisioning network; empty where none was named, and in the lab, whose network has one link.
+func (f *Flags) Link() string {
+	link, _ := strings.CutPrefix(f.ProvisioningNetwork, "kernel:")
+	if link == f.ProvisioningNetwork {
+		return ""
+	}
+	return link
 }
 
 type nothing struct{}

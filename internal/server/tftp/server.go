@@ -29,10 +29,10 @@ import (
 // Port is the server's (RFC 1350 §4).
 const Port = 69
 
-// Bounds. Firmware opens a transfer, aborts it when it knows the size, and opens it again, so that one client may have two.
+// Bounds. Firmware opens a transfer, aborts it when it knows the size, and opens it again; behind a router with address translation many machines are one client.
 const (
 	maxSessions  = 512
-	maxPerClient = 4
+	maxPerClient = 64
 	maxRequest   = 1024
 )
 

@@ -325,7 +325,7 @@ func TestSilence(t *testing.T) {
 func TestSessionsAreBounded(t *testing.T) {
 	st := serve(t, 100)
 	r := newRaw(t, st)
-	for range 5 {
+	for range 65 {
 		r.send(rrq(bootID + "/snponly.efi"))
 	}
 	st.wait(t, "too-many-transfers")
