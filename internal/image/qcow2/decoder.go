@@ -41,6 +41,7 @@ type Decoder struct {
 	fileBytes int64
 	wanted    queue
 	later     []extent
+	tables    []int64 // where the L2 tables are, sorted
 	ahead     map[int64][sha256.Size]byte
 	done      bitmap
 	unpack    *unpacker

@@ -1,6 +1,7 @@
 package qcow2
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -49,7 +50,8 @@ func (d *Decoder) parseL1(b []byte) ([]extent, error) {
 		if host == 0 {
 			continue
 		}
-		if err := d.place(host, d.h.ClusterBytes()); err != nil {
+		if err := d.place(host, d.h.ClusterBytes()); err != nil || d.isTable(host) {
+			err = cmp.Or(err, fmt.Errorf("%w: an L2 table in the L1 table", ErrCorrupt))
 			return nil, fmt.Errorf("L1 entry %d: %w", i, err)
 		}
 		tables = append(tables, extent{host: host, guest: i * perTable, length: d.h.ClusterBytes(), kind: tableL2})
@@ -62,7 +64,18 @@ func (d *Decoder) parseL1(b []byte) ([]extent, error) {
 	if len(slices.Compact(hosts)) != len(tables) {
 		return nil, fmt.Errorf("%w: two L1 entries share an L2 table", ErrCorrupt)
 	}
+	d.tables = hosts
 	return tables, nil
+}
+
+// isTable says whether the cluster at host belongs to the L1 table or, once that is read, is an L2 table. Nothing else may be there.
+func (d *Decoder) isTable(host int64) bool {
+	host -= host % d.h.ClusterBytes()
+	if host >= d.h.L1Offset && host < d.h.L1Offset+d.h.L1Entries*8 {
+		return true
+	}
+	_, found := slices.BinarySearch(d.tables, host)
+	return found
 }
 
 // parseL2 gives the data that an L2 table maps, neighbours in both file and disk merged.
@@ -106,7 +119,7 @@ func (d *Decoder) entry(e uint64, guest int64) (extent, error) {
 		host := int64(e & (1<<x - 1))
 		sectors := int64(e>>x&(1<<(62-x)-1)) + 1
 		length := sectors*512 - host%512
-		if host < cluster || (d.fileBytes >= 0 && host >= d.fileBytes) || host+length > maxOffset {
+		if host < cluster || d.isTable(host) || (d.fileBytes >= 0 && host >= d.fileBytes) || host+length > maxOffset {
 			return extent{}, fmt.Errorf("%w: compressed data at %d of a file of %d bytes", ErrCorrupt, host, d.fileBytes)
 		}
 		return extent{host: host, guest: guest, length: length, kind: packed}, nil
@@ -120,6 +133,9 @@ func (d *Decoder) entry(e uint64, guest int64) (extent, error) {
 	}
 	if err := d.place(host, 1); err != nil {
 		return extent{}, err
+	}
+	if d.isTable(host) {
+		return extent{}, fmt.Errorf("%w: data in the table at %d", ErrCorrupt, host)
 	}
 	return extent{host: host, guest: guest, length: cluster, kind: data}, nil
 }
