@@ -1,0 +1,121 @@
+package crd_test
+
+import (
+	"io/fs"
+	"reflect"
+	"strings"
+	"testing"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/config/crd"
+)
+
+// TestSchemasHaveEveryField finds definitions that are older than their types: the API server would drop the missing fields without a word.
+func TestSchemasHaveEveryField(t *testing.T) {
+	kinds := map[string]any{
+		"ingot.dev_hostlifecycles.yaml":  ingot.HostLifecycle{},
+		"ingot.dev_bootwindows.yaml":     ingot.BootWindow{},
+		"ingot.dev_partitions.yaml":      ingot.Partition{},
+		"metal3.io_baremetalhosts.yaml":  metal3.BareMetalHost{},
+		"metal3.io_hardwaredata.yaml":    metal3.HardwareData{},
+		"metal3.io_hostclaims.yaml":      metal3.HostClaim{},
+		"metal3.io_dataimages.yaml":      metal3.DataImage{},
+		"metal3.io_firmwareschemas.yaml": metal3.FirmwareSchema{},
+	}
+	for file, kind := range kinds {
+		schema := schemaOf(t, file)
+		compare(t, file, schema, reflect.TypeOf(kind))
+	}
+}
+
+func schemaOf(t *testing.T, file string) map[string]any {
+	t.Helper()
+	text, err := crd.Files.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var def struct {
+		Spec struct {
+			Versions []struct {
+				Schema struct {
+					OpenAPIV3Schema map[string]any `json:"openAPIV3Schema"`
+				} `json:"schema"`
+			} `json:"versions"`
+		} `json:"spec"`
+	}
+	if err := yaml.Unmarshal(text, &def); err != nil {
+		t.Fatal(err)
+	}
+	return def.Spec.Versions[0].Schema.OpenAPIV3Schema
+}
+
+func compare(t *testing.T, at string, schema map[string]any, typ reflect.Type) {
+	switch typ.Kind() {
+	case reflect.Pointer:
+		compare(t, at, schema, typ.Elem())
+		return
+	case reflect.Slice:
+		if items, ok := schema["items"].(map[string]any); ok {
+			compare(t, at+"[]", items, typ.Elem())
+		}
+		return
+	case reflect.Struct:
+	default:
+		return
+	}
+	if typ == reflect.TypeFor[metav1.ObjectMeta]() || typ == reflect.TypeFor[metav1.Time]() {
+		return
+	}
+	properties, _ := schema["properties"].(map[string]any)
+	if properties == nil {
+		return
+	}
+	for i := range typ.NumField() {
+		field := typ.Field(i)
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if options == "inline" {
+			compare(t, at, schema, field.Type)
+			continue
+		}
+		property, ok := properties[name].(map[string]any)
+		if !ok {
+			t.Errorf("%s: field %q is not in the schema: run make generate", at, name)
+			continue
+		}
+		compare(t, at+"."+name, property, field.Type)
+	}
+}
+
+func TestEveryFileIsOneDefinition(t *testing.T) {
+	files, err := fs.Glob(crd.Files, "*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 14 {
+		t.Errorf("only %d definitions: %v", len(files), files)
+	}
+	for _, file := range files {
+		if schemaOf(t, file) == nil {
+			t.Errorf("%s has no schema", file)
+		}
+	}
+}
+
+// The two values that upstream's types have and its enums lack, or lacked: an object with them must be storable.
+func TestStatusEnums(t *testing.T) {
+	status := schemaOf(t, "metal3.io_baremetalhosts.yaml")["properties"].(map[string]any)["status"].(map[string]any)["properties"].(map[string]any)
+	for field, want := range map[string]string{"errorType": string(metal3.DetachError), "operationalStatus": string(metal3.OperationalStatusServicing)} {
+		enum := status[field].(map[string]any)["enum"].([]any)
+		found := false
+		for _, value := range enum {
+			found = found || value == want
+		}
+		if !found {
+			t.Errorf("status.%s: %q is not in %v", field, want, enum)
+		}
+	}
+}

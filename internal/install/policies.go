@@ -1,0 +1,103 @@
+package install
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	yamlstream "k8s.io/apimachinery/pkg/util/yaml"
+
+	"github.com/ingotmetal/ingot/config/policy"
+)
+
+var (
+	admissionVersion = schema.GroupVersion{Group: "admissionregistration.k8s.io", Version: "v1"}
+	policyResources  = map[string]schema.GroupVersionResource{
+		"ValidatingAdmissionPolicy":        admissionVersion.WithResource("validatingadmissionpolicies"),
+		"ValidatingAdmissionPolicyBinding": admissionVersion.WithResource("validatingadmissionpolicybindings"),
+	}
+	hostResource = schema.GroupVersionResource{Group: "metal3.io", Version: "v1alpha1", Resource: "baremetalhosts"}
+)
+
+// policies applies every admission policy and waits until they bite: the API server takes them up from a watch, a moment after they were stored.
+func (i *installer) policies(ctx context.Context) error {
+	files, err := fs.Glob(policy.Files, "*.yaml")
+	if err != nil {
+		return fmt.Errorf("list the embedded policies: %w", err)
+	}
+	for _, file := range files {
+		objects, err := documents(file)
+		if err != nil {
+			return err
+		}
+		for _, obj := range objects {
+			resource, ok := policyResources[obj.GetKind()]
+			if !ok {
+				return fmt.Errorf("the embedded policy %s holds a %s: policies and bindings only", file, obj.GetKind())
+			}
+			if err := i.apply(ctx, resource, obj); err != nil {
+				return err
+			}
+		}
+	}
+	return i.policiesEffective(ctx)
+}
+
+func documents(file string) ([]*unstructured.Unstructured, error) {
+	text, err := policy.Files.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the embedded policy %s: %w", file, err)
+	}
+	decoder := yamlstream.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096)
+	var all []*unstructured.Unstructured
+	for {
+		var obj unstructured.Unstructured
+		if err := decoder.Decode(&obj.Object); errors.Is(err, io.EOF) {
+			return all, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("parse the embedded policy %s: %w", file, err)
+		}
+		all = append(all, &obj)
+	}
+}
+
+// policiesEffective tries, without storing anything, to create hosts that each one of the policies must refuse. Policies of one kind are taken up together, but not
+// necessarily in one go.
+func (i *installer) policiesEffective(ctx context.Context) error {
+	spec := probe()
+	spec.Object["spec"] = map[string]any{"online": false, "disablePowerOff": true}
+	annotations := probe()
+	annotations.SetAnnotations(map[string]string{"inspect.metal3.io": "probe"})
+	for _, obj := range []*unstructured.Unstructured{spec, annotations} {
+		err := wait.PollUntilContextTimeout(ctx, poll, effective, true, func(ctx context.Context) (bool, error) {
+			_, err := i.client.Resource(hostResource).Namespace(obj.GetNamespace()).Create(ctx, obj, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			if err == nil {
+				return false, nil
+			}
+			if apierrors.IsInvalid(err) {
+				return true, nil
+			}
+			return false, err
+		})
+		if err != nil {
+			return fmt.Errorf("wait until the admission policies are in effect: %w", err)
+		}
+	}
+	return nil
+}
+
+func probe() *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "metal3.io/v1alpha1", "kind": "BareMetalHost",
+		"metadata": map[string]any{"name": "ingot-install-probe", "namespace": SystemNamespace},
+		"spec":     map[string]any{"online": true},
+	}}
+}
