@@ -1,0 +1,73 @@
+package machine
+
+import (
+	"context"
+	"time"
+
+	"github.com/ingotmetal/ingot/internal/agent/coldplug"
+	"github.com/ingotmetal/ingot/internal/agent/inventory"
+	"github.com/ingotmetal/ingot/internal/agent/netconf"
+	"github.com/ingotmetal/ingot/step"
+)
+
+// Devices appear one by one after their controller's module was loaded: an inventory waits until none appeared for settleQuiet, at most settleLimit.
+const (
+	settleQuiet = time.Second
+	settleLimit = 30 * time.Second
+)
+
+// inspector implements agent.Inspector.
+type inspector struct {
+	reader  inventory.Reader
+	network *netconf.Network
+	hotplug *coldplug.Hotplug
+}
+
+// Inspect implements agent.Inspector.
+func (i inspector) Inspect(ctx context.Context) (step.Inventory, error) {
+	i.hotplug.Settle(ctx, settleQuiet, settleLimit)
+	all, err := i.reader.Read()
+	if err != nil {
+		return all, err
+	}
+	addresses, err := netconf.Addresses()
+	if err != nil {
+		return all, err
+	}
+	var up []string
+	for _, n := range all.NICs {
+		if n.LinkUp {
+			up = append(up, n.Name)
+		}
+	}
+	neighbours := i.network.Neighbours(ctx, up)
+	for k := range all.NICs {
+		n := &all.NICs[k]
+		n.Addresses = addresses[n.Name]
+		if said, ok := neighbours[n.Name]; ok {
+			n.LLDP = &said
+		}
+	}
+	return all, ctx.Err()
+}
+
+// Disks implements agent.Inspector.
+func (i inspector) Disks(ctx context.Context) ([]step.Disk, error) {
+	i.hotplug.Settle(ctx, settleQuiet, settleLimit)
+	return i.reader.Disks()
+}
+
+// MACAddresses implements agent.Inspector.
+func (i inspector) MACAddresses(context.Context) ([]string, error) {
+	nics, err := i.reader.NICs()
+	if err != nil {
+		return nil, err
+	}
+	var macs []string
+	for _, n := range nics {
+		if n.MAC != "" {
+			macs = append(macs, n.MAC)
+		}
+	}
+	return macs, nil
+}
