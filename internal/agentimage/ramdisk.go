@@ -38,7 +38,8 @@ func writeRamdisk(file, agent, certificates string, m moduleSet) error {
 	}
 	return writeAtomically(file, func(w io.Writer) error {
 		// One encoder goroutine: the result must not depend on the number of processors.
-		z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1))
+		counted := &counter{Writer: w}
+		z, err := zstd.NewWriter(counted, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1))
 		if err != nil {
 			return err
 		}
@@ -51,8 +52,28 @@ func writeRamdisk(file, agent, certificates string, m moduleSet) error {
 		for _, module := range m.index.Modules {
 			err = errors.Join(err, a.add(filepath.Join(coldplug.ModuleDir, module.File), cpio.TypeReg|0o444, m.files[module.File]))
 		}
-		return errors.Join(err, a.w.Close(), z.Close())
+		return errors.Join(err, a.w.Close(), z.Close(), pad(counted))
 	})
+}
+
+// counter counts what is written.
+type counter struct {
+	io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// alignment is that of the archives which a boot loader puts one behind the other; the kernel finds the next only on a multiple of 4 and skips zeros.
+const alignment = 512
+
+func pad(c *counter) error {
+	_, err := c.Write(make([]byte, (alignment-c.n%alignment)%alignment))
+	return err
 }
 
 // archive is a newc archive under way.
