@@ -73,6 +73,9 @@ func (b *budget) take(ctx context.Context) error {
 	start := time.Now()
 	defer func() { b.waited.Add(int64(time.Since(start))) }()
 	if err := b.limiter.Wait(ctx); err != nil {
+		if end, has := ctx.Deadline(); has && !time.Now().Before(end) {
+			<-ctx.Done() // the limiter saw the deadline a moment before the context did
+		}
 		if ctx.Err() != nil {
 			return gaveUp(ctx)
 		}

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/internal/secret"
@@ -25,6 +26,7 @@ type client struct {
 	base     string
 	http     *http.Client
 	budget   *budget
+	settle   func(ctx context.Context, d time.Duration) error
 	username string
 	password secret.String
 
@@ -45,7 +47,7 @@ type session struct {
 
 func newClient(d *Driver, addr bmc.Address, t bmc.Target) (*client, error) {
 	c := &client{
-		opts: d.opts, addr: addr, base: addr.BaseURL(), budget: d.budgets.of(addr.HostPort(), d.opts), username: t.Username, password: t.Password,
+		opts: d.opts, addr: addr, base: addr.BaseURL(), budget: d.budgets.of(addr.HostPort(), d.opts), settle: d.settle, username: t.Username, password: t.Password,
 	}
 	c.http = &http.Client{Transport: d.opts.Transport, CheckRedirect: c.checkRedirect}
 	if c.http.Transport != nil {

@@ -64,6 +64,9 @@ func orDefault[T int | int64 | float64 | time.Duration](v, d T) T {
 type Driver struct {
 	opts    Options
 	budgets budgets
+	// settle waits as long as a quirk says that the BMC needs; tests replace it.
+	settle func(ctx context.Context, d time.Duration) error
+	quirks []Quirk
 }
 
 // New makes a driver.
@@ -71,7 +74,7 @@ func New(o Options) (*Driver, error) {
 	if o.Dial == nil && o.Transport == nil {
 		return nil, errors.New("redfish driver: no dialer given")
 	}
-	return &Driver{opts: o.withDefaults()}, nil
+	return &Driver{opts: o.withDefaults(), settle: sleep, quirks: Quirks()}, nil
 }
 
 // Open logs in and probes what the BMC can do.
@@ -91,10 +94,11 @@ func (d *Driver) Open(ctx context.Context, t bmc.Target) (bmc.Session, error) {
 	if err != nil {
 		return nil, wrap(op, addr.String(), err)
 	}
-	s, err := probe(ctx, c)
+	s, err := probe(ctx, c, d.quirks)
 	if err != nil {
-		c.logout(context.WithoutCancel(ctx))
-		return nil, wrap(op, addr.String(), err)
+		// The first error is the one to tell; a session that stays behind ends by itself.
+		_ = c.logout(context.WithoutCancel(ctx))
+		return nil, c.wrap(op, err)
 	}
 	return s, nil
 }

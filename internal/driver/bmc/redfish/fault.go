@@ -59,6 +59,24 @@ func wrap(op, address string, err error) error {
 	return e
 }
 
+// wrap makes the contract's error. Whatever a BMC repeated of our credentials is taken out.
+func (c *client) wrap(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	c.mu.Lock()
+	secrets := []string{c.password.Reveal(), c.session.token.Reveal()}
+	c.mu.Unlock()
+	if said := err.Error(); hide(said, secrets) != said {
+		f := faultf(step.Internal, "%s", hide(said, secrets))
+		if was, ok := errors.AsType[*fault](err); ok {
+			f.kind, f.fix = was.kind, was.fix
+		}
+		err = f
+	}
+	return wrap(op, c.addr.String(), err)
+}
+
 // statusOf is the HTTP status of a fault; 0 where there was no answer.
 func statusOf(err error) int {
 	if f, ok := errors.AsType[*fault](err); ok {
@@ -133,17 +151,23 @@ func unsupportedMessages() []string {
 	}
 }
 
+// hide takes secrets out of a BMC's words. Shorter ones than four bytes are no secrets, and would take out half of the words.
+func hide(words string, secrets []string) string {
+	for _, s := range secrets {
+		if len(s) >= 4 {
+			words = strings.ReplaceAll(words, s, "***")
+		}
+	}
+	return words
+}
+
 // maxSaid bounds how much of a BMC's own words an error repeats.
 const maxSaid = 400
 
 // statusFault reads a refusal. mask are texts that must not be repeated.
 func statusFault(method, url string, status int, body []byte, mask []string) *fault {
 	text, ids := saidBy(body)
-	for _, secret := range mask {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "***")
-		}
-	}
+	text = hide(text, mask)
 	answer := fmt.Sprintf("%d %s", status, http.StatusText(status))
 	if text != "" {
 		answer += ": " + clip(text, maxSaid)

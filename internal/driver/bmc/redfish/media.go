@@ -136,7 +136,7 @@ func (m *media) doInsert(ctx context.Context, medium string) error {
 		return err
 	}
 	if wait := m.s.effect.WaitAfterInsert; wait > 0 {
-		return m.s.c.sleep(ctx, wait)
+		return m.s.c.settle(ctx, wait)
 	}
 	return nil
 }
@@ -221,7 +221,7 @@ func (m *media) until(ctx context.Context, otherwise string, ok func(image strin
 		if ok(image) {
 			return nil
 		}
-		if err := m.s.c.sleep(ctx, m.s.c.opts.PollInterval); err != nil {
+		if err := sleep(ctx, m.s.c.opts.PollInterval); err != nil {
 			return err
 		}
 	}

@@ -17,7 +17,6 @@ const rootPath link = "/redfish/v1/"
 // service is one login at a BMC, for one system. It is safe for concurrent use: what a probe found does not change.
 type service struct {
 	c        *client
-	address  string
 	identity bmc.Identity
 	effect   Effect
 
@@ -30,7 +29,7 @@ type service struct {
 }
 
 // probe logs in and finds out what the BMC can do. It reads; it changes nothing.
-func probe(ctx context.Context, c *client) (*service, error) {
+func probe(ctx context.Context, c *client, quirks []Quirk) (*service, error) {
 	var root serviceRoot
 	a, err := c.do(ctx, request{method: http.MethodGet, path: rootPath, anonymous: true})
 	if err != nil {
@@ -42,7 +41,7 @@ func probe(ctx context.Context, c *client) (*service, error) {
 	if err := c.connect(ctx, sessionsOf(root)); err != nil {
 		return nil, err
 	}
-	s := &service{c: c, address: c.addr.String()}
+	s := &service{c: c}
 	var sys computerSystem
 	if err := s.findSystem(ctx, root, &sys); err != nil {
 		return nil, err
@@ -51,7 +50,7 @@ func probe(ctx context.Context, c *client) (*service, error) {
 	if err := s.findManager(ctx, root, sys, &mgr); err != nil {
 		return nil, err
 	}
-	s.identify(root, sys, mgr)
+	s.identify(quirks, root, sys, mgr)
 	return s, s.probeParts(ctx, sys, mgr, root)
 }
 
@@ -132,12 +131,12 @@ func absent(err error) bool {
 	return ok && f.kind == step.Unsupported
 }
 
-func (s *service) identify(root serviceRoot, sys computerSystem, mgr manager) {
+func (s *service) identify(quirks []Quirk, root serviceRoot, sys computerSystem, mgr manager) {
 	vendor := string(root.Vendor)
 	if vendor == "" {
 		vendor = string(sys.Manufacturer)
 	}
-	s.effect, s.identity.Quirks = quirksFor(string(root.Vendor), string(sys.Manufacturer), string(sys.Model), string(mgr.Model), string(mgr.FirmwareVersion))
+	s.effect, s.identity.Quirks = joined(quirks, string(root.Vendor), string(sys.Manufacturer), string(sys.Model), string(mgr.Model), string(mgr.FirmwareVersion))
 	s.identity.Driver = "redfish"
 	s.identity.Vendor, s.identity.Model = clip(vendor, 100), clip(string(sys.Model), 100)
 	s.identity.FirmwareVersion, s.identity.ProtocolVersion = clip(string(mgr.FirmwareVersion), 100), clip(string(root.RedfishVersion), 100)
@@ -178,7 +177,7 @@ func (s *service) probeParts(ctx context.Context, sys computerSystem, mgr manage
 	return nil
 }
 
-func (s *service) wrap(op string, err error) error { return wrap(op, s.address, err) }
+func (s *service) wrap(op string, err error) error { return s.c.wrap(op, err) }
 
 // Identity implements bmc.Session.
 func (s *service) Identity() bmc.Identity {

@@ -101,11 +101,11 @@ func Quirks() []Quirk {
 	}
 }
 
-// quirksFor joins the effects of the rows that match.
-func quirksFor(vendor, manufacturer, model, managerModel, firmware string) (Effect, []string) {
+// joined is the effect of all rows that match, and their names.
+func joined(rows []Quirk, vendor, manufacturer, model, managerModel, firmware string) (Effect, []string) {
 	var e Effect
 	var names []string
-	for _, q := range Quirks() {
+	for _, q := range rows {
 		if !matches(q.Vendor, vendor, manufacturer) || !matches(q.Model, model, managerModel) || !matches(q.Firmware, firmware) {
 			continue
 		}

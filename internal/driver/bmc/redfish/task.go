@@ -44,7 +44,7 @@ func (c *client) follow(ctx context.Context, a *answer, mask ...string) (bool, e
 		case err != nil || ended:
 			return true, err
 		}
-		if err := c.sleep(ctx, wait); err != nil {
+		if err := sleep(ctx, wait); err != nil {
 			return true, err
 		}
 	}
@@ -85,10 +85,7 @@ func taskFailed(path link, t task, mask []string) error {
 			words = append(words, string(m.Message))
 		}
 	}
-	said := strings.Join(words, "; ")
-	for _, secret := range mask {
-		said = strings.ReplaceAll(said, secret, "***")
-	}
+	said := hide(strings.Join(words, "; "), mask)
 	if said == "" {
 		said = "the BMC gives no reason"
 	}
@@ -96,7 +93,7 @@ func taskFailed(path link, t task, mask []string) error {
 }
 
 // sleep waits, and says why where the context ends first.
-func (c *client) sleep(ctx context.Context, d time.Duration) error {
+func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
