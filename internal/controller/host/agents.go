@@ -33,7 +33,11 @@ func (r *Reconciler) Report(ctx context.Context, bootID string, at protocol.Exch
 	now := r.now()
 	news := r.agents.Heard(at, now)
 	if !news && at.Progress != nil {
-		r.memories.peek(key, func(m *memory) { news = now.Sub(m.progressAt) >= r.config.ProgressEvery })
+		r.memories.peek(key, func(m *memory) {
+			if news = now.Sub(m.progressAt) >= r.config.ProgressEvery; news {
+				m.progressAt = now
+			}
+		})
 	}
 	if news {
 		r.wake(key)

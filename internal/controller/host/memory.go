@@ -27,7 +27,7 @@ type memory struct {
 	secrets     journey.SecretFacts
 	secretNames string
 	secretsAt   time.Time
-	// progressAt is when progress was last written to the object.
+	// progressAt is when an agent's progress last woke the host.
 	progressAt time.Time
 }
 

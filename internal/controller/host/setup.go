@@ -50,32 +50,9 @@ const (
 	lastBackOff  = 30 * time.Second
 )
 
-// Index adds the cache's indexes that Add relies on. The manager's cache must not have started.
-func Index(ctx context.Context, mgr manager.Manager) error {
-	err := mgr.GetFieldIndexer().IndexField(ctx, &ingot.HostLifecycle{}, BootIndex, func(o client.Object) []string {
-		if l, ok := o.(*ingot.HostLifecycle); ok && l.Status.Boot != nil {
-			return []string{l.Status.Boot.ID}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("index HostLifecycles by boot: %w", err)
-	}
-	err = mgr.GetFieldIndexer().IndexField(ctx, &ingot.BootWindow{}, bootwindow.HostIndex, func(o client.Object) []string {
-		if w, ok := o.(*ingot.BootWindow); ok {
-			return []string{w.Spec.Host.UID}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("index BootWindows by host: %w", err)
-	}
-	return nil
-}
-
-// Add builds a reconciler and hangs it into the manager, whose client must see its own writes (client.CacheOptions.EnableReadYourWritesConsistency).
+// Add builds a reconciler and hangs it into the manager, whose scheme, cache and client are Scheme, Caches and CachedClient.
 func Add(ctx context.Context, mgr manager.Manager, o Options) (*Reconciler, error) {
-	if err := Index(ctx, mgr); err != nil {
+	if err := startWatches(ctx, mgr); err != nil {
 		return nil, err
 	}
 	if o.Decide == nil {

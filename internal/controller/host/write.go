@@ -27,7 +27,7 @@ import (
 // host has many writers (people, Cluster API, GitOps), so it is never written as a whole and never under its resource version: its status is a merge patch of our
 // own fields, an annotation goes away only if it still has the value that we acted on, and so somebody who edits the host all the time cannot starve us, and loses nothing by us.
 func (r *Reconciler) write(ctx context.Context, v *view, d *journey.Decision, now time.Time) (changed bool, err error) {
-	recordChanged, err := r.writeRecord(ctx, v, d, now)
+	recordChanged, err := r.writeRecord(ctx, v, d)
 	if err != nil {
 		return false, err
 	}
@@ -39,9 +39,8 @@ func (r *Reconciler) write(ctx context.Context, v *view, d *journey.Decision, no
 	return recordChanged || metaChanged || statusChanged, err
 }
 
-func (r *Reconciler) writeRecord(ctx context.Context, v *view, d *journey.Decision, now time.Time) (bool, error) {
+func (r *Reconciler) writeRecord(ctx context.Context, v *view, d *journey.Decision) (bool, error) {
 	was, is := &v.lifecycle.Status, &d.Record
-	r.settleProgress(v, was, is, now)
 	if !worthWriting(was, is) {
 		return false, nil
 	}
@@ -52,19 +51,6 @@ func (r *Reconciler) writeRecord(ctx context.Context, v *view, d *journey.Decisi
 	}
 	v.lifecycle = l
 	return true, nil
-}
-
-// settleProgress keeps the progress that is in the object until progressEvery has passed: a step reports every second, an object need not know.
-func (r *Reconciler) settleProgress(v *view, was, is *ingot.HostLifecycleStatus, now time.Time) {
-	if is.Step == nil || is.Step.Progress == nil || was.Step == nil || was.Step.ID != is.Step.ID {
-		return
-	}
-	m := r.memories.snapshot(keyOf(v.host), v.host.UID)
-	if now.Sub(m.progressAt) < r.config.ProgressEvery {
-		is.Step.Progress = was.Step.Progress
-		return
-	}
-	r.memories.with(keyOf(v.host), v.host.UID, func(m *memory) { m.progressAt = now })
 }
 
 // worthWriting: something but the time of the next routine look changed. That time moves at every look at a host at rest, and nobody needs it there.

@@ -13,15 +13,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
-	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/controller/host"
 	"github.com/ingotmetal/ingot/internal/driver/socket"
 	"github.com/ingotmetal/ingot/internal/driver/socket/kernel"
@@ -35,7 +31,7 @@ import (
 const (
 	bmcTimeout    = 3 * time.Minute
 	bmcActions    = 64
-	progressEvery = 3 * time.Second
+	progressEvery = 5 * time.Second
 )
 
 // process is the role while it runs.
@@ -108,7 +104,7 @@ func (p *process) open(ctx context.Context) (err error) {
 	if p.http, err = rest.HTTPClientFor(p.config); err != nil {
 		return fmt.Errorf("client of the API server: %w", err)
 	}
-	if p.live, err = client.New(p.config, client.Options{HTTPClient: p.http, Scheme: scheme()}); err != nil {
+	if p.live, err = client.New(p.config, client.Options{HTTPClient: p.http, Scheme: host.Scheme()}); err != nil {
 		return fmt.Errorf("client of the API server: %w", err)
 	}
 	if p.trust, err = p.openTrust(ctx); err != nil {
@@ -157,9 +153,6 @@ func (p *process) hosts(ctx context.Context, mgr manager.Manager) (*host.Reconci
 		if bmcCA, err = os.ReadFile(p.o.BMCCA); err != nil {
 			return nil, fmt.Errorf("--bmc-ca: %w", err)
 		}
-	}
-	if err := startWatches(ctx, mgr); err != nil {
-		return nil, err
 	}
 	bmcs, err := p.bmcs()
 	if err != nil {
@@ -235,15 +228,3 @@ func (a always) Start(ctx context.Context) error { return a.start(ctx) }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
 func (always) NeedLeaderElection() bool { return false }
-
-// scheme holds the kinds that this role reads and writes.
-func scheme() *runtime.Scheme {
-	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, metal3.AddToScheme, ingot.AddToScheme} {
-		if err := add(s); err != nil {
-			// Two of our own kinds under one name: no test would pass.
-			panic(err)
-		}
-	}
-	return s
-}

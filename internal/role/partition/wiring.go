@@ -11,16 +11,14 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/controller/host"
 	"github.com/ingotmetal/ingot/internal/driver/bmc/redfish"
 	"github.com/ingotmetal/ingot/internal/driver/socket"
 	"github.com/ingotmetal/ingot/matrix"
@@ -38,18 +36,8 @@ func managerOptions(o Options, h *http.Client, log *slog.Logger) manager.Options
 	logger := logr.FromSlogHandler(log.Handler())
 	ctrllog.SetLogger(logger)
 	return manager.Options{
-		Scheme: scheme(), Logger: logger,
-		// Only what is named here is ever watched: a read of another kind is an error and not a new watch.
-		Cache: cache.Options{
-			HTTPClient:                  h,
-			ReaderFailOnMissingInformer: true,
-			DefaultTransform:            cache.TransformStripManagedFields(),
-			ByObject: map[client.Object]cache.ByObject{
-				&ingot.BootWindow{}:     {Namespaces: map[string]cache.Config{ingot.BootNamespace: {}}},
-				&metal3.BareMetalHost{}: {}, &metal3.HardwareData{}: {}, &ingot.HostLifecycle{}: {}, &ingot.Partition{}: {},
-			},
-		},
-		Client:                        client.Options{HTTPClient: h, Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
+		Scheme: host.Scheme(), Logger: logger,
+		Cache: host.Caches(h), Client: host.CachedClient(h),
 		Metrics:                       metricsserver.Options{BindAddress: "0"},
 		HealthProbeBindAddress:        "0",
 		LeaderElection:                o.LeaderElect,
@@ -59,16 +47,6 @@ func managerOptions(o Options, h *http.Client, log *slog.Logger) manager.Options
 		LeaseDuration:                 ptr.To(leaseTime), RenewDeadline: ptr.To(renewTime), RetryPeriod: ptr.To(retryTime),
 		GracefulShutdownTimeout: ptr.To(shutdownTime),
 	}
-}
-
-// startWatches begins with the kinds that are read from the cache beside the ones that the host controller watches and indexes itself.
-func startWatches(ctx context.Context, mgr manager.Manager) error {
-	for _, o := range []client.Object{&metal3.HardwareData{}, &ingot.Partition{}} {
-		if _, err := mgr.GetCache().GetInformer(ctx, o, cache.BlockUntilSynced(false)); err != nil {
-			return fmt.Errorf("watch %T: %w", o, err)
-		}
-	}
-	return nil
 }
 
 // bmcs is the way to BMCs: one session each, within the budget.

@@ -1,0 +1,364 @@
+package host_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/agent/protocol"
+	"github.com/ingotmetal/ingot/internal/controller/host"
+	"github.com/ingotmetal/ingot/internal/driver/bmc"
+	"github.com/ingotmetal/ingot/internal/driver/bmc/fake"
+	"github.com/ingotmetal/ingot/internal/secret"
+	"github.com/ingotmetal/ingot/step"
+)
+
+// machine is a machine whose firmware boots what its BMC says: an agent from a medium, or what was written to its disk.
+type machine struct {
+	w       *world
+	name    string
+	mac     string
+	address string
+	bmc     *fake.BMC
+
+	mu sync.Mutex
+	// power ends the boot under way.
+	power context.CancelFunc
+	done  sync.WaitGroup
+	// writes are the writes that began, by step; ended those that were finished.
+	writes, ended map[string]int
+	writing       int
+	// wiped counts cleanings, systems the boots from a disk that holds an image.
+	wiped, systems int
+	image          string
+	// fail is the next failure of a kind of step.
+	fail map[step.Kind]*step.Failure
+	// hold, when not nil, keeps a step of this kind running until it is closed.
+	hold map[step.Kind]chan struct{}
+	// problems are breaches of the invariants.
+	problems []string
+	drive    []byte
+}
+
+func (w *world) addMachine(name string) *machine {
+	w.t.Helper()
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(w.namespace + name))
+	n := h.Sum32()
+	m := &machine{
+		w: w, name: name, mac: fmt.Sprintf("52:54:%02x:%02x:%02x:%02x", byte(n>>24), byte(n>>16), byte(n>>8), byte(n)),
+		address: "redfish-virtualmedia+https://" + name + "." + w.namespace + ".test/redfish/v1/Systems/1",
+		writes:  map[string]int{}, ended: map[string]int{}, fail: map[step.Kind]*step.Failure{}, hold: map[step.Kind]chan struct{}{},
+	}
+	b, err := w.bmcs.Add(fake.Config{
+		Address: m.address, Username: "admin", Password: secret.New("secret"), Hardware: bmc.Hardware{UUID: name}, OnBoot: m.boot,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	m.bmc = b
+	w.mu.Lock()
+	w.machines[name] = m
+	w.mu.Unlock()
+	go m.watchPower(w.t.Context())
+	return m
+}
+
+// watchPower ends the boot when the BMC cut the power.
+func (m *machine) watchPower(ctx context.Context) {
+	t := time.NewTicker(5 * time.Millisecond)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+		if !m.bmc.Powered() {
+			m.cut()
+		}
+	}
+}
+
+func (m *machine) cut() {
+	m.mu.Lock()
+	cancel := m.power
+	m.power = nil
+	m.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+}
+
+func (w *world) endMachines() {
+	w.mu.Lock()
+	all := w.machines
+	w.machines = map[string]*machine{}
+	w.mu.Unlock()
+	for _, m := range all {
+		m.cut()
+		m.done.Wait()
+		m.mu.Lock()
+		for _, p := range m.problems {
+			w.t.Errorf("machine %s: %s", m.name, p)
+		}
+		m.mu.Unlock()
+	}
+}
+
+func (m *machine) problem(format string, args ...any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.problems = append(m.problems, fmt.Sprintf(format, args...))
+}
+
+// boot is called by the fake BMC.
+func (m *machine) boot(b fake.Boot) {
+	m.cut()
+	ctx, cancel := context.WithCancel(m.w.t.Context())
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.power = cancel
+	if b.Setting.Device != bmc.BootCD || b.Medium == "" {
+		if m.image != "" {
+			m.systems++
+		}
+		return
+	}
+	m.done.Go(func() { m.agent(ctx, b.Medium) })
+}
+
+// agent is the life of one agent: from the medium to its last step.
+func (m *machine) agent(ctx context.Context, medium string) {
+	boot, token := m.readMedium(ctx, medium)
+	if boot == "" {
+		return
+	}
+	if !m.enrol(ctx, boot, token, hashText(boot+m.name)) {
+		return
+	}
+	at := protocol.ExchangeRequest{BootID: boot, Phase: step.Idle}
+	for ctx.Err() == nil {
+		want, over := m.exchange(ctx, &at)
+		switch {
+		case over:
+			m.bmc.PowerOffByItself()
+			return
+		case want == nil:
+		case want.Kind == step.PowerOff:
+			m.bmc.PowerOffByItself()
+			return
+		default:
+			m.run(ctx, &at, want)
+		}
+	}
+}
+
+// readMedium does what the boot role does: it finds the window of a medium's URL and the token in its Secret.
+func (m *machine) readMedium(ctx context.Context, medium string) (boot, token string) {
+	var all ingot.BootWindowList
+	if err := m.w.admin.List(ctx, &all, client.InNamespace(ingot.BootNamespace)); err != nil {
+		return "", ""
+	}
+	for _, w := range all.Items {
+		if w.Spec.MediaName == "" || medium != "https://10.9.0.2:8445/media/"+w.Spec.MediaName+".iso" {
+			continue
+		}
+		s := &corev1.Secret{}
+		if err := m.w.admin.Get(ctx, client.ObjectKey{Namespace: ingot.BootNamespace, Name: w.Spec.TokenSecretName}, s); err != nil {
+			return "", ""
+		}
+		if hashText(string(s.Data[ingot.BootTokenKey])) != w.Spec.TokenHash {
+			m.problem("window %s has another token's hash", w.Name)
+		}
+		return w.Name, string(s.Data[ingot.BootTokenKey])
+	}
+	return "", ""
+}
+
+// enrol does what the agents' server does.
+func (m *machine) enrol(ctx context.Context, boot, token, key string) bool {
+	for ctx.Err() == nil {
+		if r := m.w.reconciler(); r != nil {
+			w, err := r.WindowForAgent(ctx, boot)
+			switch {
+			case err == nil && (w == nil || w.Spec.TokenHash != hashText(token) || (w.Status.AgentKeyHash != "" && w.Status.AgentKeyHash != key)):
+				return false
+			case err == nil && w.Status.AgentKeyHash == key:
+				return true
+			case err == nil:
+				if err = r.Redeemed(ctx, boot, w.ResourceVersion, key); err == nil {
+					return true
+				}
+				if apierrors.IsNotFound(err) {
+					return false
+				}
+			}
+		}
+		pause(ctx)
+	}
+	return false
+}
+
+// exchange says where the agent is and asks for what is wanted, once, with a short wait.
+func (m *machine) exchange(ctx context.Context, at *protocol.ExchangeRequest) (want *protocol.Step, over bool) {
+	at.Sequence++
+	r := m.w.reconciler()
+	if r == nil {
+		pause(ctx)
+		return nil, false
+	}
+	if err := r.Report(ctx, at.BootID, *at); err != nil {
+		pause(ctx)
+		return nil, errors.Is(err, host.ErrBootOver)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	for {
+		wanted, err := r.Wanted(ctx, at.BootID)
+		switch {
+		case errors.Is(err, host.ErrBootOver), err == nil && wanted.Over:
+			return nil, true
+		case err != nil:
+			pause(ctx)
+			return nil, false
+		case wanted.Step != nil && wanted.Step.ID != at.StepID:
+			return wanted.Step, false
+		case at.Phase == step.Running:
+			return nil, false
+		}
+		select {
+		case <-wanted.Changed:
+		case <-ctx.Done():
+			return nil, false
+		}
+	}
+}
+
+// run does a step and leaves its outcome in at.
+func (m *machine) run(ctx context.Context, at *protocol.ExchangeRequest, s *protocol.Step) {
+	m.begin(s)
+	at.StepID, at.Phase, at.Outcome = s.ID, step.Running, nil
+	at.Progress = &step.Progress{Phase: "working", DoneBytes: 1, TotalBytes: 2, UpdatedAt: m.w.now()}
+	m.mu.Lock()
+	hold, failure := m.hold[s.Kind], m.fail[s.Kind]
+	delete(m.fail, s.Kind)
+	m.mu.Unlock()
+	for first := true; first || hold != nil; first = false {
+		if _, over := m.exchange(ctx, at); over || ctx.Err() != nil {
+			m.abort(s)
+			m.bmc.PowerOffByItself()
+			return
+		}
+		if hold == nil {
+			break
+		}
+		select {
+		case <-hold:
+			hold = nil
+		case <-ctx.Done():
+			m.abort(s)
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	at.Phase, at.Progress = step.Finished, nil
+	at.Outcome = m.finish(s, failure)
+}
+
+func (m *machine) begin(s *protocol.Step) {
+	if s.Kind != step.WriteImage {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.writes[s.ID]++
+	m.writing++
+	if m.writing > 1 {
+		m.problems = append(m.problems, "two writes at the same time")
+	}
+	if m.writes[s.ID] > 1 {
+		m.problems = append(m.problems, "step "+s.ID+" was begun twice")
+	}
+	if m.ended[s.ID] > 0 {
+		m.problems = append(m.problems, "finished step "+s.ID+" was begun again")
+	}
+	if w := s.WriteImage; w.Claim.SerialNumber != "ROOT" || w.Hints == nil || w.Image.Checksum == "" || len(w.ConfigDrive) == 0 {
+		m.problems = append(m.problems, fmt.Sprintf("write step without claim, hints, checksum or config drive: %+v", w.Claim))
+	} else {
+		m.drive = w.ConfigDrive
+	}
+	m.image = ""
+}
+
+func (m *machine) abort(s *protocol.Step) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s.Kind == step.WriteImage {
+		m.writing--
+	}
+}
+
+func disks() []step.Disk {
+	return []step.Disk{
+		{Name: "/dev/sda", SerialNumber: "OTHER", SizeBytes: 8 << 30, Type: "ssd"},
+		{Name: "/dev/sdb", SerialNumber: "ROOT", SizeBytes: 8 << 30, Type: "ssd"},
+	}
+}
+
+func (m *machine) finish(s *protocol.Step, failure *step.Failure) *step.Outcome {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o := &step.Outcome{Failure: failure}
+	now := m.w.now()
+	switch s.Kind {
+	case step.Inspect:
+		o.Inventory = &step.Inventory{
+			Hostname: m.name, System: step.System{Manufacturer: "Ingot", SerialNumber: m.name}, MemoryBytes: 4 << 30, CPU: step.CPU{Architecture: "x86_64", Count: 4},
+			NICs: []step.NIC{{Name: "eth0", MAC: m.mac, LinkUp: true}}, Disks: disks(),
+		}
+	case step.ChooseDisk:
+		if failure == nil {
+			o.Disk = &disks()[1]
+		}
+	case step.Clean:
+		m.wiped++
+		m.image = ""
+		for _, d := range disks() {
+			o.Wipes = append(o.Wipes, step.Wipe{Disk: d, Method: "metadata", StartedAt: now, FinishedAt: now, Clean: failure == nil})
+		}
+	case step.WriteImage:
+		m.writing--
+		m.ended[s.ID]++
+		if failure == nil {
+			m.image = s.WriteImage.Image.URL
+			o.Disk, o.Written = &disks()[1], &step.Written{Digest: "sha256:" + s.WriteImage.Image.Checksum, ImageBytes: 1}
+		}
+	}
+	return o
+}
+
+// counts are what happened to the machine until now.
+func (m *machine) counts() (writes, wiped, systems int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, n := range m.writes {
+		writes += n
+	}
+	return writes, m.wiped, m.systems
+}
+
+func pause(ctx context.Context) {
+	select {
+	case <-time.After(20 * time.Millisecond):
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,69 @@
+package boot
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ingotmetal/ingot/internal/role/identity"
+)
+
+// Options are the flags.
+type Options struct {
+	identity.Flags
+	// Artifacts is the directory that bootmedia.Build made.
+	Artifacts string
+	// MediaBind is the address of the virtual media's HTTPS server, towards the BMCs; empty: no virtual media.
+	MediaBind string
+	// HTTPBind is the address of the boot files' HTTP server on the provisioning network. Its port goes into the URLs that machines are told.
+	HTTPBind string
+	// NetworkBoot is off where no server of the provisioning network may be started, whatever the Partition says.
+	NetworkBoot bool
+	// Verbose logs at debug level: every packet that is not answered, with the reason.
+	Verbose bool
+}
+
+// Command is `ingot boot`.
+func Command() *cobra.Command {
+	var o Options
+	c := &cobra.Command{
+		Use:   "boot",
+		Short: "Run the boot role: let machines boot in their boot windows",
+		Long: "Runs the role that lets the machines of one Partition boot the agent: virtual media for their BMCs, and DHCP, TFTP and HTTP on the provisioning network as " +
+			"the Partition's dhcpMode says. It answers only machines whose boot window is open. It keeps no state: run as many as you like.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			level := slog.LevelInfo
+			if o.Verbose {
+				level = slog.LevelDebug
+			}
+			return Run(c.Context(), o, slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+		},
+	}
+	o.Flags.Add(c.Flags())
+	f := c.Flags()
+	f.StringVar(&o.Artifacts, "artifacts", "", "folder of the boot artifacts, from 'ingot image build-agent' (required)")
+	f.StringVar(&o.MediaBind, "media-bind", "", "address of the virtual media's HTTPS server as BMCs reach it, like 10.1.0.2:8081; without it there is no virtual media")
+	f.StringVar(&o.HTTPBind, "http-bind", "0.0.0.0:8080", "address of the boot files' HTTP server on the provisioning network")
+	f.BoolVar(&o.NetworkBoot, "network-boot", true, "serve the provisioning network when the Partition's dhcpMode says so; off: virtual media only")
+	f.BoolVar(&o.Verbose, "verbose", false, "log every request that is not answered, with the reason")
+	return c
+}
+
+func (o *Options) check() error {
+	if err := o.Flags.Check(); err != nil {
+		return err
+	}
+	if o.Artifacts == "" {
+		return errors.New("--artifacts is required")
+	}
+	if o.MediaBind == "" && !o.NetworkBoot {
+		return errors.New("without --media-bind and with --network-boot=false there is nothing to serve")
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package boot
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/secret"
+	"github.com/ingotmetal/ingot/internal/server/window"
+	"github.com/ingotmetal/ingot/netboot"
+	"github.com/ingotmetal/ingot/netboot/medium"
+)
+
+var (
+	errNoToken    = errors.New("its token's Secret is not there yet")
+	errOtherToken = errors.New("the token in its Secret is not the one whose digest it holds")
+)
+
+// entryOf is the index's entry for a window with its token.
+func entryOf(w *ingot.BootWindow, token secret.String) (window.Entry, error) {
+	e := window.Entry{
+		MediumName: w.Spec.MediaName, Token: token,
+		Window: netboot.Window{BootID: w.Name, OpensAt: w.Spec.OpensAt.Time, ClosesAt: w.Spec.ClosesAt.Time, Redeemed: w.Status.RedeemedAt != nil},
+		Config: medium.Config{
+			BootID: w.Name, Endpoint: w.Spec.AgentEndpoint, CAPEM: string(w.Spec.CABundle), NetworkData: string(w.Spec.NetworkData), IssuedAt: w.Spec.OpensAt.UTC(),
+		},
+	}
+	switch {
+	case w.Spec.Purpose == ingot.PurposeFirstBoot:
+		e.Boots = netboot.BootsDisk
+	case w.Spec.Purpose == ingot.PurposeAgent && w.Spec.Method == ingot.MethodVirtualMedia:
+		e.Boots = netboot.BootsMedia
+	case w.Spec.Purpose == ingot.PurposeAgent && w.Spec.Method == ingot.MethodPXE:
+		e.Boots = netboot.BootsAgent
+	default:
+		return e, fmt.Errorf("purpose %q and method %q are not known", w.Spec.Purpose, w.Spec.Method)
+	}
+	if err := addAddresses(&e, w); err != nil {
+		return e, err
+	}
+	if e.Boots == netboot.BootsAgent && len(w.Spec.MACAddresses) > 0 {
+		e.Config.MACAddress = w.Spec.MACAddresses[0] // the partition role puts the one that boots first
+	}
+	return e, checkToken(w, token)
+}
+
+func addAddresses(e *window.Entry, w *ingot.BootWindow) error {
+	for _, text := range w.Spec.MACAddresses {
+		mac, err := netboot.ParseMAC(text)
+		if err != nil {
+			return err
+		}
+		e.MACs = append(e.MACs, mac)
+	}
+	for _, l := range w.Spec.Leases {
+		mac, err := netboot.ParseMAC(l.MACAddress)
+		if err != nil {
+			return fmt.Errorf("lease: %w", err)
+		}
+		address, err := netip.ParsePrefix(l.Address)
+		if err != nil {
+			return fmt.Errorf("lease of %s: %w", mac, err)
+		}
+		e.Leases = append(e.Leases, netboot.Lease{MAC: mac, Address: address})
+	}
+	return nil
+}
+
+// checkToken holds the window and its Secret together: a medium with a token that the partition role would refuse is not served.
+func checkToken(w *ingot.BootWindow, token secret.String) error {
+	if w.Spec.TokenSecretName == "" || w.Status.RedeemedAt != nil {
+		return nil // no medium is served
+	}
+	if token.IsZero() {
+		return errNoToken
+	}
+	digest := sha256.Sum256([]byte(token.Reveal()))
+	if hex.EncodeToString(digest[:]) != w.Spec.TokenHash {
+		return errOtherToken
+	}
+	return nil
+}
+
+// settingsOf are the provisioning network's. Fallback is the boot server's address where the Partition names none; it may be invalid.
+func settingsOf(p *ingot.Partition, fallback netip.Addr, httpPort uint16) (netboot.Settings, error) {
+	n := p.Spec.ProvisioningNetwork
+	s := netboot.Settings{Mode: netboot.Off, BootServer: fallback, HTTPPort: httpPort}
+	switch n.DHCPMode {
+	case ingot.DHCPServer:
+		s.Mode = netboot.Server
+	case ingot.DHCPProxy:
+		s.Mode = netboot.Proxy
+	case ingot.DHCPOff, "":
+	default:
+		return s, fmt.Errorf("dhcpMode %q is not known", n.DHCPMode)
+	}
+	var err error
+	if n.BootServer != "" {
+		if s.BootServer, err = netip.ParseAddr(n.BootServer); err != nil {
+			return s, fmt.Errorf("bootServer: %w", err)
+		}
+	}
+	if s.Mode != netboot.Off && !s.BootServer.Is4() {
+		return s, errors.New("bootServer is not set: set it to this boot server's IPv4 address on the provisioning network")
+	}
+	if n.Gateway != "" {
+		if s.Gateway, err = netip.ParseAddr(n.Gateway); err != nil {
+			return s, fmt.Errorf("gateway: %w", err)
+		}
+	}
+	for _, text := range n.DNSServers {
+		server, err := netip.ParseAddr(text)
+		if err != nil {
+			return s, fmt.Errorf("dnsServers: %w", err)
+		}
+		s.DNSServers = append(s.DNSServers, server)
+	}
+	return s, nil
+}

@@ -1,0 +1,212 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"golang.org/x/net/netutil"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ingotmetal/ingot/internal/bootmedia"
+	"github.com/ingotmetal/ingot/internal/driver/socket"
+	"github.com/ingotmetal/ingot/internal/role/identity"
+	"github.com/ingotmetal/ingot/internal/server/bootfile"
+	"github.com/ingotmetal/ingot/internal/server/dhcp"
+	"github.com/ingotmetal/ingot/internal/server/media"
+	"github.com/ingotmetal/ingot/internal/server/router"
+	"github.com/ingotmetal/ingot/internal/server/tftp"
+	"github.com/ingotmetal/ingot/matrix"
+	"github.com/ingotmetal/ingot/netboot"
+)
+
+// Bounds of the HTTP servers. A BMC holds a medium's connection for as long as its machine boots, and a slow one needs half an hour for the whole ISO.
+const (
+	maxMediaConnections = 2048
+	maxBootConnections  = 512
+	headerTimeout       = 10 * time.Second
+	idleTimeout         = 30 * time.Second
+	writeTimeout        = 30 * time.Minute
+	maxHeaderBytes      = 8 << 10
+)
+
+func bounded(l net.Listener, connections int) net.Listener { return netutil.LimitListener(l, connections) }
+
+func (p *process) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, IdleTimeout: idleTimeout, WriteTimeout: writeTimeout,
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+	}
+}
+
+func (p *process) serveMedia(ctx context.Context, l net.Listener) error {
+	p.log.Info("virtual media served", "address", l.Addr().String(), "flow", matrix.BMCToBootMedia)
+	s := p.httpServer(&media.Handler{
+		Windows: p.index, Patched: p.artifacts.PatchedISO, ISODigest: p.artifacts.Files[bootmedia.ISO].SHA256,
+		Now: time.Now, Log: p.log, Count: p.count("media"),
+	})
+	return identity.Serve(ctx, s, func(s *http.Server) error { return s.Serve(l) })
+}
+
+// networkRetry is the wait after a provisioning network that could not be served, for example since its interface is not there yet.
+const networkRetry = 5 * time.Second
+
+// serveNetwork runs the provisioning network's servers while the Partition asks for them, in its mode.
+func (p *process) serveNetwork(ctx context.Context) error {
+	for {
+		mode := p.index.Settings().Mode
+		run, cancel := context.WithCancel(ctx)
+		ended := make(chan error, 1)
+		go func() { ended <- p.serveMode(run, mode) }()
+		err := p.untilModeChanges(ctx, mode, ended)
+		cancel()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err == nil {
+			p.networkError.Store(nil)
+			continue
+		}
+		reason := fmt.Sprintf("the provisioning network is not served: %v", err)
+		p.networkError.Store(&reason)
+		p.log.Error("provisioning network not served", "partition", p.o.Partition, "err", err)
+		select {
+		case <-time.After(networkRetry):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// untilModeChanges waits for the end of the servers of a mode: nil when another mode is asked for or everything ends.
+func (p *process) untilModeChanges(ctx context.Context, mode netboot.Mode, ended chan error) error {
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-ctx.Done():
+		case <-p.feed.changed:
+			if p.index.Settings().Mode == mode {
+				continue
+			}
+			p.log.Info("DHCP mode changed", "partition", p.o.Partition, "mode", string(p.index.Settings().Mode))
+		}
+		return nil
+	}
+}
+
+// serveMode runs the servers of one mode until ctx ends or one of them fails. All sockets are opened before any is served.
+func (p *process) serveMode(ctx context.Context, mode netboot.Mode) error {
+	if mode == netboot.Off {
+		<-ctx.Done()
+		return nil
+	}
+	s, err := p.openNetwork(ctx, mode)
+	if err != nil {
+		return err
+	}
+	p.networkError.Store(nil)
+	group, ctx := errgroup.WithContext(ctx)
+	for _, serve := range s.serve {
+		group.Go(func() error { return serve(ctx) })
+	}
+	p.log.Info("provisioning network served", "partition", p.o.Partition, "mode", string(mode))
+	return group.Wait()
+}
+
+// opened are sockets with what serves them.
+type opened struct {
+	close []io.Closer
+	serve []func(ctx context.Context) error
+}
+
+func (s *opened) add(c io.Closer, serve func(ctx context.Context) error) {
+	s.close, s.serve = append(s.close, c), append(s.serve, serve)
+}
+
+func (p *process) openNetwork(ctx context.Context, mode netboot.Mode) (*opened, error) {
+	s := &opened{}
+	open := []func(context.Context, *opened) error{p.openTFTP, p.openHTTP, p.openRouter}
+	if mode == netboot.Proxy {
+		open = append(open, p.openDHCP(matrix.MachineToBootPXE, dhcp.PXEPort))
+	}
+	open = append(open, p.openDHCP(matrix.MachineToBootDHCP, dhcp.ServerPort)) // last, since it sends machines to the others
+	for _, f := range open {
+		if err := f(ctx, s); err != nil {
+			errs := []error{err}
+			for _, c := range s.close {
+				errs = append(errs, c.Close())
+			}
+			return nil, errors.Join(errs...)
+		}
+	}
+	return s, nil
+}
+
+// anyAddress is where machines reach a port: broadcasts do not come to a socket that is bound to one address.
+func anyAddress(port uint16) netip.AddrPort { return netip.AddrPortFrom(netip.IPv4Unspecified(), port) }
+
+func (p *process) openDHCP(flow matrix.FlowName, port uint16) func(context.Context, *opened) error {
+	return func(ctx context.Context, s *opened) error {
+		conn, err := p.provisioning.ListenPacket(ctx, flow, anyAddress(port), socket.PacketOptions{Interface: p.o.Link(), Broadcast: true})
+		if err != nil {
+			return err
+		}
+		server := &dhcp.Server{Windows: p.index, Now: time.Now, Log: p.log, Count: p.count("dhcp")}
+		s.add(conn, func(ctx context.Context) error { return server.Serve(ctx, conn, flow == matrix.MachineToBootPXE) })
+		return nil
+	}
+}
+
+func (p *process) openTFTP(ctx context.Context, s *opened) error {
+	listen := func(ctx context.Context, port uint16) (net.PacketConn, error) {
+		return p.provisioning.ListenPacket(ctx, matrix.MachineToBootTFTP, anyAddress(port), socket.PacketOptions{Interface: p.o.Link()})
+	}
+	conn, err := listen(ctx, tftp.Port)
+	if err != nil {
+		return err
+	}
+	server := &tftp.Server{Windows: p.index, Files: map[string]tftp.File{}, Now: time.Now, Log: p.log, Count: p.count("tftp"),
+		Listen: func(ctx context.Context) (net.PacketConn, error) { return listen(ctx, 0) }}
+	for _, name := range netboot.Files(netboot.TFTP) {
+		if file, ok := p.artifacts.File(name); ok {
+			server.Files[name] = tftp.File{ReaderAt: file, Size: file.Size()}
+		}
+	}
+	s.add(conn, func(ctx context.Context) error { return server.Serve(ctx, conn) })
+	return nil
+}
+
+func (p *process) openHTTP(ctx context.Context, s *opened) error {
+	l, err := p.provisioning.Listen(ctx, matrix.MachineToBootHTTP, p.httpBind)
+	if err != nil {
+		return err
+	}
+	server := p.httpServer(&bootfile.Handler{Windows: p.index, File: p.artifacts.File, CommandLine: p.artifacts.CommandLine,
+		Now: time.Now, Log: p.log, Count: p.count("http")})
+	s.add(l, func(ctx context.Context) error {
+		return identity.Serve(ctx, server, func(s *http.Server) error { return s.Serve(bounded(l, maxBootConnections)) })
+	})
+	return nil
+}
+
+// openRouter is left out on the kernel's network when no interface was named: router solicitations belong to a link.
+func (p *process) openRouter(ctx context.Context, s *opened) error {
+	if p.o.ProvisioningNetwork == "kernel" {
+		p.log.Info("router solicitations not answered: name the interface with --provisioning-network=kernel:<interface>; iPXE waits 16 seconds longer")
+		return nil
+	}
+	conn, err := p.provisioning.ListenRouter(ctx, matrix.MachineToBootRA, p.o.Link())
+	if err != nil {
+		return err
+	}
+	server := &router.Server{Windows: p.index, Now: time.Now, Log: p.log, Count: p.count("router")}
+	s.add(conn, func(ctx context.Context) error { return server.Serve(ctx, conn) })
+	return nil
+}
