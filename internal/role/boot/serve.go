@@ -36,7 +36,9 @@ const (
 	maxHeaderBytes      = 8 << 10
 )
 
-func bounded(l net.Listener, connections int) net.Listener { return netutil.LimitListener(l, connections) }
+func bounded(l net.Listener, connections int) net.Listener {
+	return netutil.LimitListener(l, connections)
+}
 
 func (p *process) httpServer(h http.Handler) *http.Server {
 	return &http.Server{
@@ -59,16 +61,8 @@ const networkRetry = 5 * time.Second
 
 // serveNetwork runs the provisioning network's servers while the Partition asks for them, in its mode.
 func (p *process) serveNetwork(ctx context.Context) error {
-	for {
-		mode := p.index.Settings().Mode
-		run, cancel := context.WithCancel(ctx)
-		ended := make(chan error, 1)
-		go func() { ended <- p.serveMode(run, mode) }()
-		err := p.untilModeChanges(ctx, mode, ended)
-		cancel()
-		if ctx.Err() != nil {
-			return nil
-		}
+	for ctx.Err() == nil {
+		err := p.serveUntilModeChanges(ctx, p.index.Settings().Mode)
 		if err == nil {
 			p.networkError.Store(nil)
 			continue
@@ -79,25 +73,27 @@ func (p *process) serveNetwork(ctx context.Context) error {
 		select {
 		case <-time.After(networkRetry):
 		case <-ctx.Done():
-			return nil
 		}
 	}
+	return nil
 }
 
-// untilModeChanges waits for the end of the servers of a mode: nil when another mode is asked for or everything ends.
-func (p *process) untilModeChanges(ctx context.Context, mode netboot.Mode, ended chan error) error {
+// serveUntilModeChanges runs the servers of a mode, and ends them before it returns: the next ones want the same ports. Nil when another mode is asked for or ctx ends.
+func (p *process) serveUntilModeChanges(ctx context.Context, mode netboot.Mode) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- p.serveMode(ctx, mode) }()
 	for {
 		select {
 		case err := <-ended:
 			return err
-		case <-ctx.Done():
 		case <-p.feed.changed:
-			if p.index.Settings().Mode == mode {
-				continue
+			if now := p.index.Settings().Mode; now != mode {
+				p.log.Info("DHCP mode changed", "partition", p.o.Partition, "mode", string(now))
+				cancel()
 			}
-			p.log.Info("DHCP mode changed", "partition", p.o.Partition, "mode", string(p.index.Settings().Mode))
 		}
-		return nil
 	}
 }
 
