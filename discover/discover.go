@@ -125,8 +125,8 @@ func accept(d *journey.Draft, t metal3.ErrorType) (journey.Decision, bool) {
 	found := d.Facts.Result.BMC.DeepCopy()
 	if found.Address == "" {
 		found.Address = d.Host.Spec.BMC.Address
-		found.CertificateVerificationDisabled = d.Host.Spec.BMC.DisableCertificateVerification
 	}
+	found.CertificateVerificationDisabled = d.Host.Spec.BMC.DisableCertificateVerification
 	if message := otherMachine(d, found.Address, found.SystemUUID); message != "" {
 		return d.Fail(t, step.Failure{Kind: step.Invalid, Message: message,
 			Fix: "correct spec.bmc.address; if the machine was replaced, delete the host and create it again"}), false

@@ -29,7 +29,7 @@ func Seal(f Facts, dec Decision, now time.Time) Decision {
 	return dec
 }
 
-// sealRecord writes the outcome. Since is when this reason began in this stage: it outlives restarts, so that waits can be bounded by it.
+// sealRecord writes the outcome. Since is when this reason began in this stage; it is for people, and no deadline counts from it.
 func sealRecord(before *ingot.HostLifecycleStatus, dec *Decision, now time.Time) {
 	o := dec.Outcome
 	stage := string(dec.Host.Status.Provisioning.State)
@@ -55,15 +55,6 @@ func optionalTime(t time.Time) *metav1.Time {
 	}
 	m := metav1.NewTime(t)
 	return &m
-}
-
-// WaitingSince is when the wait for this reason began, now if it begins with this decision.
-func (d *Draft) WaitingSince(r Reason) time.Time {
-	o := d.Facts.Record.Outcome
-	if o.Since != nil && o.Reason == string(r) && d.Facts.Record.Stage == string(d.State()) {
-		return o.Since.Time
-	}
-	return d.Now
 }
 
 func metadataDiffers(a, b *metal3.BareMetalHost) bool {

@@ -77,9 +77,12 @@ func imageFailed(d *journey.Draft) (journey.Decision, bool) {
 	}
 	message := fmt.Sprintf("the image failed %d times in a row: %s", n.Count, n.Message)
 	switch {
+	case n.Generation != d.Host.Generation:
+		// The owner changed something: one more try, whatever the count.
+		return journey.Decision{}, false
 	case n.Count >= maxImageFailures:
-		return d.Block(journey.ReasonImageGivenUp, message, "correct spec.image, or clear it and set it again", d.Now.Add(power.PollEvery)), true
-	case d.Now.Before(n.NextAttempt.Time) && n.Generation == d.Host.Generation:
+		return d.Block(journey.ReasonImageGivenUp, message, "correct spec.image or the root device hints; each change of the spec is tried once", d.Now.Add(power.PollEvery)), true
+	case d.Now.Before(n.NextAttempt.Time):
 		return d.Wait(journey.ReasonProvisioningFailed, message, n.NextAttempt.Time, time.Time{}), true
 	}
 	return journey.Decision{}, false

@@ -49,6 +49,7 @@ func Ensure(d *journey.Draft, t metal3.ErrorType) (dec journey.Decision, ready b
 	case alive(d) && foreign(d):
 		return newBoot(d, how, 1), false
 	case alive(d):
+		b.SilentSince = nil
 		return journey.Decision{}, true
 	case called(d):
 		return waitForReturn(d, how, t), false
@@ -159,20 +160,26 @@ func waitForAgent(d *journey.Draft, how ingot.BootMethod, t metal3.ErrorType) jo
 
 // waitForReturn waits for an agent that called before: the partition process may be new, or the machine is gone.
 func waitForReturn(d *journey.Draft, how ingot.BootMethod, t metal3.ErrorType) journey.Decision {
-	deadline := d.WaitingSince(journey.ReasonAgentSilent).Add(agentSilence)
-	if d.Now.Before(deadline) {
-		return d.Wait(journey.ReasonAgentSilent, "the agent called before and does not now; waiting for it to come back", deadline, deadline)
+	if dec, waits := Returning(d); waits {
+		return dec
 	}
 	return missed(d, how, t, fmt.Sprintf("the agent stopped calling for %s", agentSilence))
 }
 
-// Returning ends the draft while an agent that nobody needs now may still come back: after a restart of the partition role it takes a moment to call.
+// Returning ends the draft while an agent that called before may still come back: after a restart of the partition role it takes a moment to call.
 func Returning(d *journey.Draft) (journey.Decision, bool) {
 	b := d.Record.Boot
-	if b == nil || b.Purpose == ingot.PurposeFirstBoot || alive(d) || !called(d) {
+	if b == nil || b.Purpose == ingot.PurposeFirstBoot || !called(d) {
 		return journey.Decision{}, false
 	}
-	deadline := d.WaitingSince(journey.ReasonAgentSilent).Add(agentSilence)
+	if alive(d) {
+		b.SilentSince = nil
+		return journey.Decision{}, false
+	}
+	if b.SilentSince == nil {
+		b.SilentSince = d.Stamp()
+	}
+	deadline := b.SilentSince.Add(agentSilence)
 	if !d.Now.Before(deadline) {
 		return journey.Decision{}, false
 	}

@@ -147,6 +147,8 @@ type BootStatus struct {
 	ConfirmedAt *metav1.Time `json:"confirmedAt,omitempty"`
 	// EnrolledAt is when the agent traded its token, nil before.
 	EnrolledAt *metav1.Time `json:"enrolledAt,omitempty"`
+	// SilentSince is when the agent was first missed after it had called, nil while it calls.
+	SilentSince *metav1.Time `json:"silentSince,omitempty"`
 	// Attempt counts the boots of this stage from 1.
 	Attempt int32 `json:"attempt,omitempty"`
 	// Steps counts the steps that were handed out in this boot, so that every step's ID is new.
