@@ -32,7 +32,7 @@ type drive struct {
 // The made-up numbers are locally administered addresses, NAA 3 identifiers (locally assigned) and UUIDs of version 8.
 const (
 	macPrefix = 0x0269 // 02:69:…
-	wwnPrefix = 0x3_69_6e_67_6f_00_00_00
+	wwnPrefix = 0x3696_e676_f000_0000
 )
 
 func (o Options) blueprint(i int) blueprint {
