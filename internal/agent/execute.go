@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
+	"github.com/ingotmetal/ingot/rootdevice"
 	"github.com/ingotmetal/ingot/step"
 )
 
@@ -14,6 +15,12 @@ func (a *agent) execute(ctx context.Context, s protocol.Step, report func(step.P
 	switch {
 	case s.Kind == step.Inspect:
 		return a.inspect(ctx, report)
+	case s.Kind == step.ChooseDisk && s.ChooseDisk != nil:
+		return a.chooseDisk(ctx, *s.ChooseDisk)
+	case s.Kind == step.Clean && s.Clean != nil:
+		return a.clean(ctx, *s.Clean, report)
+	case s.Kind == step.WriteImage && s.WriteImage != nil:
+		return a.writeImage(ctx, *s.WriteImage, report)
 	case s.Kind == step.PowerOff:
 		// The exchange that carries this outcome turns the machine off.
 		return step.Outcome{}
@@ -29,6 +36,18 @@ func (a *agent) inspect(ctx context.Context, report func(step.Progress)) step.Ou
 		return failure(fmt.Errorf("inspect the hardware: %w", err))
 	}
 	return step.Outcome{Inventory: &inventory}
+}
+
+func (a *agent) chooseDisk(ctx context.Context, p protocol.ChooseDisk) step.Outcome {
+	disks, err := a.hardware.Inspector.Disks(ctx)
+	if err != nil {
+		return failure(fmt.Errorf("list the disks: %w", err))
+	}
+	d, refused := rootdevice.Choose(disks, p.Hints, p.MinSizeBytes)
+	if refused != nil {
+		return step.Outcome{Failure: refused}
+	}
+	return step.Outcome{Disk: &d}
 }
 
 func failed(kind step.FailureKind, message, fix string) step.Outcome {

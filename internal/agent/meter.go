@@ -24,8 +24,12 @@ type mark struct {
 
 func newMeter(c Clock) meter { return meter{clock: c} }
 
-// add takes a report: Phase, DoneBytes and TotalBytes count, the rest is worked out here.
+// add takes a report. A step that works out its own rate says when; for others it is worked out here of Phase, DoneBytes and TotalBytes.
 func (m *meter) add(p step.Progress) {
+	if !p.UpdatedAt.IsZero() {
+		m.last = &p
+		return
+	}
 	now := time.Now()
 	if m.last != nil && (m.last.Phase != p.Phase || p.DoneBytes < m.last.DoneBytes) {
 		m.marks = m.marks[:0]

@@ -40,6 +40,8 @@ type worker struct {
 	phase   step.Phase
 	done    map[string]step.Outcome
 	meter   meter
+	// said is when progress was last logged.
+	said time.Time
 	// every is how often the server wants progress.
 	every time.Duration
 	// cancel ends the running step; ended is closed when it has.
@@ -100,11 +102,12 @@ func (w *worker) want(ctx context.Context, s protocol.Step) (changed bool) {
 		return false
 	}
 	if _, known := w.done[s.ID]; known {
-		w.current = s
+		w.current = protocol.Step{ID: s.ID, Kind: s.Kind}
 		w.become(step.Finished)
 		return true
 	}
-	w.current = s
+	// The parameters, a config drive among them, go with the running step.
+	w.current = protocol.Step{ID: s.ID, Kind: s.Kind}
 	w.meter = newMeter(w.clock)
 	w.ended = make(chan struct{})
 	if s.Kind == step.PowerOff {
@@ -163,10 +166,22 @@ func (w *worker) bounded(ctx context.Context, s protocol.Step) (outcome step.Out
 	return outcome
 }
 
+// sayEvery is how often a running step's progress is logged, for a person at the console.
+const sayEvery = 10 * time.Second
+
 func (w *worker) report(p step.Progress) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.meter.add(p)
+	said := *w.meter.last
+	due := time.Since(w.said) >= sayEvery
+	if due {
+		w.said = time.Now()
+	}
+	w.mu.Unlock()
+	if due {
+		w.logger.Info("Step progress", "phase", said.Phase, "doneBytes", said.DoneBytes, "totalBytes", said.TotalBytes,
+			"bytesPerSecond", said.BytesPerSecond, "secondsLeft", said.SecondsLeft)
+	}
 }
 
 // become changes the phase; the caller holds mu.
