@@ -4,8 +4,8 @@ import (
 	"math/rand/v2"
 )
 
-// faultSource draws faults. Every request takes the same number of draws, so that a seed and an order of requests give the same faults, whichever of
-// them are switched on.
+// faultSource draws faults. Every request takes the same number of draws, and a reset one more, whichever faults are switched on: a seed and an order of requests
+// give the same faults.
 type faultSource struct {
 	set Faults
 	rng *rand.Rand

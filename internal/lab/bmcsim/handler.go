@@ -165,7 +165,11 @@ func etag(r reply) string {
 	if err != nil {
 		return ""
 	}
-	sum := sha256.Sum256(encoded)
+	return tagOf(encoded)
+}
+
+func tagOf(body []byte) string {
+	sum := sha256.Sum256(body)
 	return `"` + hex.EncodeToString(sum[:8]) + `"`
 }
 
@@ -190,7 +194,7 @@ func write(w http.ResponseWriter, r *http.Request, rep reply, cut bool) {
 		}
 		h.Set("Content-Type", "application/json; charset=utf-8")
 		if r.Method == http.MethodGet && rep.status == http.StatusOK {
-			h.Set("ETag", etag(rep))
+			h.Set("ETag", tagOf(body))
 		}
 	}
 	if rep.status != http.StatusNoContent {

@@ -110,6 +110,12 @@ func (s *Server) Add(c Config) (*BMC, error) {
 	s.added++
 	b := newBMC(s, c, addr, s.added)
 	b.listener = l
+	if c.Fetch == Download {
+		// What a killed lab left behind is of no use to anybody.
+		if err := os.RemoveAll(s.mediaPath(b)); err != nil {
+			return nil, errors.Join(fmt.Errorf("BMC %q: clear old media: %w", c.Name, err), l.Close())
+		}
+	}
 	s.byPort[addr.Port()] = b
 	if c.Attach != nil {
 		c.Attach(b)
@@ -164,9 +170,13 @@ func (s *Server) forget(b *BMC) {
 
 // mediaDir is where a BMC keeps what it downloads.
 func (s *Server) mediaDir(b *BMC) (string, error) {
-	dir := filepath.Join(s.opts.Dir, fmt.Sprintf("bmc-%d", b.number))
+	dir := s.mediaPath(b)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("make the folder for media: %w", err)
 	}
 	return dir, nil
+}
+
+func (s *Server) mediaPath(b *BMC) string {
+	return filepath.Join(s.opts.Dir, fmt.Sprintf("bmc-%d", b.number))
 }
