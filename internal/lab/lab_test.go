@@ -36,8 +36,8 @@ func start(t *testing.T, o Options) *Lab {
 	return l
 }
 
-// redfish is a client of the lab's BMCs that verifies them.
-func redfish(t *testing.T, s State) *http.Client {
+// bmcClient is a client of the lab's BMCs that verifies them.
+func bmcClient(t *testing.T, s State) *http.Client {
 	t.Helper()
 	pem, err := os.ReadFile(s.BMCCA)
 	if err != nil {
@@ -81,7 +81,7 @@ func TestLabOfSimulatedMachines(t *testing.T) {
 	if diff := cmp.Diff(s, read); diff != "" {
 		t.Fatalf("lab.json (-lab +file):\n%s", diff)
 	}
-	client := redfish(t, s)
+	client := bmcClient(t, s)
 	for _, m := range s.Machines {
 		url := strings.Replace(m.BMCAddress, "redfish-virtualmedia+https", "https", 1)
 		status, body := get(t, client, s, url)
@@ -162,7 +162,7 @@ func TestALabStartedAgainIsTheSame(t *testing.T) {
 		t.Fatalf("disk lost its content: %d bytes, %v", len(content), err)
 	}
 	// The old CA still verifies the new lab.
-	if status, _ := get(t, redfish(t, before), after, strings.Replace(after.Machines[1].BMCAddress, "redfish-virtualmedia+", "", 1)); status != http.StatusOK {
+	if status, _ := get(t, bmcClient(t, before), after, strings.Replace(after.Machines[1].BMCAddress, "redfish-virtualmedia+", "", 1)); status != http.StatusOK {
 		t.Fatalf("status %d", status)
 	}
 }
