@@ -129,9 +129,9 @@ func bootRows() []Row {
 	return []Row{
 		{
 			ID: "3.1", Name: BMCToBootMedia, From: atBMC, To: atBoot, Protocol: TCP, Port: 8081, Stages: booting,
-			Confidential:  no("BMCs fetch virtual media by plain HTTP or cannot be told a CA", "the URL has 128 random bits and ends with the boot window; the token inside is void once it was used"),
-			Integrity:     no("BMCs fetch virtual media by plain HTTP or cannot be told a CA", "the BMC network of the site; the agent proves its token to a server that it pins the CA of"),
-			Authenticated: no("BMCs send no credentials for virtual media", "the URL has 128 random bits and ends with the boot window"),
+			Confidential:  yes("TLS 1.2 or later; the URL has 128 random bits and ends with the boot window"),
+			Integrity:     yes("TLS 1.2 or later"),
+			Authenticated: no("BMCs send no credentials for virtual media, and many do not check the server's certificate", "the URL is unguessable and ends with the boot window; the token inside is void once it was used, and the agent pins the CA of what it gives it to"),
 			Trusted:       yes("the BMC network of the site"),
 			Purpose:       "the per-host virtual medium that boots the agent",
 		},

@@ -8,7 +8,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -20,7 +20,10 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/ingotmetal/ingot/internal/controlplane"
+	"github.com/ingotmetal/ingot/internal/driver/socket"
+	"github.com/ingotmetal/ingot/internal/driver/socket/kernel"
 	"github.com/ingotmetal/ingot/internal/install"
+	"github.com/ingotmetal/ingot/matrix"
 )
 
 type flags struct {
@@ -71,9 +74,13 @@ func run(ctx context.Context, f flags) error {
 	if err != nil {
 		return fmt.Errorf("find the data directory %q: %w", f.dataDir, err)
 	}
-	listener, err := net.Listen("tcp", f.bind)
+	address, err := netip.ParseAddrPort(f.bind)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w", f.bind, err)
+		return fmt.Errorf("--bind %q: an IP address and a port are needed, like 127.0.0.1:6443: %w", f.bind, err)
+	}
+	listener, err := socket.Bind(matrix.APIServer, matrix.Builtin(), kernel.Network{}).Listen(ctx, matrix.OperatorToAPIServer, address)
+	if err != nil {
+		return err
 	}
 	server, err := controlplane.Start(ctx, controlplane.Options{DataDir: dir, Listener: listener, Hosts: f.advertise, Prepare: prepare, Log: log})
 	if err != nil {

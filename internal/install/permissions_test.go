@@ -41,6 +41,8 @@ var partitionQuestions = []question{
 	{"create", "", "secrets", install.SystemNamespace, true},
 	{"update", "coordination.k8s.io", "leases", install.SystemNamespace, true},
 	{"patch", "ingot.dev", "partitions/status", "", true},
+	{"create", "authorization.k8s.io", "subjectaccessreviews", "", true},
+	{"create", "authentication.k8s.io", "tokenreviews", "", true},
 
 	{"create", "metal3.io", "baremetalhosts", "hosts", false},
 	{"delete", "metal3.io", "baremetalhosts", "hosts", false},

@@ -1,0 +1,148 @@
+package up
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+)
+
+// Options are the flags.
+type Options struct {
+	// DataDir holds everything: the store, keys, logs, certificates, pid files.
+	DataDir string
+	// Kubeconfig is an administrator's, of an existing cluster; empty: the embedded API server.
+	Kubeconfig string
+	// Bind is the embedded API server's address, Advertise the names that clients know it by.
+	Bind      string
+	Advertise []string
+
+	Partition string
+	// PartitionNetwork and BootNetwork are what each role takes for --provisioning-network.
+	PartitionNetwork, BootNetwork             string
+	AgentBind, OperatorBind                   string
+	MediaBind, HTTPBind                       string
+	AgentEndpoint, MediaEndpoint, OperatorURL string
+	BMCCA                                     string
+	// Artifacts is the folder of the agent's kernel, ramdisk and medium.
+	Artifacts string
+	// DHCP is the Partition's, used only when it is made.
+	DHCP DHCP
+	// PartitionArgs and BootArgs are added to the roles' command lines as they are.
+	PartitionArgs, BootArgs []string
+	Verbose                 bool
+
+	// APIServerProgram and RoleProgram are the executables.
+	APIServerProgram, RoleProgram string
+	// Out is for people, Log for the lines of the roles.
+	Out, Log io.Writer
+}
+
+// DHCP is what the boot role gives to machines.
+type DHCP struct {
+	Mode, CIDR, RangeStart, RangeEnd, Gateway string
+}
+
+// flags that are not options as they stand.
+type flags struct {
+	network string
+	lab     string
+}
+
+// Command is `ingot up`.
+func Command() *cobra.Command {
+	var o Options
+	var f flags
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Run a whole site on this machine: API server, partition role, boot role",
+		Long: "Starts the embedded API server (or uses the cluster of --kubeconfig), installs kinds, validation and permissions, gives each role an identity of its own, and runs " +
+			"the roles as child processes. A child that dies is started again. Ctrl-C stops everything; starting again goes on where it stood.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.Out, o.Log = c.OutOrStdout(), c.ErrOrStderr()
+			if err := o.complete(f); err != nil {
+				return err
+			}
+			return Run(c.Context(), o)
+		},
+	}
+	s := c.Flags()
+	s.StringVar(&o.DataDir, "data-dir", "", "folder of everything that is kept (default: ~/.ingot)")
+	s.StringVar(&o.Kubeconfig, "kubeconfig", "", "run the roles against this existing cluster instead of the embedded API server; an administrator's rights are needed")
+	s.StringVar(&o.Bind, "bind", "127.0.0.1:6443", "address of the embedded API server")
+	s.StringSliceVar(&o.Advertise, "advertise", nil, "names and addresses that clients know the embedded API server by")
+	s.StringVar(&o.Partition, "partition", "default", "name of the Partition; made if it is not there")
+	s.StringVar(&f.network, "provisioning-network", "kernel", `where machines boot: "kernel", "kernel:<interface>", or "lab:<switch socket>"`)
+	s.StringVar(&f.lab, "lab", "", "data directory of a running 'ingot lab': sets the networks, the BMCs' CA and the Partition's DHCP from its lab.json")
+	s.StringVar(&o.AgentBind, "agent-bind", "127.0.0.1:8443", "address for agents, on the provisioning network")
+	s.StringVar(&o.AgentEndpoint, "agent-endpoint", "", "URL that machines reach --agent-bind by (default: its address)")
+	s.StringVar(&o.OperatorBind, "operator-bind", "127.0.0.1:8444", "address of the partition role for operators")
+	s.StringVar(&o.OperatorURL, "operator-endpoint", "", "URL that operators reach --operator-bind by (default: its address)")
+	s.StringVar(&o.MediaBind, "media-bind", "127.0.0.1:8081", "address of the virtual media, as BMCs reach it; empty: no virtual media")
+	s.StringVar(&o.MediaEndpoint, "media-endpoint", "", "URL that BMCs reach --media-bind by (default: its address)")
+	s.StringVar(&o.HTTPBind, "http-bind", "127.0.0.1:8080", "address of the boot files, on the provisioning network")
+	s.StringVar(&o.BMCCA, "bmc-ca", "", "PEM file that verifies the BMCs' certificates (default: the system's roots)")
+	s.StringVar(&o.Artifacts, "artifacts", "", "folder of the agent's boot artifacts, from 'ingot image build-agent' (default: <data-dir>/artifacts)")
+	s.StringVar(&o.DHCP.Mode, "dhcp-mode", "off", "what the boot role answers, for a Partition that is made now: server, proxy or off")
+	s.StringVar(&o.DHCP.CIDR, "dhcp-cidr", "", "subnet of the provisioning network, with --dhcp-mode server")
+	s.StringVar(&o.DHCP.RangeStart, "dhcp-range-start", "", "first address for machines")
+	s.StringVar(&o.DHCP.RangeEnd, "dhcp-range-end", "", "last address for machines")
+	s.StringVar(&o.DHCP.Gateway, "dhcp-gateway", "", "router that machines are told")
+	s.StringArrayVar(&o.PartitionArgs, "partition-arg", nil, "further argument for the partition role, like --partition-arg=--workers=16; may be repeated")
+	s.StringArrayVar(&o.BootArgs, "boot-arg", nil, "further argument for the boot role; may be repeated")
+	s.BoolVarP(&o.Verbose, "verbose", "v", false, "show everything that the roles log, and let them log more")
+	return c
+}
+
+// complete fills in what follows from other flags.
+func (o *Options) complete(f flags) error {
+	if o.DataDir == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return fmt.Errorf("no --data-dir, and no home directory to take for it: %w", err)
+		}
+		o.DataDir = filepath.Join(home, ".ingot")
+	}
+	dir, err := filepath.Abs(o.DataDir)
+	if err != nil {
+		return fmt.Errorf("--data-dir %q: %w", o.DataDir, err)
+	}
+	o.DataDir = dir
+	if o.Artifacts == "" {
+		o.Artifacts = filepath.Join(dir, "artifacts")
+	}
+	if _, err := os.Stat(o.Artifacts); err != nil {
+		return fmt.Errorf("--artifacts: the agent that machines boot is not there; build it with 'ingot image build-agent': %w", err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program's own file, to start the roles from it: %w", err)
+	}
+	o.RoleProgram = self
+	o.APIServerProgram = filepath.Join(filepath.Dir(self), "ingot-apiserver")
+	if o.Kubeconfig == "" {
+		if _, err := os.Stat(o.APIServerProgram); err != nil {
+			return fmt.Errorf("the embedded API server is a program of its own beside this one; build cmd/ingot-apiserver, or give --kubeconfig: %w", err)
+		}
+	}
+	if o.Partition == "" {
+		return errors.New("--partition is empty: give the site a name")
+	}
+	return o.networks(f)
+}
+
+// partition is the object that is made when there is none.
+func (o *Options) partition() *ingot.Partition {
+	p := &ingot.Partition{}
+	p.Name = o.Partition
+	p.Spec.ProvisioningNetwork = ingot.ProvisioningNetwork{
+		DHCPMode: ingot.DHCPMode(o.DHCP.Mode), CIDR: o.DHCP.CIDR, RangeStart: o.DHCP.RangeStart, RangeEnd: o.DHCP.RangeEnd, Gateway: o.DHCP.Gateway,
+	}
+	return p
+}

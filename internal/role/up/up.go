@@ -1,0 +1,282 @@
+package up
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/ingotmetal/ingot/internal/driver/socket"
+	"github.com/ingotmetal/ingot/internal/driver/socket/kernel"
+	"github.com/ingotmetal/ingot/internal/install"
+	"github.com/ingotmetal/ingot/internal/kubeconfig"
+	"github.com/ingotmetal/ingot/internal/pki"
+	"github.com/ingotmetal/ingot/matrix"
+)
+
+const (
+	apiServerStart = 2 * time.Minute
+	apiServerGrace = 30 * time.Second
+	roleGrace      = 15 * time.Second
+)
+
+const apiServerName = "apiserver"
+
+// Run is the whole site until ctx ends.
+func Run(ctx context.Context, o Options) error {
+	lock, err := lockDataDir(o.DataDir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	s := &site{o: o, screen: &screen{out: o.Log, verbose: o.Verbose}}
+	s.log = slog.New(slog.NewJSONHandler(lineWriter{s.screen}, nil))
+	s.supervisor = &supervisor{dataDir: o.DataDir, screen: s.screen, log: s.log}
+	return s.run(ctx)
+}
+
+type site struct {
+	o          Options
+	screen     *screen
+	supervisor *supervisor
+	log        *slog.Logger
+	// admin is the kubeconfig for people.
+	admin string
+}
+
+// run starts in order and stops in the reverse one: the API server's context ends after the roles have.
+func (s *site) run(ctx context.Context) error {
+	roles, stopRoles := context.WithCancelCause(ctx)
+	defer stopRoles(nil)
+	server, stopServer := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServer()
+
+	var running sync.WaitGroup
+	var problem error
+	if s.o.Kubeconfig == "" {
+		ready, ended := make(chan struct{}), make(chan struct{})
+		running.Go(func() {
+			defer close(ended)
+			if err := s.apiServer(server, ready); err != nil {
+				problem = err
+				stopRoles(err)
+			}
+		})
+		select {
+		case <-ready:
+		case <-ended:
+		case <-roles.Done():
+		case <-time.After(apiServerStart):
+			stopRoles(fmt.Errorf("the API server was not ready within %s: see %s", apiServerStart, s.supervisor.logFile(apiServerName)))
+		}
+	}
+	err := s.roles(roles)
+	stopServer()
+	running.Wait()
+	if cause := context.Cause(roles); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	if problem != nil && !errors.Is(err, problem) {
+		err = errors.Join(err, problem)
+	}
+	return err
+}
+
+// apiServer supervises the embedded API server. Its first start must succeed; later it is started again as often as it takes, at the address that it had.
+func (s *site) apiServer(ctx context.Context, ready chan struct{}) error {
+	bind := s.o.Bind
+	var once sync.Once
+	first := true
+	return s.supervisor.run(ctx, supervised{
+		name: apiServerName, program: s.o.APIServerProgram, grace: apiServerGrace,
+		args: func() []string {
+			args := []string{"--data-dir", s.o.DataDir, "--bind", bind}
+			for _, host := range s.o.Advertise {
+				args = append(args, "--advertise", host)
+			}
+			return args
+		},
+		said: func(line string) {
+			address, ok := strings.CutPrefix(line, "ready https://")
+			if !ok {
+				return
+			}
+			once.Do(func() {
+				if strings.HasSuffix(bind, ":0") {
+					bind = address
+				}
+				first = false
+				close(ready)
+			})
+		},
+		died: func(err error) error {
+			if first {
+				return fmt.Errorf("the API server did not start: %w: %s", err, s.supervisor.lastWords(apiServerName))
+			}
+			return nil
+		},
+	})
+}
+
+// roles installs, issues identities and runs the roles until ctx ends.
+func (s *site) roles(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	ids, err := s.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	var running sync.WaitGroup
+	running.Go(func() { ids.keep(ctx) })
+	problems := make(chan error, len(ids.roles))
+	for role := range ids.roles {
+		running.Go(func() {
+			problems <- s.supervisor.run(ctx, supervised{
+				name: role, program: s.o.RoleProgram, grace: roleGrace,
+				args: func() []string { return s.arguments(role, ids) },
+			})
+		})
+	}
+	s.hello()
+	running.Wait()
+	close(problems)
+	var all []error
+	for err := range problems {
+		all = append(all, err)
+	}
+	return errors.Join(all...)
+}
+
+// prepare installs everything into the API and writes the roles' files.
+func (s *site) prepare(ctx context.Context) (*identities, error) {
+	s.admin = s.o.Kubeconfig
+	if s.admin == "" {
+		s.admin = filepath.Join(s.o.DataDir, "admin.kubeconfig")
+	}
+	cfg, err := clientcmd.BuildConfigFromFlags("", s.admin)
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig %s: %w", s.admin, err)
+	}
+	cfg.Dial = socket.Bind(matrix.Operator, matrix.Builtin(), kernel.Network{}).DialContext(matrix.OperatorToAPIServer)
+	if err := install.Apply(ctx, cfg, install.Options{Partition: s.o.partition()}); err != nil {
+		return nil, err
+	}
+	ids, err := s.identities(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return ids, ids.issueAll(ctx, time.Now())
+}
+
+func (s *site) identities(cfg *rest.Config) (*identities, error) {
+	ids := &identities{
+		dir: filepath.Join(s.o.DataDir, "roles"), partition: s.o.Partition, log: s.log,
+		roles: map[string][]string{
+			"partition": hostsOf(s.o.AgentBind, s.o.AgentEndpoint, s.o.OperatorBind, s.o.OperatorURL),
+			"boot":      hostsOf(s.o.MediaBind, s.o.MediaEndpoint, s.o.HTTPBind),
+		},
+	}
+	var err error
+	// With the embedded API server this is its own CA, which it made before it was ready.
+	if ids.ca, err = pki.OpenCA(filepath.Join(s.o.DataDir, "pki"), "ingot site", time.Now()); err != nil {
+		return nil, err
+	}
+	if err := rest.LoadTLSFiles(cfg); err != nil {
+		return nil, fmt.Errorf("read the CA that the kubeconfig %s names: %w", s.admin, err)
+	}
+	ids.cluster = kubeconfig.Cluster{Name: "ingot", URL: cfg.Host, CA: cfg.CAData}
+	if s.o.Kubeconfig != "" {
+		ids.foreign = cfg
+	}
+	return ids, nil
+}
+
+// arguments of a role's process.
+func (s *site) arguments(role string, ids *identities) []string {
+	tls, file := ids.files(role)
+	args := []string{role, "--kubeconfig", file, "--partition", s.o.Partition, "--tls-cert", tls.Cert, "--tls-key", tls.Key, "--tls-ca", tls.CA}
+	add := func(name, value string) {
+		if value != "" {
+			args = append(args, name, value)
+		}
+	}
+	switch role {
+	case "partition":
+		add("--provisioning-network", s.o.PartitionNetwork)
+		add("--data-dir", filepath.Join(s.o.DataDir, role))
+		add("--agent-bind", s.o.AgentBind)
+		add("--agent-endpoint", s.o.AgentEndpoint)
+		add("--operator-bind", s.o.OperatorBind)
+		add("--operator-endpoint", s.o.OperatorURL)
+		add("--media-endpoint", s.mediaEndpoint())
+		add("--bmc-ca", s.o.BMCCA)
+		// Only one partition role is ever started here, and a killed one's lease would hold up its successor.
+		args = append(args, "--leader-elect=false")
+		args = append(args, s.o.PartitionArgs...)
+	case "boot":
+		add("--provisioning-network", s.o.BootNetwork)
+		add("--artifacts", s.o.Artifacts)
+		add("--media-bind", s.o.MediaBind)
+		add("--http-bind", s.o.HTTPBind)
+		args = append(args, s.o.BootArgs...)
+	}
+	if s.o.Verbose {
+		args = append(args, "--verbose")
+	}
+	return args
+}
+
+func (s *site) mediaEndpoint() string {
+	switch {
+	case s.o.MediaBind == "":
+		return ""
+	case s.o.MediaEndpoint != "":
+		return s.o.MediaEndpoint
+	}
+	return "https://" + s.o.MediaBind
+}
+
+// hello says how to use what runs.
+func (s *site) hello() {
+	fmt.Fprintf(s.o.Out, `Ingot is up: partition %s, data in %s
+
+  export KUBECONFIG=%s
+  ingot host list                  what each host is doing
+  kubectl get baremetalhosts -A    the same objects, with any Kubernetes tool
+
+Logs are in %s. Ctrl-C stops everything; starting again goes on where it stood.
+`, s.o.Partition, s.o.DataDir, s.admin, filepath.Join(s.o.DataDir, "logs"))
+}
+
+// lockDataDir keeps a second ingot up away: two of them would start every role twice.
+func lockDataDir(dir string) (*os.File, error) {
+	if err := os.MkdirAll(filepath.Join(dir, "run"), 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "run", "up.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the lock of the data directory: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("the data directory %s is in use by another ingot up: stop it, or give another --data-dir: %w", dir, err), lock.Close())
+	}
+	return lock, nil
+}
+
+// lineWriter prints our own log lines like a role's.
+type lineWriter struct{ screen *screen }
+
+func (w lineWriter) Write(p []byte) (int, error) {
+	w.screen.print("up", strings.TrimRight(string(p), "\n"))
+	return len(p), nil
+}
