@@ -100,7 +100,8 @@ const (
 // Power reads and changes the power state.
 type Power interface {
 	State(ctx context.Context) (PowerState, error)
-	// Do asks for a change and returns when the BMC accepted it, not when it happened: read State.
+	// Do asks for a change and returns when the BMC accepted it, not when it happened: read State. What is already so is no error and asks for nothing. A
+	// restart of a machine that is off turns it on. GracefulOff never turns into ForceOff: without CanSoftPowerOff it is Unsupported.
 	Do(ctx context.Context, a PowerAction) error
 }
 
@@ -128,8 +129,9 @@ const (
 // BootSetting is a boot override.
 type BootSetting struct {
 	Device Device
-	Mode   Mode
-	// Once: for the next boot only; else until changed. Ignored with BootNone.
+	// Mode is the firmware's mode from the next boot on, whichever the device; empty leaves it as it is.
+	Mode Mode
+	// Once: for the next boot only; else until changed. Ignored with BootNone. A BMC without CanBootOnce keeps the override until it is changed.
 	Once bool
 }
 
@@ -141,9 +143,9 @@ type Boot interface {
 
 // Media inserts and ejects the virtual CD.
 type Media interface {
-	// Inserted is the URL of the medium, empty for none.
+	// Inserted is the URL of the medium, empty for none, and "unknown:" where a BMC does not name what is inserted.
 	Inserted(ctx context.Context) (string, error)
-	// Insert replaces what is inserted.
+	// Insert replaces what is inserted, and returns when the machine can boot from it. After an error the drive is empty, as far as the BMC answers.
 	Insert(ctx context.Context, url string) error
 	// Eject of an empty drive is no error.
 	Eject(ctx context.Context) error

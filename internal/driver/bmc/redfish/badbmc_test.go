@@ -333,6 +333,33 @@ func TestTransportIsTheSchemes(t *testing.T) {
 	}
 }
 
+// TestNamelessMedium: a BMC that has a medium and does not say which is believed, and asked to eject it.
+func TestNamelessMedium(t *testing.T) {
+	var inserted atomic.Bool
+	b := goodBMC()
+	turn := func(to bool) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { inserted.Store(to); w.WriteHeader(http.StatusNoContent) }
+	}
+	b[insertPath], b["/redfish/v1/Systems/1/VirtualMedia/1/Eject"] = turn(true), turn(false)
+	b["/redfish/v1/Systems/1/VirtualMedia/1"] = func(w http.ResponseWriter, r *http.Request) {
+		says(200, replaceIn(driveDoc, `"Inserted":false`, fmt.Sprintf(`"Inserted":%v`, inserted.Load())))(w, r)
+	}
+	server := httptest.NewTLSServer(b)
+	t.Cleanup(server.Close)
+	err := against(t, server, func(ctx context.Context, s bmc.Session) error {
+		if err := inserting(ctx, s); err != nil {
+			return err
+		}
+		if got, err := s.Media().Inserted(ctx); err != nil || got != "unknown:" {
+			return fmt.Errorf("inserted is %q, %w", got, err)
+		}
+		return s.Media().Eject(ctx)
+	})
+	if err != nil || inserted.Load() {
+		t.Errorf("error %v, still inserted %v", err, inserted.Load())
+	}
+}
+
 // TestPatchWithETag: a BMC that wants a version gets the one it has.
 func TestPatchWithETag(t *testing.T) {
 	for _, tag := range []string{`"strong"`, `W/"weak"`} {

@@ -120,8 +120,11 @@ func (o *bootOverride) set(ctx context.Context, set bmc.BootSetting) error {
 	if err != nil {
 		return err
 	}
-	_, err = o.s.c.patch(ctx, o.s.system, map[string]any{"Boot": change}, o.s.effect.NeedsETag)
-	return err
+	a, err := o.s.c.patch(ctx, o.s.system, map[string]any{"Boot": change}, o.s.effect.NeedsETag)
+	if err != nil {
+		return err
+	}
+	return o.s.c.follow(ctx, a)
 }
 
 // change is the Boot object to send.

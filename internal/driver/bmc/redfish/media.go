@@ -97,7 +97,10 @@ func (m *media) Inserted(ctx context.Context) (string, error) {
 	return image, m.s.wrap("read virtual medium", err)
 }
 
-// image is what is connected now. Inserted may be missing: then the image's name alone says it.
+// nameless stands for a medium that the BMC has inserted and does not name.
+const nameless = "unknown:"
+
+// image is what is connected now; empty for nothing. Inserted may be missing: then the image's name alone says it.
 func (m *media) image(ctx context.Context) (string, error) {
 	var v virtualMedia
 	if _, err := m.s.c.get(ctx, m.drive, "VirtualMedia", &v); err != nil {
@@ -108,6 +111,8 @@ func (m *media) image(ctx context.Context) (string, error) {
 		return "", nil
 	case m.s.effect.ImageStaysAfterEject && strings.EqualFold(string(v.ConnectedVia), "NotConnected"):
 		return "", nil
+	case v.Inserted != nil && v.Image == "":
+		return nameless, nil
 	}
 	return string(v.Image), nil
 }
@@ -129,7 +134,7 @@ func (m *media) doInsert(ctx context.Context, medium string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := m.s.c.follow(ctx, a, mediumMask(medium)...); err != nil {
+	if err := m.s.c.follow(ctx, a, mediumMask(medium)...); err != nil {
 		return err
 	}
 	if err := m.until(ctx, "is not inserted", func(image string) bool { return image != "" }); err != nil {
@@ -202,7 +207,7 @@ func (m *media) doEject(ctx context.Context) error {
 		}
 		return err
 	}
-	if _, err := m.s.c.follow(ctx, a, mask...); err != nil {
+	if err := m.s.c.follow(ctx, a, mask...); err != nil {
 		return err
 	}
 	return m.until(ctx, "is still inserted", func(image string) bool { return image == "" })

@@ -129,7 +129,7 @@ func (p *power) Do(ctx context.Context, a bmc.PowerAction) error {
 	}
 	known := err == nil
 	switch {
-	case known && state == goal(a):
+	case known && state == goal(a), state == bmc.PoweringOn && a == bmc.PowerOn, state == bmc.PoweringOff && a == bmc.GracefulOff:
 		return nil
 	case known && state == bmc.Off && goal(a) == "":
 		a = bmc.PowerOn

@@ -157,17 +157,23 @@ func TestStaleAndLostPower(t *testing.T) {
 	}
 }
 
-// TestPoweringStates: what a BMC says in the time of a change is passed on.
+// TestPoweringStates: what a BMC says in the time of a change is passed on, and the change is not asked for again.
 func TestPoweringStates(t *testing.T) {
 	b := newSim(t, bmcsim.Personality{}, func(c *bmcsim.Config) { c.PowerDelay = time.Hour })
 	s := open(t, newDriver(t, fast()), b.target)
-	for action, want := range map[bmc.PowerAction]bmc.PowerState{bmc.PowerOn: bmc.PoweringOn} {
-		if err := s.Power().Do(t.Context(), action); err != nil {
+	for _, step := range []struct {
+		action bmc.PowerAction
+		want   bmc.PowerState
+	}{{bmc.PowerOn, bmc.PoweringOn}, {bmc.PowerOn, bmc.PoweringOn}, {bmc.ForceOff, bmc.PoweringOff}, {bmc.GracefulOff, bmc.PoweringOff}} {
+		if err := s.Power().Do(t.Context(), step.action); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := s.Power().State(t.Context()); err != nil || got != want {
-			t.Errorf("after %s: %s, %v, want %s", action, got, err, want)
+		if got, err := s.Power().State(t.Context()); err != nil || got != step.want {
+			t.Errorf("after %s: %s, %v, want %s", step.action, got, err, step.want)
 		}
+	}
+	if n := len(b.machine.Boots()); n != 1 {
+		t.Errorf("%d boots, want 1", n)
 	}
 }
 

@@ -14,11 +14,11 @@ import (
 	"github.com/ingotmetal/ingot/step"
 )
 
-// follow waits for the end of what a 202 answer began (DSP0266 §12.2). It returns false where the BMC said nothing by which the end could be known, so that the
+// follow waits for the end of what a 202 answer began (DSP0266 §12.2). Where the BMC says nothing by which the end could be known, it does not wait: the
 // caller has to look at the result itself.
-func (c *client) follow(ctx context.Context, a *answer, mask ...string) (bool, error) {
+func (c *client) follow(ctx context.Context, a *answer, mask ...string) error {
 	if a.status != http.StatusAccepted {
-		return true, nil
+		return nil
 	}
 	path := linkOf(a.header.Get("Location"))
 	if path == "" {
@@ -31,7 +31,7 @@ func (c *client) follow(ctx context.Context, a *answer, mask ...string) (bool, e
 		}
 	}
 	if path == "" {
-		return false, nil
+		return nil
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.opts.FollowTimeout, faultf(step.Timeout, "task %s did not end within %s", path, c.opts.FollowTimeout))
 	defer cancel()
@@ -40,12 +40,12 @@ func (c *client) follow(ctx context.Context, a *answer, mask ...string) (bool, e
 		switch {
 		case polls > 0 && (statusOf(err) == http.StatusNotFound || statusOf(err) == http.StatusGone):
 			// The task was seen, ended, and was cleared away before we looked again.
-			return false, nil
+			return nil
 		case err != nil || ended:
-			return true, err
+			return err
 		}
 		if err := sleep(ctx, wait); err != nil {
-			return true, err
+			return err
 		}
 	}
 }
