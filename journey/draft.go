@@ -46,8 +46,8 @@ func (d *Draft) takeResult() {
 	mine := b != nil && b.ID == r.BootID && b.StartedAt != nil
 	if r.Failure != nil {
 		endEntry(&d.Record, r.Action, ResultFailed, r.Failure.Message, d.Now)
-		if mine && b.ConfirmedAt == nil {
-			// It did not start: the next attempt begins with the window again.
+		if mine && b.ConfirmedAt == nil && r.Action == (StartAgent{}).Name() {
+			// The next attempt begins with the window again.
 			b.StartedAt = nil
 		}
 		return

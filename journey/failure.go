@@ -25,7 +25,7 @@ const (
 func (d *Draft) Fail(t metal3.ErrorType, f step.Failure) Decision {
 	count, busy := d.failures()
 	if f.Kind == step.Busy && busy < maxBusy {
-		d.remember(f, busyRetry, count, busy+1)
+		d.remember("", f, busyRetry, count, busy+1)
 		return d.Wait(ReasonBusy, f.Message, d.Now.Add(busyRetry), time.Time{})
 	}
 	if f.Kind == step.Denied {
@@ -37,7 +37,7 @@ func (d *Draft) Fail(t metal3.ErrorType, f step.Failure) Decision {
 	if d.Deleting() {
 		wait = min(wait, deletingRetry)
 	}
-	d.remember(f, wait, count+1, 0)
+	d.remember(t, f, wait, count+1, 0)
 	d.Announce(failureEvents()[t])
 	return d.failed()
 }
@@ -57,9 +57,9 @@ func (d *Draft) Failures() int {
 }
 
 // remember stores the failure, so that the wait survives a restart.
-func (d *Draft) remember(f step.Failure, wait time.Duration, count, busy int32) {
+func (d *Draft) remember(t metal3.ErrorType, f step.Failure, wait time.Duration, count, busy int32) {
 	d.Record.Failure = &ingot.FailureStatus{
-		Stage: string(d.State()), Kind: string(f.Kind), Fix: f.Fix, Count: count, Busy: busy,
+		Stage: string(d.State()), ErrorType: string(t), Kind: string(f.Kind), Message: f.Message, Fix: f.Fix, Count: count, Busy: busy,
 		At: metav1.NewTime(d.Now), NextAttempt: metav1.NewTime(d.Now.Add(wait)),
 		Generation: d.Host.Generation, CredentialsVersion: d.Facts.Credentials.Version,
 	}
@@ -68,9 +68,9 @@ func (d *Draft) remember(f step.Failure, wait time.Duration, count, busy int32) 
 // failed is the outcome of the failure that is remembered.
 func (d *Draft) failed() Decision {
 	f := d.Record.Failure
-	o := Outcome{Kind: Wait, Message: d.Host.Status.ErrorMessage, Fix: f.Fix, NextAttempt: f.NextAttempt.Time}
+	o := Outcome{Kind: Wait, Message: f.Message, Fix: f.Fix, NextAttempt: f.NextAttempt.Time}
 	if f.Busy > 0 {
-		o.Reason, o.Message = ReasonBusy, "the BMC asked for patience"
+		o.Reason = ReasonBusy
 		return d.end(o)
 	}
 	switch step.FailureKind(f.Kind) {
@@ -80,7 +80,7 @@ func (d *Draft) failed() Decision {
 			o.Fix = "correct what the message names; a change of the host or of its BMC Secret is tried at once"
 		}
 	}
-	o.Reason = failureReason(d.Host.Status.ErrorType, d.State())
+	o.Reason = failureReason(metal3.ErrorType(f.ErrorType), d.State())
 	return d.end(o)
 }
 
@@ -94,9 +94,12 @@ func (d *Draft) RetryPending() (Decision, bool) {
 		return Decision{}, false
 	case !d.Now.Before(f.NextAttempt.Time), d.Deleting() && !d.Now.Before(f.At.Add(deletingRetry)):
 		return Decision{}, false
-	default:
-		return d.failed(), true
 	}
+	if s := d.Host.Status; f.Busy == 0 && (s.ErrorMessage != f.Message || string(s.ErrorType) != f.ErrorType) {
+		// The record is written before the status: a process died in between.
+		d.SetError(metal3.ErrorType(f.ErrorType), f.Message)
+	}
+	return d.failed(), true
 }
 
 // ActionFailed ends the draft when the last action failed. A soft power-off that failed is left to package power, which turns to the hard one.

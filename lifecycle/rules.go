@@ -116,11 +116,12 @@ func registered(f journey.Facts, now time.Time) (journey.Decision, bool) {
 	return discover.Renew(f, now), true
 }
 
-// forceReboot starts the agent's boot over when a reboot annotation with force asks for it in a stage that works with the agent. The boot is dropped in the record before
+// forceReboot starts the agent's boot over when a reboot annotation with force asks for it in a stage that works with the agent; an agent
+// that is superseded turns its machine off. The boot is dropped in the record before
 // the annotation goes, so that a crash in between repeats it and never forgets it.
 func forceReboot(f journey.Facts, now time.Time) (journey.Decision, bool) {
 	switch f.Host.Status.Provisioning.State {
-	case metal3.StateInspecting, metal3.StatePreparing, metal3.StateProvisioning, metal3.StateDeprovisioning:
+	case metal3.StateInspecting, metal3.StatePreparing, metal3.StateReady, metal3.StateAvailable, metal3.StateProvisioning, metal3.StateDeprovisioning:
 	default:
 		return journey.Decision{}, false
 	}

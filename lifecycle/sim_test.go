@@ -166,8 +166,9 @@ func (w *world) compare() {
 	}
 }
 
-// settle runs until the host is at rest: a routine look, a block or a failure with a next attempt, nothing of which changes by itself for a day.
+// settle runs until the host is at rest, and stays so over a few routine looks.
 func (w *world) settle(until func(journey.Decision) bool) (journey.Decision, bool) {
+	calm := 0
 	for range maxPasses {
 		if w.gone || w.wrong != "" {
 			return journey.Decision{}, w.gone
@@ -175,6 +176,11 @@ func (w *world) settle(until func(journey.Decision) bool) (journey.Decision, boo
 		dec := w.pass()
 		w.compare()
 		if until(dec) {
+			calm++
+		} else if dec.Outcome.Reason != journey.ReasonReadingPower {
+			calm = 0
+		}
+		if calm == 4 {
 			return dec, true
 		}
 		w.advance(dec)

@@ -28,7 +28,6 @@ func startSystem(d *journey.Draft) journey.Decision {
 	case w == nil || w.Name != b.ID:
 		return openWindow(d)
 	}
-	b.StartedAt = d.Stamp()
 	return bootDisk(d)
 }
 
@@ -56,11 +55,13 @@ func openWindow(d *journey.Draft) journey.Decision {
 		journey.ReasonOpeningWindow, "opening the window for the new system's first boot")
 }
 
+// bootDisk asks for the start. Power readings from before it say nothing about it.
 func bootDisk(d *journey.Draft) journey.Decision {
+	d.Record.Boot.StartedAt = d.Stamp()
 	return d.Act(journey.BootDisk{BootID: d.Record.Boot.ID, Mode: bootMode(d.Host)}, journey.ReasonBootingDisk, "starting the machine from its disk")
 }
 
-// bootAgain goes on after a start whose answer was lost. A machine that is on was started by it, since it had been seen off before; one whose power may
+// bootAgain goes on after a start whose answer was lost or that failed. A machine that is on was started by it, since it had been seen off before; one whose power may
 // not be turned off cannot tell, and is started once more.
 func bootAgain(d *journey.Draft) journey.Decision {
 	if d.Host.Spec.DisablePowerOff {

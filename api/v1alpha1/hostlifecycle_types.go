@@ -237,8 +237,11 @@ type FailureStatus struct {
 	Stage string `json:"stage"`
 	// Kind is one of step.FailureKind.
 	Kind string `json:"kind"`
-	// Fix is what a person can do, may be empty. The message is the BareMetalHost's status.errorMessage.
-	Fix string `json:"fix,omitempty"`
+	// ErrorType is the BareMetalHost's status.errorType for it; empty while the BMC only asked for patience.
+	ErrorType string `json:"errorType,omitempty"`
+	// Message is what happened; Fix what a person can do, may be empty.
+	Message string `json:"message,omitempty"`
+	Fix     string `json:"fix,omitempty"`
 	// Count is how often in a row this stage failed; Busy how often in a row the BMC asked for patience, which is no failure.
 	Count int32 `json:"count,omitempty"`
 	Busy  int32 `json:"busy,omitempty"`
