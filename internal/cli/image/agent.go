@@ -1,0 +1,87 @@
+// Package image is `ingot image`: building what machines boot and what is written to their disks.
+//
+// It owns the order of the build and its words on the terminal. It refuses the building itself: that is in agentimage (kernel and ramdisk), bootmedia (ISO and
+// network files) and lab/debian (the demo's Debian). Invariant: a build whose inputs did not change does nothing and says so.
+package image
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ingotmetal/ingot/internal/agentimage"
+	"github.com/ingotmetal/ingot/internal/bootmedia"
+	"github.com/ingotmetal/ingot/internal/version"
+	"github.com/ingotmetal/ingot/netboot"
+)
+
+// Command is `ingot image`.
+func Command(out, errOut io.Writer) *cobra.Command {
+	c := &cobra.Command{Use: "image", Short: "Build what machines boot, and what is written to their disks"}
+	c.AddCommand(agentCommand(out, errOut), debianCommand(out, errOut))
+	return c
+}
+
+// agentBuild is `ingot image build-agent` after its flags were read.
+type agentBuild struct {
+	agent, output, cache, flavour string
+	progress                      func(line string)
+}
+
+func agentCommand(out, errOut io.Writer) *cobra.Command {
+	b := agentBuild{progress: func(line string) { fmt.Fprintln(errOut, line) }}
+	c := &cobra.Command{
+		Use:   "build-agent",
+		Short: "Build the agent's kernel, ramdisk, ISO and network boot files",
+		Long: "Packs Debian's kernel, the modules that servers need and the ingot-agent program into a ramdisk, and puts both on a\n" +
+			"bootable ISO and beside the iPXE programs. Fetches Debian packages with apt-get download; installs nothing.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := b.run(cmd.Context()); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(out, b.output)
+			return err
+		},
+	}
+	c.Flags().StringVar(&b.output, "output", "", "directory for the artifacts (required)")
+	c.Flags().StringVar(&b.cache, "cache", "", "directory that keeps Debian packages between builds (required)")
+	c.Flags().StringVar(&b.agent, "agent", "", "the ingot-agent program (default: beside this program)")
+	c.Flags().StringVar(&b.flavour, "flavour", string(agentimage.Generic), "kernel: generic has the drivers of real servers, cloud starts faster in the lab")
+	_ = c.MarkFlagRequired("output")
+	_ = c.MarkFlagRequired("cache")
+	return c
+}
+
+func (b *agentBuild) run(ctx context.Context) error {
+	if b.agent == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("find the ingot-agent program: %w; name it with --agent", err)
+		}
+		b.agent = filepath.Join(filepath.Dir(self), "ingot-agent")
+	}
+	ramdisk, err := agentimage.Build(ctx, agentimage.Options{
+		Agent: b.agent, CacheDir: filepath.Join(b.cache, "packages"), OutputDir: filepath.Join(b.cache, "ramdisk-"+b.flavour),
+		Flavour: agentimage.Flavour(b.flavour), Progress: b.progress,
+	})
+	if err != nil {
+		return err
+	}
+	const shownKey = 12
+	built := version.Get().Version + "+" + ramdisk.Manifest.Key[:shownKey]
+	if made, err := bootmedia.Open(b.output); err == nil && made.Version == built {
+		b.progress("boot media are up to date")
+		return nil
+	}
+	b.progress("building the ISO and the network boot files")
+	_, err = bootmedia.Build(ctx, bootmedia.Sources{
+		Kernel: ramdisk.Kernel, Ramdisk: ramdisk.Ramdisk, Version: built,
+		CommandLine: netboot.DefaultCommandLine(), GRUB: bootmedia.DebianGRUB, IPXE: bootmedia.DebianIPXE,
+	}, b.output)
+	return err
+}
