@@ -52,7 +52,7 @@ func (a *agent) exchange(ctx context.Context, s *session) (over bool, err error)
 		return true, nil
 	}
 	a.work.reportEvery(answer.ReportEvery)
-	fresh := answer.Step != nil && a.work.want(ctx, *answer.Step)
+	fresh := answer.Step != nil && a.work.want(ctx, *answer.Step, req)
 	if !fresh && time.Since(started) < dullPause {
 		pause(ctx, dullPause, changed)
 	}

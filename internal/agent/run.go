@@ -102,6 +102,7 @@ func (a *agent) live(ctx context.Context) error {
 	a.setClockFromMedium()
 	wait := backOff{min: a.timing.BackOffMin, max: a.timing.BackOffMax}
 	var refusedSince time.Time
+	var complained complaint
 	for {
 		over, err := a.turn(ctx)
 		if ctx.Err() != nil {
@@ -109,13 +110,19 @@ func (a *agent) live(ctx context.Context) error {
 		}
 		if err == nil {
 			wait.reset()
-			refusedSince = time.Time{}
+			refusedSince, complained = time.Time{}, complaint{}
 			if over {
 				return nil
 			}
 			continue
 		}
-		a.logger.Warn("Partition role not reached", "err", err, "endpoint", a.config.Endpoint)
+		if complained.due(err) {
+			a.logger.Warn("Partition role not reached", "err", err, "endpoint", a.config.Endpoint)
+		}
+		if alerted(err) {
+			// The server will not have this certificate, for example because by its clock it ran out.
+			a.setSession(nil)
+		}
 		if errors.Is(err, errRefused) {
 			a.setSession(nil)
 			// Monotonic time: the clock may be set at any moment.
@@ -136,6 +143,23 @@ func (a *agent) live(ctx context.Context) error {
 		}
 		pause(ctx, wait.next(), nil)
 	}
+}
+
+// complaint keeps the log from filling with one sentence while an endpoint is away for hours.
+type complaint struct {
+	text string
+	at   time.Time
+}
+
+// complainEvery is how often the same trouble is logged.
+const complainEvery = 5 * time.Minute
+
+func (c *complaint) due(err error) bool {
+	if c.text == err.Error() && time.Since(c.at) < complainEvery {
+		return false
+	}
+	*c = complaint{err.Error(), time.Now()}
+	return true
 }
 
 // turn is one request: an enrolment where there is no valid certificate, else an exchange.

@@ -105,6 +105,12 @@ func refusal(path string, resp *http.Response) error {
 	return err
 }
 
+// alerted says whether the server ended the connection with a TLS alert.
+func alerted(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error"
+}
+
 // enrol trades the token for a certificate. The same key is used for the agent's whole life: an enrolment whose answer was lost, and one after the
 // certificate ran out while the partition role was away, are told from a thief's by it.
 func (a *agent) enrol(ctx context.Context) error {

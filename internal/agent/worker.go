@@ -38,8 +38,10 @@ type worker struct {
 	// current is the step that is running or finished, its ID "" before the first.
 	current protocol.Step
 	phase   step.Phase
-	done    map[string]step.Outcome
-	meter   meter
+	// replaced: the running step was ended because another is wanted.
+	replaced bool
+	done     map[string]step.Outcome
+	meter    meter
 	// said is when progress was last logged.
 	said time.Time
 	// every is how often the server wants progress.
@@ -88,19 +90,27 @@ func (w *worker) reportEvery(d time.Duration) {
 	w.every = min(d, protocol.MaxWait)
 }
 
-// want moves towards the wanted step, and says whether anything changed. A step that ran before is answered from memory. A running step that is not the wanted one is
-// ended first; the wanted one starts when the server says so again, with the disk no longer in other hands.
-func (w *worker) want(ctx context.Context, s protocol.Step) (changed bool) {
+// want moves towards the wanted step, and says whether anything changed. Told is the request that the wish answers. A step that ran before is answered from memory. A
+// running step that is not the wanted one is ended first; the wanted one starts when the server says so again, knowing the outcome and with the disk no longer in other
+// hands.
+func (w *worker) want(ctx context.Context, s protocol.Step, told protocol.ExchangeRequest) (changed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
 	case w.stopped || s.ID == "" || (s.ID == w.current.ID && w.phase != step.Idle):
 		return false
 	case w.phase == step.Running:
-		w.logger.Warn("Another step is wanted, ending the running one", "step", w.current.ID, "wanted", s.ID)
+		if !w.replaced {
+			w.logger.Warn("Another step is wanted, ending the running one", "step", w.current.ID, "wanted", s.ID)
+		}
+		w.replaced = true
 		w.cancel(errReplaced)
 		return false
+	case w.phase == step.Finished && (told.Phase != step.Finished || told.StepID != w.current.ID):
+		// The server does not know this outcome yet.
+		return true
 	}
+	w.replaced = false
 	if _, known := w.done[s.ID]; known {
 		w.current = protocol.Step{ID: s.ID, Kind: s.Kind}
 		w.become(step.Finished)

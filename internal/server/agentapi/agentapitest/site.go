@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
 	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/internal/server/agentapi"
+	"github.com/ingotmetal/ingot/matrix"
 	"github.com/ingotmetal/ingot/netboot/medium"
 	"github.com/ingotmetal/ingot/step"
 )
@@ -30,13 +32,17 @@ type Site struct {
 	t testing.TB
 	// Options may be changed before Start.
 	Options agentapi.Options
-	// Offset is added to the server's clock.
+	// Offset is added to the server's clock. Changed while the server is stopped.
 	Offset time.Duration
+	// Lose, when set, is asked for every request; true loses the answer after the request was served, and cuts the connection.
+	Lose func(r *http.Request) bool
 
 	ca   *pki.CA
 	key  *ecdsa.PrivateKey
 	host string
 	addr string
+	// pipes is the network inside of the process, nil for the loopback.
+	pipes *pipes
 
 	mu      sync.Mutex
 	windows map[string]*agentapi.Window
@@ -58,6 +64,14 @@ type boot struct {
 	lines      []protocol.LogLine
 	next       int64
 	firstBoot  *agentapi.FirstBoot
+}
+
+// NewInProcess makes a site that is reached by Dial alone, so that it can live in a bubble of testing/synctest.
+func NewInProcess(t testing.TB) *Site {
+	t.Helper()
+	s := New(t, "partition.test")
+	s.pipes, s.addr = &pipes{}, "partition.test:8443"
+	return s
 }
 
 // New makes a site whose server is reached as host ("127.0.0.1", or another name of it).
@@ -95,19 +109,62 @@ func (s *Site) Start() {
 		s.t.Fatal(err)
 	}
 	certificate := &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: s.key}
-	listener, err := (&net.ListenConfig{}).Listen(s.t.Context(), "tcp", s.addr)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.addr = listener.Addr().String()
+	listener := s.listen()
 	api := agentapi.New(s.Options)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel, s.server, s.served = cancel, api.HTTPServer(ctx), make(chan struct{})
+	s.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w = dated{w, s.now}
+		if s.Lose != nil && s.Lose(r) {
+			api.ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler)
+		}
+		api.ServeHTTP(w, r)
+	})
 	tlsListener := tls.NewListener(listener, api.TLSConfig(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate, nil }))
 	go func(server *http.Server, served chan<- struct{}) {
 		defer close(served)
 		_ = server.Serve(tlsListener)
 	}(s.server, s.served)
+}
+
+// dated gives answers the site's time instead of the process's.
+type dated struct {
+	http.ResponseWriter
+	now func() time.Time
+}
+
+func (d dated) WriteHeader(status int) {
+	d.Header().Set("Date", d.now().UTC().Format(http.TimeFormat))
+	d.ResponseWriter.WriteHeader(status)
+}
+
+func (d dated) Write(b []byte) (int, error) {
+	d.Header().Set("Date", d.now().UTC().Format(http.TimeFormat))
+	return d.ResponseWriter.Write(b)
+}
+
+func (d dated) Unwrap() http.ResponseWriter { return d.ResponseWriter }
+
+func (s *Site) listen() net.Listener {
+	s.t.Helper()
+	if s.pipes != nil {
+		return s.pipes.listen()
+	}
+	listener, err := (&net.ListenConfig{}).Listen(s.t.Context(), "tcp", s.addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.addr = listener.Addr().String()
+	return listener
+}
+
+// Dial implements agent.Dial towards this site and, on the loopback, anywhere.
+func (s *Site) Dial(ctx context.Context, _ matrix.FlowName, address string) (net.Conn, error) {
+	if s.pipes != nil {
+		return s.pipes.dial(ctx)
+	}
+	return (&net.Dialer{}).DialContext(ctx, "tcp", address)
 }
 
 // Stop ends the server as a crash would: open connections are cut.
