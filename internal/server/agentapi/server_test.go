@@ -1,0 +1,565 @@
+package agentapi_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ingotmetal/ingot/internal/agent/protocol"
+	"github.com/ingotmetal/ingot/internal/pki"
+	"github.com/ingotmetal/ingot/internal/server/agentapi"
+	"github.com/ingotmetal/ingot/internal/server/agentapi/agentapitest"
+	"github.com/ingotmetal/ingot/step"
+)
+
+const mac = "52:54:00:00:00:01"
+
+// caller is an agent of one key.
+type caller struct {
+	t    testing.TB
+	site *agentapitest.Site
+	key  *ecdsa.PrivateKey
+	// shown is the certificate that it shows, nil for none.
+	shown *tls.Certificate
+}
+
+func newCaller(t testing.TB, site *agentapitest.Site) *caller {
+	t.Helper()
+	key, err := pki.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &caller{t: t, site: site, key: key}
+}
+
+// client makes a new connection for every request, so that each shows the certificate of the moment.
+func (c *caller) client() *http.Client {
+	config := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: c.site.CA().Pool()}
+	if c.shown != nil {
+		config.Certificates = []tls.Certificate{*c.shown}
+	}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
+}
+
+// post sends a body and gives status and answer; status 0 when the connection was refused.
+func (c *caller) post(path, kind string, body []byte) (int, []byte) {
+	c.t.Helper()
+	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.site.Endpoint()+path, bytes.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", kind)
+	resp, err := c.client().Do(req)
+	if err != nil {
+		return 0, []byte(err.Error())
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return resp.StatusCode, answer
+}
+
+func (c *caller) json(path string, body, answer any) int {
+	c.t.Helper()
+	data, err := json.Marshal(body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	status, got := c.post(path, "application/json", data)
+	if answer != nil && status == http.StatusOK {
+		if err := json.Unmarshal(got, answer); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	return status
+}
+
+func (c *caller) csr() []byte {
+	c.t.Helper()
+	csr, err := pki.NewRequest(c.key, pki.Profile{CommonName: "admin", Client: true, Lifetime: time.Hour})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return csr
+}
+
+func (c *caller) enroll(bootID, token string, macs ...string) int {
+	c.t.Helper()
+	var answer protocol.EnrollResponse
+	status := c.json(protocol.PathEnroll, protocol.EnrollRequest{BootID: bootID, Token: token, CSR: c.csr(), MACAddresses: macs}, &answer)
+	if status == http.StatusOK {
+		leaf, err := x509.ParseCertificate(answer.CertificateDER[0])
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if leaf.Subject.CommonName != "ingot:agent:"+bootID {
+			c.t.Errorf("the certificate is named %q", leaf.Subject.CommonName)
+		}
+		c.shown = &tls.Certificate{Certificate: answer.CertificateDER, PrivateKey: c.key, Leaf: leaf}
+	}
+	return status
+}
+
+func idle(bootID string) protocol.ExchangeRequest {
+	return protocol.ExchangeRequest{BootID: bootID, Phase: step.Idle}
+}
+
+func TestEnrolmentIsGoodOnceForOneKey(t *testing.T) {
+	site := agentapitest.New(t, "127.0.0.1")
+	site.Start()
+	site.Open("b", "right", mac)
+	first, second := newCaller(t, site), newCaller(t, site)
+	if s := first.enroll("b", "wrong", mac); s != http.StatusForbidden {
+		t.Errorf("a wrong token: %d", s)
+	}
+	if s := first.enroll("b", "right", "52:54:00:00:00:02"); s != http.StatusForbidden {
+		t.Errorf("a foreign MAC address: %d", s)
+	}
+	if s := first.enroll("c", "right", mac); s != http.StatusForbidden {
+		t.Errorf("an unknown boot: %d", s)
+	}
+	if s := first.enroll("b", "right", "00:00:00:00:00:09", strings.ToUpper(mac)); s != http.StatusOK {
+		t.Fatalf("the right token: %d", s)
+	}
+	if s := first.enroll("b", "right", mac); s != http.StatusOK {
+		t.Errorf("the same key again: %d", s)
+	}
+	if s := second.enroll("b", "right", mac); s != http.StatusForbidden {
+		t.Errorf("another key: %d", s)
+	}
+	site.Change("b", func(w *agentapi.Window) { w.ClosesAt = time.Now().Add(-time.Second) })
+	if s := first.enroll("b", "right", mac); s != http.StatusOK {
+		t.Errorf("the same key after the window closed: %d", s)
+	}
+	site.Change("b", nil)
+	if s := first.enroll("b", "right", mac); s != http.StatusForbidden {
+		t.Errorf("the same key after the window was deleted: %d", s)
+	}
+	if n := site.Enrolments("b"); n != 1 {
+		t.Errorf("redeemed %d times", n)
+	}
+}
+
+func TestEnrolmentOutsideOfTheWindow(t *testing.T) {
+	site := agentapitest.New(t, "127.0.0.1")
+	site.Start()
+	for name, change := range map[string]func(w *agentapi.Window){
+		"before":          func(w *agentapi.Window) { w.OpensAt = time.Now().Add(time.Minute) },
+		"after":           func(w *agentapi.Window) { w.ClosesAt = time.Now() },
+		"without a token": func(w *agentapi.Window) { w.TokenHash = "" },
+	} {
+		site.Open(name, "t")
+		site.Change(name, change)
+		if s := newCaller(t, site).enroll(name, "t"); s != http.StatusForbidden {
+			t.Errorf("%s: %d", name, s)
+		}
+	}
+}
+
+// Two keys that come at the same moment: one gets in, whatever the order of reading and writing.
+func TestEnrolmentRace(t *testing.T) {
+	site := agentapitest.New(t, "127.0.0.1")
+	site.Start()
+	site.Open("b", "t")
+	const callers = 8
+	status := make([]int, callers)
+	var racing sync.WaitGroup
+	for i := range callers {
+		c := newCaller(t, site)
+		racing.Go(func() { status[i] = c.enroll("b", "t") })
+	}
+	racing.Wait()
+	in := 0
+	for _, s := range status {
+		if s == http.StatusOK {
+			in++
+		}
+	}
+	if in != 1 || site.Enrolments("b") != 1 {
+		t.Errorf("answers %v, redeemed %d times", status, site.Enrolments("b"))
+	}
+}
+
+// Whoever is not let in learns nothing: all refusals are the same bytes.
+func TestRefusalsTellNothing(t *testing.T) {
+	site := agentapitest.New(t, "127.0.0.1")
+	site.Start()
+	site.Open("b", "t", mac)
+	site.Open("used", "t")
+	if s := newCaller(t, site).enroll("used", "t"); s != http.StatusOK {
+		t.Fatal(s)
+	}
+	c := newCaller(t, site)
+	var refusals []string
+	for _, r := range []protocol.EnrollRequest{
+		{BootID: "b", Token: "wrong"}, {BootID: "nothing", Token: "t"}, {BootID: "b", Token: "t"}, {BootID: "used", Token: "t"},
+	} {
+		r.CSR = c.csr()
+		body, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, text := c.post(protocol.PathEnroll, "application/json", body)
+		if status != http.StatusForbidden {
+			t.Errorf("%+v: %d", r, status)
+		}
+		refusals = append(refusals, string(text))
+	}
+	status, text := c.post(protocol.PathFirstBoot+"ns/nothing/t", "application/x-www-form-urlencoded", nil)
+	if status != http.StatusForbidden {
+		t.Errorf("first boot: %d", status)
+	}
+	for _, r := range append(refusals, string(text)) {
+		if r != refusals[0] {
+			t.Errorf("refusals differ: %q and %q", r, refusals[0])
+		}
+	}
+}
+
+func TestRefusedEnrolmentsAreLimitedPerBoot(t *testing.T) {
+	site := agentapitest.New(t, "127.0.0.1")
+	site.Start()
+	site.Open("b", "right")
+	site.Open("other", "right")
+	c := newCaller(t, site)
+	limited := false
+	for range 30 {
+		if c.enroll("b", "wrong") == http.StatusTooManyRequests {
+			limited = true
+			break
+		}
+	}
+	if !limited {
+		t.Fatal("thirty wrong tokens in a row were all looked at")
+	}
+	if s := c.enroll("b", "right"); s != http.StatusTooManyRequests {
+		t.Errorf("the right token right after: %d", s)
+	}
+	if s := newCaller(t, site).enroll("other", "right"); s != http.StatusOK {
+		t.Errorf("another machine behind the same address: %d", s)
+	}
+	site.Stop()
+	site.Offset = time.Minute
+	site.Start()
+	if s := c.enroll("b", "right"); s != http.StatusOK {
+		t.Errorf("the right token a minute later: %d", s)
+	}
+}
+
+func TestOnlyTheBootsOwnCertificateIsHeard(t *testing.T) {
+	site := agentapitest.New(t, "127.0.0.1")
+	site.Start()
+	site.Open("a", "t")
+	site.Open("b", "t")
+	a, nobody := newCaller(t, site), newCaller(t, site)
+	if s := a.enroll("a", "t"); s != http.StatusOK {
+		t.Fatal(s)
+	}
+	logs := func(bootID string) protocol.LogRequest {
+		return protocol.LogRequest{BootID: bootID, First: 1, Lines: []protocol.LogLine{{Level: "INFO", Text: "x\x1b[2Jy"}}}
+	}
+	for name, c := range map[string]struct {
+		who  *caller
+		boot string
+		want int
+	}{"own boot": {a, "a", http.StatusOK}, "other boot": {a, "b", http.StatusForbidden}, "no boot": {a, "", http.StatusForbidden}, "no certificate": {nobody, "a", http.StatusForbidden}} {
+		if s := c.who.json(protocol.PathExchange, idle(c.boot), nil); s != c.want {
+			t.Errorf("exchange, %s: %d", name, s)
+		}
+		want := c.want
+		if want == http.StatusOK {
+			want = http.StatusNoContent
+		}
+		if s := c.who.json(protocol.PathLog, logs(c.boot), nil); s != want {
+			t.Errorf("log, %s: %d", name, s)
+		}
+	}
+	if log := site.Log("a"); !strings.Contains(log, "x.[2Jy") {
+		t.Errorf("log %q: a control character went through, or the line is missing", log)
+	}
+	foreign := agentapitest.New(t, "127.0.0.1")
+	der, err := foreign.CA().Sign(nobody.key.Public(), pki.ClientProfile("ingot:agent:a", time.Hour), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody.shown = &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: nobody.key}
+	if s := nobody.json(protocol.PathExchange, idle("a"), nil); s != 0 && s != http.StatusForbidden {
+		t.Errorf("a certificate of another CA: %d", s)
+	}
+	site.Stop()
+	site.Offset = 61 * time.Minute
+	site.Start()
+	if s := a.json(protocol.PathExchange, idle("a"), nil); s != 0 && s != http.StatusForbidden {
+		t.Errorf("a certificate that ran out: %d", s)
+	}
+}
+
+// A connection may outlive its certificate; what comes over it then is refused.
+func TestExpiryOnAnOpenConnection(t *testing.T) {
+	site := agentapitest.New(t, "127.0.0.1")
+	var offset sync.Map
+	site.Options.Now = func() time.Time {
+		if d, ok := offset.Load("d"); ok {
+			return time.Now().Add(d.(time.Duration)) //nolint:forcetypeassert,errcheck // stored below
+		}
+		return time.Now()
+	}
+	site.Start()
+	site.Open("a", "t")
+	a := newCaller(t, site)
+	if s := a.enroll("a", "t"); s != http.StatusOK {
+		t.Fatal(s)
+	}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
+		MinVersion: tls.VersionTLS13, RootCAs: site.CA().Pool(), Certificates: []tls.Certificate{*a.shown},
+	}}}
+	defer client.CloseIdleConnections()
+	ask := func() int {
+		body, err := json.Marshal(idle("a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, site.Endpoint()+protocol.PathExchange, bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		_, _ = io.Copy(io.Discard, resp.Body)
+		return resp.StatusCode
+	}
+	if s := ask(); s != http.StatusOK {
+		t.Errorf("before: %d", s)
+	}
+	offset.Store("d", 61*time.Minute)
+	if s := ask(); s != http.StatusForbidden {
+		t.Errorf("after: %d", s)
+	}
+}
+
+func TestRenewalIsForTheKeyOfTheConnection(t *testing.T) {
+	site := agentapitest.New(t, "127.0.0.1")
+	site.Start()
+	site.Open("a", "t")
+	a, other := newCaller(t, site), newCaller(t, site)
+	if s := a.enroll("a", "t"); s != http.StatusOK {
+		t.Fatal(s)
+	}
+	req := idle("a")
+	req.CSR = other.csr()
+	if s := a.json(protocol.PathExchange, req, nil); s != http.StatusBadRequest {
+		t.Errorf("another key: %d", s)
+	}
+	req.CSR = a.csr()
+	var answer protocol.ExchangeResponse
+	if s := a.json(protocol.PathExchange, req, &answer); s != http.StatusOK || answer.Certificate == nil {
+		t.Errorf("the own key: %d, certificate %v", s, answer.Certificate)
+	}
+}
+
+func TestExchangeWaitsAndWakes(t *testing.T) {
+	site := agentapitest.New(t, "127.0.0.1")
+	site.Start()
+	site.Open("a", "t")
+	a := newCaller(t, site)
+	if s := a.enroll("a", "t"); s != http.StatusOK {
+		t.Fatal(s)
+	}
+	got := make(chan protocol.ExchangeResponse, 1)
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	waiting.Go(func() {
+		var answer protocol.ExchangeResponse
+		req := idle("a")
+		req.Wait = time.Hour
+		a.json(protocol.PathExchange, req, &answer)
+		got <- answer
+	})
+	site.Await("a", "the held exchange", time.Minute, func(protocol.ExchangeRequest) bool { return true })
+	drive := []byte("drive")
+	site.Want("a", &protocol.Step{ID: "s1", Kind: step.WriteImage, WriteImage: &protocol.WriteImage{ConfigDrive: drive}})
+	if answer := <-got; answer.Step == nil || answer.Step.ID != "s1" || !bytes.Equal(answer.Step.WriteImage.ConfigDrive, drive) || answer.ReportEvery <= 0 {
+		t.Errorf("answer %+v", answer)
+	}
+	// The same step again comes without its parameters.
+	var again protocol.ExchangeResponse
+	req := protocol.ExchangeRequest{BootID: "a", StepID: "s1", Phase: step.Running, Sequence: 5}
+	if s := a.json(protocol.PathExchange, req, &again); s != http.StatusOK || again.Step == nil || again.Step.ID != "s1" || again.Step.WriteImage != nil {
+		t.Errorf("%d, step %+v", s, again.Step)
+	}
+	req.Sequence = 4
+	if s := a.json(protocol.PathExchange, req, nil); s != http.StatusConflict {
+		t.Errorf("an overtaken exchange: %d", s)
+	}
+	site.Supersede("a")
+	req.Sequence = 6
+	if a.json(protocol.PathExchange, req, &again); !again.Superseded {
+		t.Error("not superseded")
+	}
+}
+
+func TestBadExchanges(t *testing.T) {
+	site := agentapitest.New(t, "127.0.0.1")
+	site.Start()
+	site.Open("a", "t")
+	a := newCaller(t, site)
+	if s := a.enroll("a", "t"); s != http.StatusOK {
+		t.Fatal(s)
+	}
+	for name, c := range map[string]struct {
+		body string
+		want int
+	}{
+		"no JSON":               {"nothing", http.StatusBadRequest},
+		"two values":            {`{"bootID":"a","phase":"idle"}{}`, http.StatusBadRequest},
+		"unknown phase":         {`{"bootID":"a","phase":"asleep"}`, http.StatusBadRequest},
+		"running nothing":       {`{"bootID":"a","phase":"running"}`, http.StatusBadRequest},
+		"finished, no outcome":  {`{"bootID":"a","phase":"finished","stepID":"s"}`, http.StatusBadRequest},
+		"idle with an outcome":  {`{"bootID":"a","phase":"idle","outcome":{}}`, http.StatusBadRequest},
+		"larger than the bound": {`{"bootID":"` + strings.Repeat("a", protocol.MaxBodyBytes) + `"}`, http.StatusRequestEntityTooLarge},
+	} {
+		if s, text := a.post(protocol.PathExchange, "application/json", []byte(c.body)); s != c.want {
+			t.Errorf("%s: %d %s", name, s, text)
+		}
+	}
+	if s, _ := newCaller(t, site).post(protocol.PathEnroll, "application/json", bytes.Repeat([]byte(" "), 1<<20)); s != http.StatusRequestEntityTooLarge {
+		t.Errorf("a large enrolment: %d", s)
+	}
+	if s, _ := a.post("/v1/agent/other", "application/json", nil); s != http.StatusNotFound {
+		t.Errorf("an unknown path: %d", s)
+	}
+	site.Fail(agentapi.ErrNotReady)
+	if s := a.json(protocol.PathExchange, idle("a"), nil); s != http.StatusServiceUnavailable {
+		t.Errorf("not ready: %d", s)
+	}
+	site.Fail(errors.New("secret of the API server"))
+	body, err := json.Marshal(idle("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, text := a.post(protocol.PathExchange, "application/json", body); s != http.StatusInternalServerError || strings.Contains(string(text), "secret") {
+		t.Errorf("broken: %d %s", s, text)
+	}
+}
+
+func TestFirstBoot(t *testing.T) {
+	site := agentapitest.New(t, "127.0.0.1")
+	site.Start()
+	site.Open("host-1", "once")
+	machine := newCaller(t, site)
+	form := url.Values{
+		"pub_key_ed25519": {"ssh-ed25519 AAAA root@host\n"}, "pub_key_rsa": {"N/A"}, "instance_id": {"uuid-1"}, "hostname": {"host-1"}, "fqdn": {"host-1.example.org"},
+		"kernel": {"6.1\x1b[31m"}, "other": {"x"},
+	}.Encode()
+	const kind = "application/x-www-form-urlencoded"
+	if s, _ := machine.post(protocol.PathFirstBoot+"ns/host-1/wrong", kind, []byte(form)); s != http.StatusForbidden || site.FirstBoot("host-1") != nil {
+		t.Errorf("a wrong token: %d", s)
+	}
+	for range 2 {
+		if s, text := machine.post(protocol.PathFirstBoot+"ns/host-1/once", kind, []byte(form)); s != http.StatusOK {
+			t.Errorf("%d %s", s, text)
+		}
+	}
+	want := &agentapi.FirstBoot{
+		InstanceID: "uuid-1", Hostname: "host-1", FQDN: "host-1.example.org", Kernel: "6.1.[31m", HostKeys: map[string]string{"ed25519": "ssh-ed25519 AAAA root@host."},
+	}
+	if d := cmp.Diff(want, site.FirstBoot("host-1")); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	if s, _ := machine.post(protocol.PathFirstBoot+"ns/host-1/once", kind, bytes.Repeat([]byte("a=b&"), 1<<16)); s != http.StatusBadRequest {
+		t.Errorf("a large form: %d", s)
+	}
+}
+
+// fuzzServer is a server whose requests come as if over TLS with the certificate of boot "a".
+func fuzzServer(f *testing.F) (*agentapi.Server, *tls.ConnectionState) {
+	f.Helper()
+	site := agentapitest.New(f, "127.0.0.1")
+	site.Start()
+	site.Open("a", "t")
+	c := newCaller(f, site)
+	if s := c.enroll("a", "t"); s != http.StatusOK {
+		f.Fatal(s)
+	}
+	o := site.Options
+	o.Logger = slog.New(slog.DiscardHandler)
+	return agentapi.New(o), &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{c.shown.Leaf}}}
+}
+
+func ask(api http.Handler, path, kind string, body []byte, state *tls.ConnectionState) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, path, bytes.NewReader(body))
+	r.Header.Set("Content-Type", kind)
+	r.TLS = state
+	w := httptest.NewRecorder()
+	api.ServeHTTP(w, r)
+	return w
+}
+
+func FuzzEnroll(f *testing.F) {
+	api, _ := fuzzServer(f)
+	f.Add([]byte(`{"bootID":"a","token":"t","csr":"MIH=","macAddresses":["52:54:00:00:00:01"],"agentVersion":"1"}`))
+	f.Add([]byte(`{"bootID":"","token":"","csr":""}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		// No fuzzer makes a signed request of a new key for a token that was traded: nothing may get in.
+		if w := ask(api, protocol.PathEnroll, "application/json", body, &tls.ConnectionState{}); w.Code/100 == 2 || w.Body.Len() > 1024 {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	})
+}
+
+func FuzzExchange(f *testing.F) {
+	api, state := fuzzServer(f)
+	f.Add([]byte(`{"bootID":"a","phase":"idle"}`))
+	f.Add([]byte(`{"bootID":"a","phase":"finished","stepID":"s","sequence":1,"outcome":{"inventory":{"cpu":{"count":2},"disks":[{"name":"/dev/sda","sizeBytes":1}]}}}`))
+	f.Add([]byte(`{"bootID":"b","phase":"running","stepID":"s","progress":{"doneBytes":1}}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var req protocol.ExchangeRequest
+		if json.Unmarshal(body, &req) == nil && req.Wait > 0 {
+			return
+		}
+		w := ask(api, protocol.PathExchange, "application/json", body, state)
+		if w.Code == http.StatusOK && req.BootID != "a" {
+			t.Errorf("boot %q was heard over the connection of boot a", req.BootID)
+		}
+		if w.Code >= http.StatusInternalServerError || w.Body.Len() > 4096 {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	})
+}
+
+func FuzzFirstBoot(f *testing.F) {
+	api, _ := fuzzServer(f)
+	f.Add("ns", "a", "t", []byte("pub_key_rsa=x&instance_id=i&hostname=h&fqdn=f"))
+	f.Add("ns", "a", "wrong", []byte("%zz"))
+	f.Add("", "..", "%2f", []byte(nil))
+	f.Fuzz(func(t *testing.T, namespace, name, token string, body []byte) {
+		path := protocol.PathFirstBoot + url.PathEscape(namespace) + "/" + url.PathEscape(name) + "/" + url.PathEscape(token)
+		w := ask(api, path, "application/x-www-form-urlencoded", body, &tls.ConnectionState{})
+		if w.Code == http.StatusOK && (name != "a" || token != "t") {
+			t.Errorf("host %q, token %q got in", name, token)
+		}
+		if w.Code >= http.StatusInternalServerError {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	})
+}
