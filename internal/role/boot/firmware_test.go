@@ -1,0 +1,300 @@
+package boot
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/agent/protocol"
+	"github.com/ingotmetal/ingot/internal/agentimage"
+	"github.com/ingotmetal/ingot/internal/agentimage/agentimagetest"
+	"github.com/ingotmetal/ingot/internal/bootmedia"
+	"github.com/ingotmetal/ingot/internal/driver/socket/netstack"
+	"github.com/ingotmetal/ingot/internal/lab/ethernet"
+	"github.com/ingotmetal/ingot/internal/role/identity"
+	"github.com/ingotmetal/ingot/internal/server/media"
+	"github.com/ingotmetal/ingot/netboot"
+)
+
+// The site of these tests: real firmware in QEMU, on the lab's switch, with the boot role as it runs; only the API server's objects are handed over by the test. A boot is
+// good when the agent, in memory, has traded the token of its boot with the partition's endpoint: everything between power-on and that has then worked.
+const (
+	bootID      = "0f3c9b7e5a1d4c2f8e6b0a9d7c5f3e1b"
+	mediaName   = "5d41402abc4b2a76b9719d911017c592"
+	token       = "a-token-for-one-boot"
+	machineMAC  = "52:54:00:12:34:56"
+	machineIP   = "172.22.0.50/24"
+	bootIP      = "172.22.0.2"
+	partitionIP = "172.22.0.3"
+)
+
+// firmwarePatience is many times what a boot takes on a quiet machine (8 to 20 seconds).
+const firmwarePatience = 4 * time.Minute
+
+func TestRealFirmwareBootsTheAgent(t *testing.T) {
+	image := agentimagetest.Image(t, agentimage.Cloud)
+	artifacts := t.TempDir()
+	_, err := bootmedia.Build(t.Context(), bootmedia.Sources{Kernel: image.Kernel, Ramdisk: image.Ramdisk, Version: "test",
+		CommandLine: netboot.DefaultCommandLine(), GRUB: bootmedia.DebianGRUB, IPXE: bootmedia.DebianIPXE}, artifacts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uefi := []string{"-drive", "if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"}
+	httpBoot := []string{"-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n", "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n"}
+	tests := []struct {
+		name   string
+		method ingot.BootMethod
+		uefi   bool
+		qemu   []string
+		// rom is the NIC's option ROM: nil leaves QEMU's iPXE.
+		rom string
+	}{
+		{"BIOS with iPXE in the NIC", ingot.MethodPXE, false, nil, ""},
+		{"BIOS with a virtual medium", ingot.MethodVirtualMedia, false, nil, ",romfile="},
+		{"UEFI with PXE", ingot.MethodPXE, true, uefi, ",romfile="},
+		{"UEFI with HTTP boot", ingot.MethodPXE, true, append(uefi, httpBoot...), ",romfile="},
+		{"UEFI with a virtual medium", ingot.MethodVirtualMedia, true, uefi, ",romfile="},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newFirmwareSite(t, artifacts, tc.method)
+			args := tc.qemu
+			if tc.uefi {
+				args = append(args, "-drive", "if=pflash,format=raw,unit=1,file="+freshVariables(t))
+			}
+			nicFirst := ",bootindex=1"
+			if tc.method == ingot.MethodVirtualMedia {
+				args = append(args, "-drive", "if=none,id=cd,media=cdrom,readonly=on,format=raw,file="+s.medium(t), "-device", "ide-cd,drive=cd,bootindex=0")
+				nicFirst = ""
+			}
+			console, stopped := s.start(t, append(args, "-netdev", "stream,id=n0,server=off,addr.type=unix,addr.path="+s.socket,
+				"-device", "virtio-net-pci,netdev=n0,mac="+machineMAC+nicFirst+tc.rom))
+			select {
+			case got := <-s.enrolled:
+				if got.BootID != bootID || got.Token != token {
+					t.Errorf("the agent enrolled with boot %q and token %q", got.BootID, got.Token)
+				}
+			case err := <-stopped:
+				t.Fatalf("QEMU ended: %v. The console:\n%s", err, tail(console))
+			case <-time.After(firmwarePatience):
+				t.Fatalf("the agent did not enrol. The console:\n%s", tail(console))
+			}
+		})
+	}
+}
+
+type firmwareSite struct {
+	process  *process
+	socket   string
+	enrolled chan protocol.EnrollRequest
+}
+
+func newFirmwareSite(t *testing.T, artifacts string, method ingot.BootMethod) *firmwareSite {
+	t.Helper()
+	// A unix socket's path has at most 108 bytes, which t.TempDir may already have.
+	dir, err := os.MkdirTemp("", "ingot-boot-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	s := &firmwareSite{socket: filepath.Join(dir, "switch"), enrolled: make(chan protocol.EnrollRequest, 16)}
+	sw, err := ethernet.New(ethernet.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sw.Close)
+	l, err := net.Listen("unix", s.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sw.Listen(l, "port")
+
+	endpoint, caPEM := s.agentEndpoint(t)
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
+	network := s.host(t, 2, bootIP)
+	s.process, err = newProcess(Options{
+		Flags:     identity.Flags{Partition: "lab", ProvisioningNetwork: "lab:" + s.socket},
+		Artifacts: artifacts, HTTPBind: "0.0.0.0:8080", NetworkBoot: true,
+	}, network, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.process.artifacts.Close() })
+	for _, o := range objects(method, endpoint, caPEM) {
+		s.process.feed.OnAdd(o, true)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.process.serveNetwork(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("serveNetwork: %v", err)
+		}
+	})
+	return s
+}
+
+func (s *firmwareSite) host(t *testing.T, number byte, address string) *netstack.Network {
+	t.Helper()
+	n, err := netstack.Open(netstack.Spec{Socket: s.socket, MAC: net.HardwareAddr{2, 0, 0, 0, 0, number}, Address: netip.MustParsePrefix(address + "/24")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.Close() })
+	return n
+}
+
+// agentEndpoint is the partition role's, as far as the first request of an agent.
+func (s *firmwareSite) agentEndpoint(t *testing.T) (url string, caPEM []byte) {
+	t.Helper()
+	network := s.host(t, 3, partitionIP)
+	l, err := network.Listen(t.Context(), netip.MustParseAddrPort("0.0.0.0:8443"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, caPEM := certificate(t, partitionIP)
+	server := &http.Server{
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}}, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			var request protocol.EnrollRequest
+			if err := json.NewDecoder(io.LimitReader(r.Body, protocol.MaxBodyBytes)).Decode(&request); err == nil && r.URL.Path == protocol.PathEnroll {
+				s.enrolled <- request
+			}
+			http.Error(w, "enough", http.StatusForbidden)
+		}),
+	}
+	go server.ServeTLS(l, "", "")
+	t.Cleanup(func() { server.Close() })
+	return "https://" + partitionIP + ":8443", caPEM
+}
+
+func certificate(t *testing.T, ip string) (tls.Certificate, []byte) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ingot:partition:lab"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.ParseIP(ip)}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// objects are what the API server would show.
+func objects(method ingot.BootMethod, endpoint string, caPEM []byte) []any {
+	digest := sha256.Sum256([]byte(token))
+	now := time.Now()
+	w := &ingot.BootWindow{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ingot.BootNamespace, Name: bootID},
+		Spec: ingot.BootWindowSpec{
+			Partition: "lab", Host: ingot.HostReference{Name: "server-1"}, Purpose: ingot.PurposeAgent, Method: method, MACAddresses: []string{machineMAC},
+			Leases:  []ingot.Lease{{MACAddress: machineMAC, Address: machineIP}},
+			OpensAt: metav1.NewTime(now.Add(-time.Minute)), ClosesAt: metav1.NewTime(now.Add(time.Hour)),
+			TokenSecretName: bootID, TokenHash: hex.EncodeToString(digest[:]), AgentEndpoint: endpoint, CABundle: caPEM,
+		},
+	}
+	if method == ingot.MethodVirtualMedia {
+		w.Spec.MediaName = mediaName
+	}
+	return []any{
+		&ingot.Partition{ObjectMeta: metav1.ObjectMeta{Name: "lab"}, Spec: ingot.PartitionSpec{ProvisioningNetwork: ingot.ProvisioningNetwork{
+			CIDR: "172.22.0.0/24", RangeStart: "172.22.0.50", RangeEnd: "172.22.0.99", DHCPMode: ingot.DHCPServer}}},
+		w,
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ingot.BootNamespace, Name: bootID}, Data: map[string][]byte{ingot.BootTokenKey: []byte(token)}},
+	}
+}
+
+// medium is the virtual medium as a BMC downloads it.
+func (s *firmwareSite) medium(t *testing.T) string {
+	t.Helper()
+	h := &media.Handler{Windows: s.process.index, Patched: s.process.artifacts.PatchedISO, Now: time.Now, Log: slog.New(slog.DiscardHandler), Count: func(string) {}}
+	answer := httptest.NewRecorder()
+	h.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, media.Prefix+mediaName+media.Suffix, nil))
+	if answer.Code != http.StatusOK {
+		t.Fatalf("virtual medium: status %d", answer.Code)
+	}
+	path := filepath.Join(t.TempDir(), "medium.iso")
+	if err := os.WriteFile(path, answer.Body.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func freshVariables(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile("/usr/share/OVMF/OVMF_VARS_4M.fd")
+	if err != nil {
+		t.Fatalf("UEFI firmware (package ovmf): %v", err)
+	}
+	path := filepath.Join(t.TempDir(), "variables.fd")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// start runs QEMU until the test's end, and gives the console's file and how QEMU ended.
+func (s *firmwareSite) start(t *testing.T, args []string) (console string, stopped <-chan error) {
+	t.Helper()
+	console = filepath.Join(filepath.Dir(s.socket), "console.log")
+	base := []string{"-accel", "tcg,thread=multi", "-cpu", "max", "-machine", "q35", "-m", "512", "-smp", "2", "-nodefaults", "-display", "none", "-vga", "std",
+		"-device", "virtio-rng-pci", "-chardev", "file,id=c,path=" + console, "-serial", "chardev:c", "-no-reboot"}
+	var problems bytes.Buffer
+	cmd := exec.Command("qemu-system-x86_64", append(base, args...)...)
+	cmd.Stderr = &problems
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("QEMU (package qemu-system-x86): %v", err)
+	}
+	ended, done := make(chan error, 1), make(chan struct{})
+	go func() {
+		err := cmd.Wait()
+		ended <- fmt.Errorf("%w: %s", err, &problems)
+		close(done)
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-done
+	})
+	return console, ended
+}
+
+func tail(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Sprint(err)
+	}
+	return string(b[max(0, len(b)-4000):])
+}
