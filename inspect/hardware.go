@@ -125,3 +125,25 @@ func diskType(d step.Disk) metal3.DiskType {
 		return metal3.SSD
 	}
 }
+
+// Disks is the way back: the disks of a HardwareData as an agent would list them, to explain and to plan with. Names are put so that the device's own comes first.
+func Disks(h *metal3.HardwareDetails) []step.Disk {
+	if h == nil {
+		return nil
+	}
+	out := make([]step.Disk, 0, len(h.Storage))
+	for _, s := range h.Storage {
+		d := step.Disk{
+			Name: s.Name, AlternateNames: slices.Clone(s.AlternateNames), Model: s.Model, Vendor: s.Vendor, SerialNumber: s.SerialNumber, HCTL: s.HCTL,
+			WWN: s.WWN, WWNVendorExtension: s.WWNVendorExtension, WWNWithExtension: s.WWNWithExtension,
+			SizeBytes: int64(s.SizeBytes), Rotational: s.Rotational, Type: strings.ToLower(string(s.Type)),
+		}
+		for _, n := range s.AlternateNames {
+			if strings.HasPrefix(d.Name, "/dev/disk/") && !strings.HasPrefix(n, "/dev/disk/") {
+				d.Name = n
+			}
+		}
+		out = append(out, d)
+	}
+	return out
+}

@@ -1,0 +1,138 @@
+package lifecycle
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ingotmetal/ingot/inspect"
+	"github.com/ingotmetal/ingot/journey"
+	"github.com/ingotmetal/ingot/provision"
+	"github.com/ingotmetal/ingot/rootdevice"
+)
+
+// Explanation says where a host stands and what would move it on. It is what the partition role last decided and wrote, read back: nothing is decided anew.
+type Explanation struct {
+	// Stage is Metal3's provisioning state; Status its operational status.
+	Stage  string `json:"stage"`
+	Status string `json:"status,omitempty"`
+	// Kind, Reason and Message are the last outcome; Since is when its reason began.
+	Kind    string       `json:"kind,omitempty"`
+	Reason  string       `json:"reason,omitempty"`
+	Message string       `json:"message,omitempty"`
+	Since   *metav1.Time `json:"since,omitempty"`
+	// Deadline is when the wait counts as failed; NextAttempt when the host is looked at again.
+	Deadline    *metav1.Time `json:"deadline,omitempty"`
+	NextAttempt *metav1.Time `json:"nextAttempt,omitempty"`
+	// Unblock is what would move the host on, in words.
+	Unblock string `json:"unblock"`
+	// Step is the step at work and how far it is; Boot the boot under way; Disk the claimed disk; all in words, empty for none.
+	Step string `json:"step,omitempty"`
+	Boot string `json:"boot,omitempty"`
+	Disk string `json:"disk,omitempty"`
+	// Error is Metal3's error with its count.
+	Error string `json:"error,omitempty"`
+	// Disks says of each known disk whether the next image could go to it.
+	Disks []string `json:"disks,omitempty"`
+}
+
+// Explain reads a host and its record. now is only used to say how long ago things were.
+func Explain(f journey.Facts, now time.Time) Explanation {
+	o, s := f.Record.Outcome, f.Host.Status
+	e := Explanation{
+		Stage: string(s.Provisioning.State), Status: string(s.OperationalStatus), Kind: o.Kind, Reason: o.Reason, Message: o.Message,
+		Since: o.Since, Deadline: o.Deadline, NextAttempt: o.NextAttempt, Unblock: unblock(f), Step: stepText(f, now), Boot: bootText(f, now), Disk: diskText(f),
+	}
+	if s.ErrorMessage != "" {
+		e.Error = fmt.Sprintf("%s (%d so far): %s", s.ErrorType, s.ErrorCount, s.ErrorMessage)
+	}
+	for _, v := range rootdevice.Explain(inspect.Disks(f.Hardware), provision.Hints(f.Host.Spec.RootDeviceHints), 0) {
+		line := v.Disk.Name + ": fits"
+		if !v.Fits {
+			line = v.Disk.Name + ": " + v.Why
+		}
+		e.Disks = append(e.Disks, line)
+	}
+	return e
+}
+
+// unblock says what would move the host on.
+func unblock(f journey.Facts) string {
+	o := f.Record.Outcome
+	var parts []string
+	if o.Fix != "" {
+		parts = append(parts, o.Fix)
+	}
+	switch {
+	case o.Kind == "":
+		parts = append(parts, "the partition role has not looked at this host yet: see whether it runs")
+	case o.Kind == string(journey.Done):
+		parts = append(parts, "nothing is awaited; a change of the host's spec starts the next step")
+	case o.Deadline != nil:
+		parts = append(parts, "it goes on by itself, or counts as failed at "+o.Deadline.UTC().Format(time.RFC3339))
+	case o.NextAttempt != nil:
+		parts = append(parts, "the next attempt is at "+o.NextAttempt.UTC().Format(time.RFC3339))
+	case o.Kind == string(journey.Act):
+		parts = append(parts, "it is being done")
+	}
+	return strings.Join(parts, "; ")
+}
+
+func stepText(f journey.Facts, now time.Time) string {
+	s := f.Record.Step
+	if s == nil {
+		return ""
+	}
+	text := fmt.Sprintf("%s, attempt %d, for %s", s.Kind, s.Attempt, ago(now, s.StartedAt.Time))
+	p := s.Progress
+	if p == nil {
+		return text
+	}
+	if p.Phase != "" {
+		text += ", " + p.Phase
+	}
+	if p.TotalBytes > 0 {
+		text += fmt.Sprintf(", %d of %d MiB", p.DoneBytes>>20, p.TotalBytes>>20)
+	}
+	if p.BytesPerSecond > 0 {
+		text += fmt.Sprintf(", %d MiB/s", p.BytesPerSecond>>20)
+	}
+	if p.SecondsLeft > 0 {
+		text += fmt.Sprintf(", %s left", time.Duration(p.SecondsLeft)*time.Second)
+	}
+	return text
+}
+
+func bootText(f journey.Facts, now time.Time) string {
+	b := f.Record.Boot
+	if b == nil {
+		return ""
+	}
+	text := fmt.Sprintf("%s (%s)", b.ID, b.Purpose)
+	switch {
+	case b.EnrolledAt != nil:
+		text += fmt.Sprintf(", its agent called first %s ago", ago(now, b.EnrolledAt.Time))
+	case b.StartedAt != nil:
+		text += fmt.Sprintf(", started %s ago", ago(now, b.StartedAt.Time))
+	}
+	if b.SilentSince != nil {
+		text += fmt.Sprintf(", silent for %s", ago(now, b.SilentSince.Time))
+	}
+	return text
+}
+
+func diskText(f journey.Facts) string {
+	c := f.Record.Disk
+	if c == nil {
+		return ""
+	}
+	state := "claimed for a write"
+	if c.Written {
+		state = "holds " + c.ImageURL
+	}
+	return fmt.Sprintf("%s (serial %q, WWN %q): %s", c.DeviceName, c.SerialNumber, c.WWN, state)
+}
+
+func ago(now, t time.Time) time.Duration { return max(now.Sub(t), 0).Round(time.Second) }
