@@ -71,7 +71,7 @@ func (r *Reconciler) doOnBMC(ctx context.Context, w *bmcWork, a journey.Action, 
 	ctx, cancel := context.WithTimeout(ctx, r.config.BMCTimeout)
 	defer cancel()
 	started := r.now()
-	err := r.bmcs.With(ctx, w.target, func(ctx context.Context, s bmc.Session) error { return w.do(ctx, s, result) })
+	err := r.bmcs.Use(ctx, w.target, func(s bmc.Session) error { return w.do(ctx, s, result) })
 	if err != nil {
 		result.Failure = bmc.FailureOf(err)
 	}

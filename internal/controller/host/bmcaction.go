@@ -13,9 +13,9 @@ import (
 	"github.com/ingotmetal/ingot/step"
 )
 
-// BMCs lends sessions: one per BMC at a time, within the call budget. f must not keep the session.
+// BMCs lends sessions: one per BMC at a time, within the call budget. do must not keep the session. bmc.Pool is one.
 type BMCs interface {
-	With(ctx context.Context, t bmc.Target, f func(context.Context, bmc.Session) error) error
+	Use(ctx context.Context, t bmc.Target, do func(bmc.Session) error) error
 }
 
 // bmcWork is one action on a host's BMC with all it needs, so that it runs beside the work queue.

@@ -38,7 +38,7 @@ func (r *Reconciler) ConsoleLog(ctx context.Context, key types.NamespacedName) (
 		return "", err
 	}
 	var text string
-	err = r.bmcs.With(ctx, r.target(host, c), func(ctx context.Context, s bmc.Session) error {
+	err = r.bmcs.Use(ctx, r.target(host, c), func(s bmc.Session) error {
 		if s.ConsoleLog() == nil {
 			return ErrNoConsoleLog
 		}

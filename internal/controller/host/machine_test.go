@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"strings"
 	"sync"
 	"time"
 
@@ -354,6 +355,43 @@ func (m *machine) counts() (writes, wiped, systems int) {
 		writes += n
 	}
 	return writes, m.wiped, m.systems
+}
+
+// holdStep keeps steps of a kind running until release.
+func (m *machine) holdStep(k step.Kind) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hold[k] = make(chan struct{})
+}
+
+func (m *machine) release() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k, c := range m.hold {
+		close(c)
+		delete(m.hold, k)
+	}
+}
+
+// failStep makes the next step of a kind fail.
+func (m *machine) failStep(k step.Kind, f *step.Failure) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail[k] = f
+}
+
+// reportToken reads the first-boot token from the config drive, as the installed system would.
+func (m *machine) reportToken() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	text := string(m.drive)
+	const before = "/v1/first-boot/"
+	i := strings.Index(text, before+m.w.namespace+"/"+m.name+"/")
+	if i < 0 {
+		return ""
+	}
+	token, _, _ := strings.Cut(text[i+len(before+m.w.namespace+"/"+m.name+"/"):], `\"`)
+	return token
 }
 
 func pause(ctx context.Context) {

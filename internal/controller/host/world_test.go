@@ -35,7 +35,6 @@ import (
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/internal/driver/bmc/fake"
 	"github.com/ingotmetal/ingot/internal/secret"
-	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/lifecycle"
 )
 
@@ -73,10 +72,11 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	t.Parallel()
 	cp := controlplanetest.Shared(t)
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
 	name = name[max(0, len(name)-40):]
-	name = strings.Trim(name, "-") + "-" + hex.EncodeToString([]byte(fmt.Sprint(time.Now().UnixNano() % 1000)))
+	name = strings.Trim(name, "-") + "-" + hex.EncodeToString([]byte(fmt.Sprint(time.Now().UnixNano()%1000)))
 	admin, err := client.New(cp.Admin, client.Options{Scheme: host.Scheme()})
 	if err != nil {
 		t.Fatal(err)
@@ -188,35 +188,65 @@ func (w *world) reconciler() *host.Reconciler {
 // perCall opens a session for each action, so that every action meets the faults of a login too.
 type perCall struct{ driver bmc.Driver }
 
-func (p perCall) With(ctx context.Context, t bmc.Target, f func(context.Context, bmc.Session) error) error {
+func (p perCall) Use(ctx context.Context, t bmc.Target, do func(bmc.Session) error) error {
 	s, err := p.driver.Open(ctx, t)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = s.Close(context.WithoutCancel(ctx)) }()
-	return f(ctx, s)
+	return do(s)
 }
 
 // addHost makes a machine with its BMC, its Secret and its host. edit may change the host before it is created.
 func (w *world) addHost(name string, edit func(*metal3.BareMetalHost)) *machine {
 	w.t.Helper()
 	m := w.addMachine(name)
+	w.addHostFor(m, edit)
+	return m
+}
+
+// addHostFor makes Secret and host of a machine that is there.
+func (w *world) addHostFor(m *machine, edit func(*metal3.BareMetalHost)) {
+	w.t.Helper()
 	w.create(&corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name + "-bmc"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: m.name + "-bmc"},
 		StringData: map[string]string{"username": "admin", "password": "secret"},
 	})
+	w.createHost(m, edit)
+}
+
+func (w *world) createHost(m *machine, edit func(*metal3.BareMetalHost)) {
+	w.t.Helper()
 	h := &metal3.BareMetalHost{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name, Labels: map[string]string{ingot.PartitionLabel: w.partition}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: m.name, Labels: map[string]string{ingot.PartitionLabel: w.partition}},
 		Spec: metal3.BareMetalHostSpec{
 			Online: true, BootMACAddress: m.mac, BootMode: metal3.UEFI, AutomatedCleaningMode: metal3.CleaningModeMetadata,
-			BMC: metal3.BMCDetails{Address: m.address, CredentialsName: name + "-bmc"},
+			BMC: metal3.BMCDetails{Address: m.address, CredentialsName: m.name + "-bmc"},
 		},
 	}
 	if edit != nil {
 		edit(h)
 	}
 	w.create(h)
-	return m
+}
+
+func (w *world) machine(name string) *machine {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.machines[name]
+}
+
+// setSecret replaces a Secret's content.
+func (w *world) setSecret(name string, data map[string]string) {
+	w.t.Helper()
+	w.until("write Secret "+name, func() bool {
+		s := &corev1.Secret{}
+		if err := w.admin.Get(w.t.Context(), w.key(name), s); err != nil {
+			w.t.Fatal(err)
+		}
+		s.Data, s.StringData = nil, data
+		return w.admin.Update(w.t.Context(), s) == nil
+	})
 }
 
 // withImage asks for an image.
@@ -324,5 +354,3 @@ func hashText(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:])
 }
-
-var _ = journey.Facts{}

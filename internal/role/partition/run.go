@@ -158,7 +158,7 @@ func (p *process) hosts(ctx context.Context, mgr manager.Manager) (*host.Reconci
 	if err != nil {
 		return nil, err
 	}
-	if err := mgr.Add(bmcs); err != nil {
+	if err := mgr.Add(closeSessions(bmcs)); err != nil {
 		return nil, fmt.Errorf("partition role: %w", err)
 	}
 	return host.Add(ctx, mgr, host.Options{

@@ -19,6 +19,7 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/controller/host"
+	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/internal/driver/bmc/redfish"
 	"github.com/ingotmetal/ingot/internal/driver/socket"
 	"github.com/ingotmetal/ingot/matrix"
@@ -50,12 +51,38 @@ func managerOptions(o Options, h *http.Client, log *slog.Logger) manager.Options
 }
 
 // bmcs is the way to BMCs: one session each, within the budget.
-func (p *process) bmcs() (*sessions, error) {
+func (p *process) bmcs() (*bmc.Pool, error) {
 	driver, err := redfish.New(redfish.Options{Dial: p.bound.DialContext(matrix.PartitionToBMC), Logger: p.log, CallsPerSecond: p.o.BMCCallsPerSecond})
 	if err != nil {
 		return nil, err
 	}
-	return newSessions(driver), nil
+	return bmc.NewPool(driver, bmc.PoolOptions{Concurrency: 1}), nil
+}
+
+// The sessions' ends. BMCs commonly end a session by themselves after 30 min without a call (Redfish, SessionService.SessionTimeout); many have places for four.
+const (
+	sessionIdle   = 5 * time.Minute
+	sessionSweep  = time.Minute
+	logoutTimeout = 10 * time.Second
+)
+
+// closeSessions logs out of BMCs that are not talked to any more, and of all at the end.
+func closeSessions(pool *bmc.Pool) manager.RunnableFunc {
+	return func(ctx context.Context) error {
+		t := time.NewTicker(sessionSweep)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				pool.CloseIdle(ctx, sessionIdle)
+			case <-ctx.Done():
+				last, cancel := context.WithTimeout(context.WithoutCancel(ctx), logoutTimeout)
+				defer cancel()
+				pool.Close(last)
+				return nil
+			}
+		}
+	}
 }
 
 // listen opens one of the flags' addresses.

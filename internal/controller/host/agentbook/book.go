@@ -44,6 +44,9 @@ type entry struct {
 	touched time.Time
 }
 
+// silence is longer than the time between two exchanges of an agent that is well (30 s), and shorter than decisions wait for one that is not.
+const silence = time.Minute
+
 // New gives an empty book.
 func New() *Book { return &Book{boots: map[string]*entry{}} }
 
@@ -61,6 +64,8 @@ func (b *Book) Heard(r protocol.ExchangeRequest, now time.Time) (news bool) {
 		return false
 	}
 	e.sequence = r.Sequence
+	// One that comes back after a silence may be waited for.
+	known = known && now.Sub(e.facts.LastSeen) < silence
 	news = !known || e.facts.StepID != r.StepID || e.facts.Phase != r.Phase || (r.Outcome != nil && e.facts.Outcome == nil)
 	e.touched = now
 	e.facts = journey.AgentFacts{BootID: r.BootID, LastSeen: now, StepID: r.StepID, Phase: r.Phase, Outcome: r.Outcome, Progress: r.Progress}
