@@ -83,6 +83,10 @@ func run(ctx context.Context, f flags) error {
 		return err
 	}
 	server, err := controlplane.Start(ctx, controlplane.Options{DataDir: dir, Listener: listener, Hosts: f.advertise, Prepare: prepare, Log: log})
+	if err != nil && ctx.Err() != nil {
+		log.Info("control plane told to stop while it started", "err", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -73,8 +73,8 @@ func onLab(network string, host byte) string {
 	address[3] = host
 	return netstack.Spec{
 		Socket: strings.TrimPrefix(network, netstack.Scheme),
-		// Locally administered; the last four bytes are the address.
-		MAC:     net.HardwareAddr{0x02, 0x00, address[0], address[1], address[2], address[3]},
+		// Locally administered; the last four bytes are the address. The same as in lab.json.
+		MAC:     net.HardwareAddr{0x02, 0x6e, address[0], address[1], address[2], address[3]},
 		Address: netip.PrefixFrom(netip.AddrFrom4(address), subnet.Bits()),
 	}.String()
 }
