@@ -41,7 +41,7 @@ build: ## build the programs into bin/
 
 .PHONY: agent
 agent: build packages ## build the agent's kernel, ramdisk and boot media into .cache/artifacts
-	$(BIN)/ingot image build-agent --output $(CACHE)/artifacts --cache $(CACHE)
+	$(BIN)/ingot image build-agent --flavour cloud --output $(CACHE)/artifacts --cache $(CACHE)
 
 .PHONY: image
 image: build packages ## build the demo's Debian 12 image into .cache/images

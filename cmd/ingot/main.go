@@ -19,6 +19,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/lab"
 	"github.com/ingotmetal/ingot/internal/role/boot"
 	"github.com/ingotmetal/ingot/internal/role/partition"
+	"github.com/ingotmetal/ingot/internal/role/up"
 	"github.com/ingotmetal/ingot/internal/version"
 )
 
@@ -51,7 +52,7 @@ func command(out, errOut io.Writer) *cobra.Command {
 	root.SetErr(errOut)
 	s := session.New(out, errOut)
 	root.AddCommand(host.Command(s), apply.Command(s), versionCommand(out))
-	root.AddCommand(partition.Command(), boot.Command(), lab.Command(), image.Command(out, errOut))
+	root.AddCommand(up.Command(), partition.Command(), boot.Command(), lab.Command(), image.Command(out, errOut))
 	return root
 }
 

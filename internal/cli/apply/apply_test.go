@@ -30,9 +30,9 @@ func TestReadGivesEveryObject(t *testing.T) {
 
 func TestReadSaysWhichObjectIsWrong(t *testing.T) {
 	for input, want := range map[string]string{
-		two + "---\nkind: X\nmetadata: {name: d}\n":     "object 3 has no apiVersion",
-		two + "---\napiVersion: v1\nkind: Secret\n":     "object 3 (Secret) has no metadata.name",
-		"apiVersion: [":                                 "object 1 is neither YAML nor JSON",
+		two + "---\nkind: X\nmetadata: {name: d}\n": "object 3 has no apiVersion",
+		two + "---\napiVersion: v1\nkind: Secret\n": "object 3 (Secret) has no metadata.name",
+		"apiVersion: [": "object 1 is neither YAML nor JSON",
 		"apiVersion: v1\nmetadata:\n  name: nothing\n":  "object 1 has no apiVersion or no kind",
 		two + "---\n- a list\n":                         "object 3 is neither YAML nor JSON",
 		`{"apiVersion":"v1","kind":"Secret","metadata"`: "object 1 is neither YAML nor JSON",

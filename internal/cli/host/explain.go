@@ -10,9 +10,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/cli/print"
 	"github.com/ingotmetal/ingot/internal/cli/session"
+	"github.com/ingotmetal/ingot/journey"
+	"github.com/ingotmetal/ingot/lifecycle"
 )
 
 func explainCommand(s *session.Session) *cobra.Command {
@@ -21,85 +22,63 @@ func explainCommand(s *session.Session) *cobra.Command {
 		Short:             "Say what a host does or waits for, since when, until when, and what would unblock it",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeNames(s),
-		RunE: one(s, func(_ context.Context, _ client.WithWatch, h Host, _ *cobra.Command) error {
+		RunE: one(s, func(ctx context.Context, c client.WithWatch, h Host, _ *cobra.Command) error {
 			format, err := s.Format()
 			if err != nil {
 				return err
 			}
-			if format == print.JSON || format == print.YAML {
-				return print.Object(s.Out, format, h.record())
+			now := time.Now()
+			f, err := facts(ctx, c, h)
+			if err != nil {
+				return err
 			}
-			return explain(s.Out, h, time.Now())
+			e := lifecycle.Explain(f, now)
+			if format == print.JSON || format == print.YAML {
+				return print.Object(s.Out, format, e)
+			}
+			return explain(s.Out, h, e, now)
 		}),
 	}
 }
 
-// outcomes says each kind of outcome in words.
-func outcomes(kind string) string {
-	switch kind {
-	case "wait":
+// outcome says each kind of outcome in words.
+func outcome(kind string) string {
+	switch journey.OutcomeKind(kind) {
+	case journey.Wait:
 		return "waiting"
-	case "step":
+	case journey.Act:
 		return "working"
-	case "done":
+	case journey.Done:
 		return "where it should be"
-	case "blocked":
+	case journey.Blocked:
 		return "blocked: a person must change something"
 	default:
 		return "not looked at by the partition role yet"
 	}
 }
 
-func explain(w io.Writer, h Host, now time.Time) error {
-	r := h.record()
+func explain(w io.Writer, h Host, e lifecycle.Explanation, now time.Time) error {
 	fields := []print.Field{
 		{Name: "Host", Value: h.Host.Namespace + "/" + h.Host.Name},
-		{Name: "Stage", Value: stage(h)},
-		{Name: "Outcome", Value: outcomes(r.Outcome.Kind)},
-		{Name: "Reason", Value: r.Outcome.Reason},
-		{Name: "What", Value: r.Outcome.Message},
-		{Name: "Since", Value: ago(r.Outcome.Since, now)},
-		{Name: "Given up", Value: ahead(r.Outcome.Deadline, now)},
-		{Name: "Next look", Value: ahead(r.Outcome.NextAttempt, now)},
-		{Name: "What helps", Value: r.Outcome.Fix},
-		{Name: "Step", Value: stepLine(r.Step, now)},
-		{Name: "Boot", Value: bootLine(r.Boot, now)},
-		{Name: "Disk", Value: diskLine(r.Disk)},
-		{Name: "First boot", Value: firstBootLine(r.FirstBoot)},
-		{Name: "Error", Value: errorLine(h.Host)},
+		{Name: "Stage", Value: e.Stage},
+		{Name: "Status", Value: e.Status},
+		{Name: "Outcome", Value: outcome(e.Kind)},
+		{Name: "Reason", Value: e.Reason},
+		{Name: "What", Value: e.Message},
+		{Name: "Since", Value: ago(e.Since, now)},
+		{Name: "Given up", Value: ahead(e.Deadline, now)},
+		{Name: "Next look", Value: ahead(e.NextAttempt, now)},
+		{Name: "What helps", Value: e.Unblock},
+		{Name: "Step", Value: e.Step},
+		{Name: "Boot", Value: e.Boot},
+		{Name: "Disk", Value: e.Disk},
+		{Name: "First boot", Value: firstBootLine(h.record().FirstBoot)},
+		{Name: "Error", Value: e.Error},
+	}
+	for _, d := range e.Disks {
+		fields = append(fields, print.Field{Name: "Known disk", Value: d})
 	}
 	return print.Fields(w, fields...)
-}
-
-func stage(h Host) string {
-	if s := h.Host.Status.Provisioning.State; s != "" {
-		return string(s)
-	}
-	return "new"
-}
-
-func stepLine(s *ingot.StepStatus, now time.Time) string {
-	if s == nil {
-		return ""
-	}
-	line := fmt.Sprintf("%s, attempt %d, started %s", s.Kind, s.Attempt, ago(&s.StartedAt, now))
-	if s.Progress != nil {
-		line += ": " + progress(*s.Progress)
-	}
-	return line
-}
-
-func bootLine(b *ingot.BootStatus, now time.Time) string {
-	switch {
-	case b == nil:
-		return ""
-	case b.EnrolledAt != nil:
-		return "agent joined " + ago(b.EnrolledAt, now)
-	case b.StartedAt != nil:
-		return "machine told to boot the agent " + ago(b.StartedAt, now)
-	default:
-		return "about to boot the agent"
-	}
 }
 
 func ago(t *metav1.Time, now time.Time) string {

@@ -25,9 +25,11 @@ func Command(s *session.Session) *cobra.Command {
 		Use:     "host",
 		Aliases: []string{"hosts", "bmh"},
 		Short:   "Look at bare-metal hosts and turn them on and off",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	s.AddFlags(c)
-	c.AddCommand(listCommand(s), getCommand(s), explainCommand(s), eventsCommand(s),
+	c.AddCommand(listCommand(s), getCommand(s), explainCommand(s), planCommand(s), eventsCommand(s),
 		powerCommand(s), consoleLogCommand(s), waitCommand(s), deprovisionCommand(s))
 	return c
 }

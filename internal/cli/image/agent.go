@@ -21,8 +21,12 @@ import (
 
 // Command is `ingot image`.
 func Command(out, errOut io.Writer) *cobra.Command {
-	c := &cobra.Command{Use: "image", Short: "Build what machines boot, and what is written to their disks"}
-	c.AddCommand(agentCommand(out, errOut), debianCommand(out, errOut))
+	c := &cobra.Command{
+		Use: "image", Short: "Build what machines boot, and what is written to their disks",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	c.AddCommand(agentCommand(out, errOut), debianCommand(out, errOut), tinyCommand(out))
 	return c
 }
 
