@@ -78,6 +78,9 @@ func (f *feed) put(object any) {
 }
 
 func (f *feed) putWindow(w *ingot.BootWindow) {
+	if old, ok := f.windows[w.Name]; ok && w.ResourceVersion != "" && old.ResourceVersion == w.ResourceVersion {
+		return // a watch that began anew shows what is known
+	}
 	f.forget(w.Name)
 	if w.Namespace != ingot.BootNamespace || w.Spec.Partition != f.partition || w.DeletionTimestamp != nil {
 		return
@@ -99,7 +102,7 @@ func (f *feed) serve(w *ingot.BootWindow) {
 		err = f.index.Put(e)
 	}
 	if err == nil {
-		f.log.Info("boot window served", "boot", w.Name, "machine", w.Spec.Host.Name, "purpose", string(w.Spec.Purpose), "method", string(w.Spec.Method),
+		f.log.Info("boot window known", "boot", w.Name, "machine", w.Spec.Host.Name, "purpose", string(w.Spec.Purpose), "method", string(w.Spec.Method),
 			"closes", w.Spec.ClosesAt.Time, "redeemed", w.Status.RedeemedAt != nil)
 		return
 	}
