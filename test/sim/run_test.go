@@ -1,0 +1,51 @@
+package sim_test
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/ingotmetal/ingot/internal/lab"
+	"github.com/ingotmetal/ingot/test/sim/site"
+)
+
+// limit bounds each simulation on a busy machine.
+const limit = 10 * time.Minute
+
+func TestMachinesAreProvisioned(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	s := start(t, site.Options{Lab: lab.Options{Machines: 4}})
+	for _, m := range s.Lab.State().Machines {
+		if err := s.Enrol(ctx, m, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Await(ctx, "default", site.Provisioned(4)); err != nil {
+		t.Fatal(err)
+	}
+	checkDisks(t, s)
+}
+
+// start runs a site until the test ends.
+func start(t *testing.T, o site.Options) *site.Site {
+	t.Helper()
+	o.Dir = t.TempDir()
+	if os.Getenv("INGOT_TEST_LOG") != "" {
+		o.Log = os.Stderr
+	}
+	s, err := site.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the partition role's last words:\n%s", s.RoleLog("partition", 16<<10))
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
