@@ -1,0 +1,126 @@
+package journey
+
+import (
+	"testing"
+	"time"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/step"
+)
+
+// written is a host right before its image is written, and the decision that hands the write out: nothing is wrong with it.
+func written() (Facts, Decision) {
+	h := hostIn(metal3.StateProvisioning)
+	h.Spec.Image = &metal3.Image{URL: "http://i"}
+	h.Status.Provisioning.Image = *h.Spec.Image
+	claim := &ingot.DiskClaim{DeviceName: "/dev/sda", StepID: "b-1-write-image"}
+	at := metav1.NewTime(noon)
+	record := ingot.HostLifecycleStatus{Boot: &ingot.BootStatus{ID: "b", Purpose: ingot.PurposeAgent, StartedAt: &at}, Disk: claim}
+	f := Facts{Host: h, Record: *record.DeepCopy(), Agent: &AgentFacts{BootID: "b", Phase: step.Idle, LastSeen: noon}}
+	record.Step = &ingot.StepStatus{ID: claim.StepID, Kind: string(step.WriteImage)}
+	return f, Decision{Host: h.DeepCopy(), Record: record, Action: RunStep{ID: claim.StepID, Kind: step.WriteImage, Claim: claim.DeepCopy()},
+		Outcome: Outcome{Kind: Act, Reason: ReasonStepStarting, Message: "m"}}
+}
+
+// TestCheckFindsEachViolation breaks each invariant in a decision that is otherwise right.
+func TestCheckFindsEachViolation(t *testing.T) {
+	act := func(dec *Decision, a Action) { dec.Action = a }
+	clean := metav1.NewTime(noon)
+	cases := map[string]struct {
+		invariant string
+		wrong     func(*Facts, *Decision)
+	}{
+		"illegal move": {"a move is in the table", func(_ *Facts, d *Decision) { d.Host.Status.Provisioning.State = metal3.StateAvailable }},
+		"metadata and status": {"metadata or status, never both", func(_ *Facts, d *Decision) {
+			d.Host.Labels = map[string]string{"a": ""}
+			d.Host.Status.PoweredOn = true
+		}},
+		"unknown kind":        {"an outcome is complete", func(_ *Facts, d *Decision) { d.Outcome.Kind = "maybe" }},
+		"unknown reason":      {"an outcome is complete", func(_ *Facts, d *Decision) { d.Outcome.Reason = "Because" }},
+		"no message":          {"an outcome is complete", func(_ *Facts, d *Decision) { d.Outcome.Message = "" }},
+		"act without action":  {"an outcome is complete", func(_ *Facts, d *Decision) { d.Action = nil }},
+		"blocked without fix": {"an outcome is complete", func(_ *Facts, d *Decision) { d.Outcome.Kind, d.Action = Blocked, nil }},
+		"busy loop":           {"an outcome is complete", func(f *Facts, d *Decision) { d.Outcome.Kind, d.Action, d.Record = Wait, nil, f.Record }},
+		"error without type":  {"errors are coherent", func(_ *Facts, d *Decision) { d.Host.Status.ErrorMessage = "m" }},
+		"detach error": {"errors are coherent", func(_ *Facts, d *Decision) {
+			d.Host.Status.ErrorMessage, d.Host.Status.ErrorType = "m", metal3.DetachError
+		}},
+		"long timeline":             {"the record is bounded", func(_ *Facts, d *Decision) { d.Record.Timeline = make([]ingot.TimelineEntry, maxTimeline+1) }},
+		"paused":                    {"paused is untouched", func(f *Facts, _ *Decision) { f.Host.Annotations = map[string]string{metal3.PausedAnnotation: ""} }},
+		"write in another state":    {"no write without a claim", func(f *Facts, _ *Decision) { f.Host.Status.Provisioning.State = metal3.StateProvisioned }},
+		"write without claim":       {"no write without a claim", func(f *Facts, _ *Decision) { f.Record.Disk = nil }},
+		"claim of another step":     {"no write without a claim", func(f *Facts, _ *Decision) { f.Record.Disk.StepID = "b-0-write-image" }},
+		"claim used up":             {"no write without a claim", func(f *Facts, _ *Decision) { f.Record.Disk.Written = true }},
+		"another disk":              {"no write without a claim", func(f *Facts, _ *Decision) { f.Record.Disk.DeviceName = "/dev/sdb" }},
+		"another image":             {"no write without a claim", func(f *Facts, _ *Decision) { f.Host.Spec.Image.URL = "http://j" }},
+		"step not recorded":         {"a step is recorded before it is handed out", func(_ *Facts, d *Decision) { d.Record.Step = nil }},
+		"step of another boot":      {"a step is recorded before it is handed out", func(_ *Facts, d *Decision) { d.Record.Boot.ID = "c" }},
+		"no agent":                  {"a step is recorded before it is handed out", func(f *Facts, _ *Decision) { f.Agent = nil }},
+		"agent at another step":     {"a step is recorded before it is handed out", func(f *Facts, _ *Decision) { f.Agent.Phase, f.Agent.StepID = step.Running, "x" }},
+		"cleaning where disabled":   {"a step is recorded before it is handed out", func(f *Facts, d *Decision) { cleaning(f, d, metal3.CleaningModeDisabled) }},
+		"cleaning in provisioning":  {"a step is recorded before it is handed out", func(f *Facts, d *Decision) { cleaning(f, d, metal3.CleaningModeMetadata) }},
+		"window of no boot":         {"a boot is recorded before it is started", func(_ *Facts, d *Decision) { act(d, OpenWindow{BootID: "x"}) }},
+		"boot without window":       {"a boot is recorded before it is started", func(_ *Facts, d *Decision) { act(d, StartAgent{BootID: "b"}) }},
+		"boot with a traded token":  {"a boot is recorded before it is started", func(f *Facts, d *Decision) { act(d, StartAgent{BootID: "b"}); f.Window = window("b", &clean) }},
+		"boot not recorded":         {"a boot is recorded before it is started", func(f *Facts, d *Decision) { act(d, StartAgent{BootID: "c"}); f.Window = window("c", nil) }},
+		"start of an unwritten one": {"only a written disk is started", func(_ *Facts, d *Decision) { act(d, BootDisk{BootID: "b"}) }},
+		"provisioned, not written":  {"only a written disk is started", func(_ *Facts, d *Decision) { d.Host.Status.Provisioning.State = metal3.StateProvisioned }},
+		"offered dirty": {"nothing is offered unless clean", func(f *Facts, d *Decision) {
+			f.Host.Status.Provisioning.State, d.Host.Status.Provisioning.State = metal3.StateDeprovisioning, metal3.StateAvailable
+		}},
+		"proof from nowhere": {"proof needs evidence", func(_ *Facts, d *Decision) { d.Record.CleanedAt = &clean; d.Record.Disk = nil }},
+		"proof beside claim": {"a claim voids the proof", func(_ *Facts, d *Decision) { d.Record.CleanedAt = &clean }},
+		"no image in status": {"provisioning names its image", func(_ *Facts, d *Decision) { d.Host.Status.Provisioning.Image.URL = "" }},
+		"unverified": {"good credentials were verified", func(_ *Facts, d *Decision) {
+			d.Host.Status.GoodCredentials.Reference = &corev1.SecretReference{Name: "s"}
+		}},
+		"forbidden power off": {"power is taken only where it may be", func(f *Facts, d *Decision) { f.Host.Spec.DisablePowerOff = true; act(d, SetPower{Want: PowerOff}) }},
+		"power off while online": {"power is taken only where it may be", func(f *Facts, d *Decision) {
+			f.Host.Status.Provisioning.State, f.Host.Spec.Online = metal3.StateProvisioned, true
+			act(d, SetPower{Want: PowerOff})
+		}},
+		"detached": {"a detached machine is left alone", func(f *Facts, _ *Decision) {
+			f.Host.Status.OperationalStatus = metal3.OperationalStatusDetached
+			f.Host.Annotations = map[string]string{metal3.DetachedAnnotation: ""}
+		}},
+		"no finalizer":    {"nothing is done to a host that is not held", func(f *Facts, _ *Decision) { f.Host.Finalizers = nil }},
+		"early finalizer": {"nothing is done to a host that is not held", func(_ *Facts, d *Decision) { d.RemoveFinalizer = true }},
+	}
+	covered := map[string]bool{}
+	for name, c := range cases {
+		covered[c.invariant] = true
+		t.Run(name, func(t *testing.T) {
+			f, dec := written()
+			if v := Check(f, dec); len(v) != 0 {
+				t.Fatalf("the decision was wrong before: %v", v)
+			}
+			c.wrong(&f, &dec)
+			for _, v := range Check(f, dec) {
+				if v.Invariant == c.invariant {
+					return
+				}
+			}
+			t.Fatalf("not found; found %v", Check(f, dec))
+		})
+	}
+	for _, i := range append(formInvariants(), safetyInvariants()...) {
+		if !covered[i.name] {
+			t.Errorf("no case breaks %q", i.name)
+		}
+	}
+}
+
+func cleaning(f *Facts, d *Decision, mode metal3.AutomatedCleaningMode) {
+	f.Host.Spec.AutomatedCleaningMode = mode
+	d.Record.Step = &ingot.StepStatus{ID: "b-1-clean", Kind: string(step.Clean)}
+	d.Action = RunStep{ID: "b-1-clean", Kind: step.Clean}
+}
+
+func window(name string, redeemed *metav1.Time) *ingot.BootWindow {
+	return &ingot.BootWindow{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: ingot.BootWindowSpec{ClosesAt: metav1.NewTime(noon.Add(time.Hour))},
+		Status: ingot.BootWindowStatus{RedeemedAt: redeemed}}
+}
