@@ -27,7 +27,7 @@ func (r Reader) Disks() ([]step.Disk, error) {
 	var disks []step.Disk
 	for _, e := range entries {
 		name := e.Name()
-		if slices.ContainsFunc(virtual, func(v string) bool { return isOf(name, v) }) || r.text(path.Join(block, name, "hidden")) == "1" {
+		if isCardArea(name) || slices.ContainsFunc(virtual, func(v string) bool { return isOf(name, v) }) || r.text(path.Join(block, name, "hidden")) == "1" {
 			continue
 		}
 		if d, ok := r.disk(name); ok {
@@ -41,6 +41,11 @@ func (r Reader) Disks() ([]step.Disk, error) {
 func isOf(name, driver string) bool {
 	rest, ok := strings.CutPrefix(name, driver)
 	return ok && (rest == "" || strings.HasSuffix(driver, "-") || strings.IndexFunc(rest, func(c rune) bool { return c != '_' && c != 'd' && (c < '0' || c > '9') }) < 0)
+}
+
+// isCardArea: an eMMC's boot and replay-protected areas stand beside its user area and hold firmware.
+func isCardArea(name string) bool {
+	return strings.HasPrefix(name, "mmcblk") && (strings.Contains(name, "boot") || strings.HasSuffix(name, "rpmb"))
 }
 
 func (r Reader) disk(name string) (step.Disk, bool) {

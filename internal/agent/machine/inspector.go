@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/ingotmetal/ingot/internal/agent/coldplug"
@@ -21,6 +22,7 @@ type inspector struct {
 	reader  inventory.Reader
 	network *netconf.Network
 	hotplug *coldplug.Hotplug
+	logger  *slog.Logger
 }
 
 // Inspect implements agent.Inspector.
@@ -39,6 +41,11 @@ func (i inspector) Inspect(ctx context.Context) (step.Inventory, error) {
 		if n.LinkUp {
 			up = append(up, n.Name)
 		}
+	}
+	if ports := openPorts(i.reader.Root); len(ports) > 0 {
+		i.logger.Error("Ports are open on this machine, and none should be", "ports", ports)
+	} else {
+		i.logger.Info("No port is open on this machine")
 	}
 	neighbours := i.network.Neighbours(ctx, up)
 	for k := range all.NICs {

@@ -112,7 +112,7 @@ func live(ctx context.Context, version string, log *agent.Log, logger *slog.Logg
 	return agent.Run(ctx, agent.Options{
 		Config: config,
 		Hardware: agent.Hardware{
-			Inspector: inspector{reader: reader, network: network, hotplug: hotplug},
+			Inspector: inspector{reader: reader, network: network, hotplug: hotplug, logger: logger},
 			Disks:     linux.Opener{},
 			Power:     end,
 		},
