@@ -8,6 +8,7 @@ import (
 	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
@@ -213,6 +214,10 @@ func TestSeal(t *testing.T) {
 	second := Seal(g, Begin(g, later).Done(ReasonAvailable, "m", later.Add(time.Minute)), later)
 	if !second.Record.Outcome.Since.Time.Equal(noon) || !second.Host.Status.LastUpdated.Time.Equal(noon) {
 		t.Fatalf("a routine look writes: %+v", second.Record.Outcome)
+	}
+	glance := Seal(g, Begin(g, later).Act(ReadPower{}, ReasonReadingPower, "m"), later)
+	if !equality.Semantic.DeepEqual(glance.Record, first.Record) || !equality.Semantic.DeepEqual(glance.Host, first.Host) {
+		t.Fatalf("a power reading writes: %+v", glance.Record.Outcome)
 	}
 }
 

@@ -33,6 +33,11 @@ func Seal(f Facts, dec Decision, now time.Time) Decision {
 func sealRecord(before *ingot.HostLifecycleStatus, dec *Decision, now time.Time) {
 	o := dec.Outcome
 	stage := string(dec.Host.Status.Provisioning.State)
+	if _, reading := dec.Action.(ReadPower); reading && before.Stage == stage && before.Outcome.Kind != "" {
+		// A reading is a glance in the middle of what the record says already.
+		dec.Record.Stage, dec.Record.Outcome = stage, *before.Outcome.DeepCopy()
+		return
+	}
 	if o.Kind == Done {
 		// A routine look each minute is no news: it would be a write per host and minute.
 		o.NextAttempt = time.Time{}

@@ -1,0 +1,53 @@
+package ramdisk
+
+import (
+	"strings"
+	"testing"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+
+	"github.com/ingotmetal/ingot/step"
+)
+
+func TestUnproved(t *testing.T) {
+	clean := func(d step.Disk) step.Wipe { return step.Wipe{Disk: d, Clean: true} }
+	known := func(s ...metal3.Storage) *metal3.HardwareDetails { return &metal3.HardwareDetails{Storage: s} }
+	a := step.Disk{Name: "/dev/sda", SerialNumber: "A", WWN: "wa"}
+	for name, c := range map[string]struct {
+		wipes    []step.Wipe
+		hardware *metal3.HardwareDetails
+		// why is a part of the message; empty: proved.
+		why string
+	}{
+		"every disk is clean":                    {[]step.Wipe{clean(a)}, known(metal3.Storage{Name: "/dev/sda", WWN: "wa"}), ""},
+		"never inspected":                        {[]step.Wipe{clean(a)}, nil, ""},
+		"a machine without disks":                {nil, known(), ""},
+		"one is not clean":                       {[]step.Wipe{clean(a), {Disk: step.Disk{Name: "/dev/sdb"}, Message: "LVM2_member"}}, nil, "LVM2_member"},
+		"a removable one is not counted":         {[]step.Wipe{clean(a), {Disk: step.Disk{Name: "/dev/sdb", Removable: true}}}, nil, ""},
+		"a read-only one is not counted":         {[]step.Wipe{clean(a), {Disk: step.Disk{Name: "/dev/sr0", ReadOnly: true}}}, nil, ""},
+		"a known disk is missing":                {[]step.Wipe{clean(a)}, known(metal3.Storage{WWN: "wa"}, metal3.Storage{Name: "/dev/sdb", SerialNumber: "B"}), "/dev/sdb"},
+		"the name moved to another disk":         {[]step.Wipe{clean(a)}, known(metal3.Storage{Name: "/dev/sda", WWN: "wb"}), "/dev/sda"},
+		"the disk moved to another name":         {[]step.Wipe{clean(step.Disk{Name: "/dev/sdb", WWN: "wa"})}, known(metal3.Storage{Name: "/dev/sda", WWN: "wa"}), ""},
+		"serial numbers where WWNs are missing":  {[]step.Wipe{clean(step.Disk{Name: "/dev/sdz", SerialNumber: "A"})}, known(metal3.Storage{Name: "/dev/sda", SerialNumber: "A"}), ""},
+		"names where nothing else is":            {[]step.Wipe{clean(step.Disk{Name: "/dev/vda"})}, known(metal3.Storage{Name: "/dev/disk/by-path/x", AlternateNames: []string{"/dev/vda"}}), ""},
+		"two disks of one serial need two wipes": {[]step.Wipe{clean(step.Disk{SerialNumber: "0"})}, known(metal3.Storage{SerialNumber: "0"}, metal3.Storage{Name: "/dev/sdb", SerialNumber: "0"}), "/dev/sdb"},
+		"no wipe at all":                         {nil, known(metal3.Storage{Name: "/dev/sda"}), "/dev/sda"},
+		"more than can be recorded":              {make256(clean(a)), nil, "257"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := unproved(c.wipes, c.hardware)
+			if (f == nil) != (c.why == "") || f != nil && !strings.Contains(f.Message, c.why) {
+				t.Fatalf("%v, want %q", f, c.why)
+			}
+		})
+	}
+}
+
+// make256 is one wipe more than the record holds.
+func make256(w step.Wipe) []step.Wipe {
+	out := make([]step.Wipe, maxWipes+1)
+	for i := range out {
+		out[i] = w
+	}
+	return out
+}
