@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"k8s.io/client-go/rest"
 	aggregatorapiserver "k8s.io/kube-aggregator/pkg/apiserver"
@@ -14,6 +15,9 @@ import (
 
 // issuer names who signed a service account's token. Nothing fetches it; it only has to stay the same over restarts.
 const issuer = "https://kubernetes.default.svc"
+
+// watchersLeave is how long open watches are kept after everything else has ended. Upstream's is the request timeout, a minute.
+const watchersLeave = time.Second
 
 // apiServer is the configured, not yet running API server.
 type apiServer struct {
@@ -44,6 +48,8 @@ func newAPIServer(ctx context.Context, o Options, k keyFiles) (*apiServer, error
 	if err != nil {
 		return nil, fmt.Errorf("build the API server: %w", err)
 	}
+	// Requests under way are waited for before; what is left are watches, which end when their client wants.
+	chain.GenericAPIServer.ShutdownTimeout = watchersLeave
 	return &apiServer{chain: chain, loopback: cfg.ControlPlane.Generic.LoopbackClientConfig}, nil
 }
 

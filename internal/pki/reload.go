@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -21,9 +22,11 @@ type Reloader struct {
 	pool *x509.CertPool
 }
 
+// fileState tells two contents of one name apart. WriteFile makes a new inode each time, which also tells two writes within one tick of the clock apart.
 type fileState struct {
 	modified time.Time
 	size     int64
+	inode    uint64
 }
 
 // NewReloader reads the files once and fails if they do not fit together.
@@ -77,6 +80,9 @@ func (r *Reloader) states() [3]fileState {
 	for i, name := range []string{r.files.Cert, r.files.Key, r.files.CA} {
 		if info, err := os.Stat(name); err == nil {
 			s[i] = fileState{modified: info.ModTime(), size: info.Size()}
+			if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+				s[i].inode = stat.Ino
+			}
 		}
 	}
 	return s
