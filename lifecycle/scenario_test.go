@@ -165,6 +165,20 @@ func TestImageChangedWhileItIsWritten(t *testing.T) {
 	}
 }
 
+func TestHintsChangedBeforeTheWrite(t *testing.T) {
+	w := newWorld(1, nil)
+	edits()["image"](w)
+	w.until(t, "claim", func(journey.Decision) bool { return w.record.Disk != nil })
+	if w.record.Disk.SerialNumber != "A" {
+		t.Fatalf("%+v", w.record.Disk)
+	}
+	edits()["hints"](w)
+	w.until(t, "provisioned", func(dec journey.Decision) bool { return dec.Outcome.Reason == journey.ReasonProvisioned })
+	if w.disks[0].content != "" || w.disks[1].content != "image:"+goodImage {
+		t.Fatalf("%q, %q", w.disks[0].content, w.disks[1].content)
+	}
+}
+
 func TestOnlineAndOffline(t *testing.T) {
 	w := made(t, "offline")
 	if w.power || w.host.Status.PoweredOn || w.host.Status.HardwareDetails == nil {

@@ -41,8 +41,6 @@ type world struct {
 	disks   []*simDisk
 	machine running
 	agent   *simAgent
-	// hintsStill: the hints were not edited since the disk was chosen.
-	hintsStill bool
 	// osBoots counts the starts of the image since it was written.
 	osBoots int
 
@@ -370,7 +368,7 @@ func (w *world) take(run journey.RunStep) {
 func (w *world) beginWrite(c *ingot.DiskClaim) {
 	for _, d := range w.disks {
 		if d.SerialNumber == c.SerialNumber {
-			if h := w.host.Spec.RootDeviceHints; h != nil && h.Rotational != nil && *h.Rotational != d.Rotational && w.hintsStill {
+			if h := w.host.Spec.RootDeviceHints; h != nil && h.Rotational != nil && *h.Rotational != d.Rotational {
 				w.never("the image goes to %s, which the hints exclude", d.Name)
 			}
 			d.content = "part of " + w.host.Status.Provisioning.Image.URL

@@ -74,6 +74,8 @@ func write(d *journey.Draft) journey.Decision {
 	switch {
 	case !usable(d, c):
 		return choose(d)
+	case !takenUp(d) && newHints(d):
+		return d.Again(journey.ReasonObjectsChanged, "the root device hints were changed: the disk is chosen again")
 	case d.Record.Step == nil && takeImage(d.Host):
 		return d.Again(journey.ReasonObjectsChanged, "the status says what will be written")
 	}
@@ -106,14 +108,31 @@ func usable(d *journey.Draft, c *ingot.DiskClaim) bool {
 	}
 }
 
+// takenUp says whether the agent is at the write, so that nothing about it can be changed any more.
+func takenUp(d *journey.Draft) bool {
+	return d.Record.Step != nil && d.Agent().StepID == d.Record.Step.ID
+}
+
+// newHints voids a claim that was made for other hints than the host has now. The disk stays in the record: if an earlier boot began to write to it, it may not be
+// left for another one.
+func newHints(d *journey.Draft) bool {
+	p := &d.Host.Status.Provisioning
+	if equality.Semantic.DeepEqual(p.RootDeviceHints, d.Host.Spec.RootDeviceHints) {
+		return false
+	}
+	p.RootDeviceHints = d.Host.Spec.RootDeviceHints.DeepCopy()
+	d.DropStep()
+	d.Record.Disk.StepID = ""
+	return true
+}
+
 // takeImage puts into the status what the host asks for at this moment, so that a checksum corrected since is taken up. It says whether there was a difference.
 func takeImage(h *metal3.BareMetalHost) bool {
 	p := &h.Status.Provisioning
-	if equality.Semantic.DeepEqual(p.Image, *h.Spec.Image) && equality.Semantic.DeepEqual(p.RootDeviceHints, h.Spec.RootDeviceHints) {
+	if equality.Semantic.DeepEqual(p.Image, *h.Spec.Image) {
 		return false
 	}
 	p.Image = *h.Spec.Image.DeepCopy()
-	p.RootDeviceHints = h.Spec.RootDeviceHints.DeepCopy()
 	return true
 }
 
