@@ -29,8 +29,8 @@ import (
 	"github.com/ingotmetal/ingot/internal/secret"
 )
 
-// bootDeadline is five times what a boot takes on a quiet host of two cores without KVM.
-const bootDeadline = 8 * time.Minute
+// bootDeadline is far beyond what a boot takes: 45 s on two quiet cores without KVM, five minutes next to other emulators.
+const bootDeadline = 15 * time.Minute
 
 // build gives the image from the cache that all tests of this user share.
 func build(t *testing.T) debian.Image {
