@@ -29,7 +29,7 @@ func build(t *testing.T) string {
 	random := rand.NewChaCha8([32]byte{1})
 	for name, size := range map[string]int64{"kernel": 300_000, "ramdisk": 100_001} {
 		b := make([]byte, size)
-		random.Read(b)
+		_, _ = random.Read(b) // never fails
 		write(t, filepath.Join(in, name), b)
 	}
 	_, err := bootmedia.Build(t.Context(), bootmedia.Sources{
@@ -73,7 +73,7 @@ func TestBuiltISO(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { a.Close() })
+	t.Cleanup(func() { _ = a.Close() })
 	iso := filepath.Join(dir, bootmedia.ISO)
 
 	t.Run("a foreign reader finds the files", func(t *testing.T) {
@@ -177,13 +177,13 @@ func TestOpenRefuses(t *testing.T) {
 		harm func(t *testing.T, dir string)
 		want string
 	}{
-		"an empty directory": {func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, bootmedia.ManifestFile)) }, "build-agent"},
+		"an empty directory": {func(_ *testing.T, dir string) { _ = os.Remove(filepath.Join(dir, bootmedia.ManifestFile)) }, "build-agent"},
 		"a changed kernel": {func(t *testing.T, dir string) {
 			b := read(t, filepath.Join(dir, bootmedia.Kernel))
 			b[1000] ^= 1
 			write(t, filepath.Join(dir, bootmedia.Kernel), b)
 		}, "vmlinuz is not the file that was built"},
-		"a missing file": {func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, bootmedia.IPXE)) }, "ipxe.efi"},
+		"a missing file": {func(_ *testing.T, dir string) { _ = os.Remove(filepath.Join(dir, bootmedia.IPXE)) }, "ipxe.efi"},
 		"a manifest with another offset": {func(t *testing.T, dir string) {
 			editManifest(t, dir, `"offset": `, `"offset": 2048, "was": `)
 		}, "not blank"},
@@ -202,7 +202,7 @@ func TestOpenRefuses(t *testing.T) {
 			tc.harm(t, dir)
 			a, err := bootmedia.Open(dir)
 			if err == nil {
-				a.Close()
+				_ = a.Close()
 			}
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("Open: %v, want an error with %q", err, tc.want)

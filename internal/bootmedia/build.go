@@ -84,8 +84,8 @@ func describePath(path string) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	defer f.Close()
-	return describe(f)
+	file, err := describe(f)
+	return file, errors.Join(err, f.Close())
 }
 
 func writeManifest(m Manifest, dir string) error {
@@ -105,14 +105,14 @@ func copyFile(from, to string, align int64) error {
 	if err != nil {
 		return err
 	}
-	defer src.Close()
-	return replaceFile(to, func(f *os.File) error {
+	err = replaceFile(to, func(f *os.File) error {
 		n, err := io.Copy(f, src)
 		if err != nil {
 			return fmt.Errorf("copy %s: %w", from, err)
 		}
 		return f.Truncate((n + align - 1) / align * align)
 	})
+	return errors.Join(err, src.Close())
 }
 
 // replaceFile writes a file beside its place and moves it there when it is whole.
@@ -121,7 +121,7 @@ func replaceFile(path string, write func(f *os.File) error) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // there is nothing left when it was moved
 	err = errors.Join(write(f), f.Chmod(0o644), f.Sync(), f.Close())
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ func buildISO(ctx context.Context, s Sources, dir string) (Region, error) {
 	if err != nil {
 		return Region{}, err
 	}
-	defer os.RemoveAll(tree)
+	defer func() { _ = os.RemoveAll(tree) }() // go-diskfs has removed it when all went well
 	if err := fillTree(ctx, s, dir, tree); err != nil {
 		return Region{}, err
 	}

@@ -119,23 +119,23 @@ func TestListenersAreListedWhileOpen(t *testing.T) {
 	if diff := cmp.Diff(want, b.Listeners()); diff != "" {
 		t.Errorf("Listeners (-want +got):\n%s", diff)
 	}
-	media.Close()
-	tftp.Close()
+	_ = media.Close()
+	_ = tftp.Close()
 	if left := b.Listeners(); len(left) != 0 {
 		t.Errorf("closed listeners are still listed: %v", left)
 	}
 }
 
 func TestDialReachesTheNetwork(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	b := socket.Bind(matrix.Boot, rows, kernel.Network{})
 	c, err := b.DialContext("api")(t.Context(), "tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Close()
+	_ = c.Close()
 }

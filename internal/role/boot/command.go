@@ -45,7 +45,7 @@ func Command() *cobra.Command {
 			return Run(c.Context(), o, slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
 		},
 	}
-	o.Flags.Add(c.Flags())
+	o.Add(c.Flags())
 	f := c.Flags()
 	f.StringVar(&o.Artifacts, "artifacts", "", "folder of the boot artifacts, from 'ingot image build-agent' (required)")
 	f.StringVar(&o.MediaBind, "media-bind", "", "address of the virtual media's HTTPS server as BMCs reach it, like 10.1.0.2:8081; without it there is no virtual media")
@@ -56,7 +56,7 @@ func Command() *cobra.Command {
 }
 
 func (o *Options) check() error {
-	if err := o.Flags.Check(); err != nil {
+	if err := o.Check(); err != nil {
 		return err
 	}
 	if o.Artifacts == "" {

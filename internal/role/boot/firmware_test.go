@@ -128,7 +128,7 @@ func (s *firmwareSite) boots(t *testing.T, args []string) bool {
 			t.Errorf("the agent enrolled with boot %q and token %q", got.BootID, got.Token)
 		}
 		cancel()
-		<-ended
+		_ = <-ended // it was killed
 		return true
 	case err := <-ended:
 		t.Logf("QEMU ended: %v %s. The console:\n%s", err, &problems, tail(console))
@@ -149,14 +149,14 @@ func newFirmwareSite(t *testing.T, artifacts string, method ingot.BootMethod) *f
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	s := &firmwareSite{socket: filepath.Join(dir, "switch"), enrolled: make(chan protocol.EnrollRequest, 16)}
 	sw, err := ethernet.New(ethernet.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(sw.Close)
-	l, err := net.Listen("unix", s.socket)
+	l, err := new(net.ListenConfig).Listen(t.Context(), "unix", s.socket)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func newFirmwareSite(t *testing.T, artifacts string, method ingot.BootMethod) *f
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.process.artifacts.Close() })
+	t.Cleanup(func() { _ = s.process.artifacts.Close() })
 	for _, o := range objects(method, endpoint, caPEM) {
 		s.process.feed.OnAdd(o, true)
 	}
@@ -194,7 +194,7 @@ func (s *firmwareSite) host(t *testing.T, number byte, address string) *netstack
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { n.Close() })
+	t.Cleanup(func() { _ = n.Close() })
 	return n
 }
 
@@ -217,8 +217,8 @@ func (s *firmwareSite) agentEndpoint(t *testing.T) (url string, caPEM []byte) {
 			http.Error(w, "enough", http.StatusForbidden)
 		}),
 	}
-	go server.ServeTLS(l, "", "")
-	t.Cleanup(func() { server.Close() })
+	go func() { _ = server.ServeTLS(l, "", "") }() // ends with the test
+	t.Cleanup(func() { _ = server.Close() })
 	return "https://" + partitionIP + ":8443", caPEM
 }
 
@@ -269,7 +269,7 @@ func (s *firmwareSite) medium(t *testing.T) string {
 	t.Helper()
 	h := &media.Handler{Windows: s.process.index, Patched: s.process.artifacts.PatchedISO, Now: time.Now, Log: slog.New(slog.DiscardHandler), Count: func(string) {}}
 	answer := httptest.NewRecorder()
-	h.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, media.Prefix+mediaName+media.Suffix, nil))
+	h.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, media.Prefix+mediaName+media.Suffix, nil))
 	if answer.Code != http.StatusOK {
 		t.Fatalf("virtual medium: status %d", answer.Code)
 	}

@@ -103,11 +103,11 @@ func files(t *testing.T, cp *controlplanetest.Server) identity.Flags {
 // freePort is a port that was free a moment ago.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().String()
 }
 
@@ -126,12 +126,17 @@ func bmcClient(t *testing.T, f identity.Flags) *http.Client {
 }
 
 // status of a GET; 0 when there is no answer.
-func status(c *http.Client, url string) (int, []byte) {
-	answer, err := c.Get(url)
+func status(t *testing.T, c *http.Client, url string) (int, []byte) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := c.Do(r)
 	if err != nil {
 		return 0, nil
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
 		return 0, nil
@@ -177,8 +182,8 @@ func TestRoleAtARealAPIServer(t *testing.T) {
 	})
 	bmc := bmcClient(t, f)
 	url := func(id string) string { return "https://" + o.MediaBind + "/media/medium-of-" + id + ".iso" }
-	served := func(id string) bool { code, _ := status(bmc, url(id)); return code == http.StatusOK }
-	gone := func(id string) bool { code, _ := status(bmc, url(id)); return code == http.StatusNotFound }
+	served := func(id string) bool { code, _ := status(t, bmc, url(id)); return code == http.StatusOK }
+	gone := func(id string) bool { code, _ := status(t, bmc, url(id)); return code == http.StatusNotFound }
 
 	first := openWindow(t, admin, "first", "lab", time.Hour)
 	openWindow(t, admin, "second", "lab", time.Hour)
@@ -187,7 +192,7 @@ func TestRoleAtARealAPIServer(t *testing.T) {
 	if !gone("elsewhere") {
 		t.Error("a medium of another partition is served")
 	}
-	_, iso := status(bmc, url("first"))
+	_, iso := status(t, bmc, url("first"))
 	checkISO(t, o.Artifacts, iso, "first")
 
 	now := metav1.Now()
@@ -226,7 +231,7 @@ func checkISO(t *testing.T, artifacts string, iso []byte, boot string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.Close()
+	defer func() { _ = a.Close() }()
 	if int64(len(iso)) != a.Files[bootmedia.ISO].Bytes {
 		t.Fatalf("the medium has %d bytes, want %d", len(iso), a.Files[bootmedia.ISO].Bytes)
 	}
@@ -267,17 +272,17 @@ func TestModesOpenAndCloseSockets(t *testing.T) {
 
 // A port that is taken is a named reason, and is tried again.
 func TestATakenPortIsNamed(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	defer func() { _ = taken.Close() }()
 	p, err := newProcess(Options{Flags: identity.Flags{Partition: "lab", ProvisioningNetwork: "kernel"}, Artifacts: artifactsDir(t),
 		HTTPBind: taken.Addr().String(), NetworkBoot: true}, kernel.Network{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.artifacts.Close()
+	defer func() { _ = p.artifacts.Close() }()
 	p.synced.Store(true)
 	p.feed.OnAdd(objects(ingot.MethodPXE, "", nil)[0], true)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -54,7 +54,7 @@ type process struct {
 // Run is the role until ctx ends.
 func Run(ctx context.Context, o Options, log *slog.Logger) error {
 	ctrllog.SetLogger(logr.FromSlogHandler(log.Handler()))
-	network, leave, err := o.Network(log)
+	network, leave, err := o.Network(log) //nolint:contextcheck // the network's life is the process's, and Close ends it
 	if err != nil {
 		return err
 	}
@@ -67,8 +67,7 @@ func Run(ctx context.Context, o Options, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	defer p.artifacts.Close()
-	return p.run(ctx)
+	return errors.Join(p.run(ctx), p.artifacts.Close())
 }
 
 func newProcess(o Options, network socket.Network, log *slog.Logger) (*process, error) {

@@ -2,6 +2,7 @@ package bootfile_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -55,7 +56,7 @@ func newSite(t testing.TB) *site {
 
 // get gives nil when the connection is closed without an answer.
 func (st *site) get(method, path, from string) (w *httptest.ResponseRecorder) {
-	r := httptest.NewRequest(method, "http://10.0.0.1/", nil)
+	r := httptest.NewRequestWithContext(context.Background(), method, "http://10.0.0.1/", nil)
 	r.URL.Path, r.RemoteAddr = path, from
 	defer func() {
 		if reason := recover(); reason != nil {
@@ -132,9 +133,13 @@ func TestClosedOnTheWire(t *testing.T) {
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.Start()
 	defer server.Close()
-	answer, err := server.Client().Get(server.URL + "/boot/" + bootID + "/boot.ipxe")
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/boot/"+bootID+"/boot.ipxe", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := server.Client().Do(r)
 	if err == nil {
-		answer.Body.Close()
+		_ = answer.Body.Close()
 		t.Fatalf("answered with %s", answer.Status)
 	}
 	if !errors.Is(err, io.EOF) {

@@ -44,7 +44,7 @@ type Server struct {
 
 // Serve answers what comes to a socket until the context ends. PXEPort says that it is port 4011.
 func (s *Server) Serve(ctx context.Context, conn net.PacketConn, pxePort bool) error {
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	buf := make([]byte, maxRequest)
 	for {

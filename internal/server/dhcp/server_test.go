@@ -213,7 +213,7 @@ func TestSilenceOutsideOfWindows(t *testing.T) {
 
 func TestServeOverASocket(t *testing.T) {
 	s, _ := newServer(t, netboot.Proxy)
-	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	conn, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,11 +221,11 @@ func TestServeOverASocket(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, conn, true) }()
 
-	client, err := net.Dial("udp4", conn.LocalAddr().String())
+	client, err := new(net.Dialer).DialContext(t.Context(), "udp4", conn.LocalAddr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	ask := discover(t, uefi)
 	ask.UpdateOption(dhcpv4.OptMessageType(dhcpv4.MessageTypeRequest))
 	for _, packet := range [][]byte{nil, []byte("noise"), ask.ToBytes()} {

@@ -2,6 +2,7 @@ package media_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -47,7 +48,7 @@ func entry() window.Entry {
 func newSite(t testing.TB) *site {
 	t.Helper()
 	base := make([]byte, size)
-	rand.NewChaCha8([32]byte{3}).Read(base)
+	_, _ = rand.NewChaCha8([32]byte{3}).Read(base) // never fails
 	e := entry()
 	archive, err := e.Archive()
 	if err != nil {
@@ -70,7 +71,7 @@ func newSite(t testing.TB) *site {
 }
 
 func (st *site) get(method, path string, header ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, "https://boot"+path, nil)
+	r := httptest.NewRequestWithContext(context.Background(), method, "https://boot"+path, nil)
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
@@ -200,7 +201,7 @@ func FuzzPath(f *testing.F) {
 	st := newSite(f)
 	st.handler.Count = func(string) {}
 	f.Fuzz(func(t *testing.T, p string) {
-		r := httptest.NewRequest(http.MethodGet, "https://boot/", nil)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://boot/", nil)
 		r.URL.Path = p
 		r.Header.Set("Range", "bytes=0-9")
 		w := httptest.NewRecorder()
@@ -220,7 +221,7 @@ func BenchmarkRange(b *testing.B) {
 			server := httptest.NewTLSServer(st.handler)
 			defer server.Close()
 			client := server.Client()
-			r, err := http.NewRequest(http.MethodGet, server.URL+path, nil)
+			r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, server.URL+path, nil)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -234,7 +235,7 @@ func BenchmarkRange(b *testing.B) {
 				if got, err := io.Copy(io.Discard, answer.Body); err != nil || got != int64(n) {
 					b.Fatal(got, err)
 				}
-				answer.Body.Close()
+				_ = answer.Body.Close()
 			}
 		})
 	}

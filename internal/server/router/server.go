@@ -43,7 +43,7 @@ type Server struct {
 
 // Serve answers what comes to a socket of socket.ListenRouter until the context ends.
 func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	buf := make([]byte, 1500)
 	for {

@@ -43,8 +43,8 @@ func (s *Server) send(ctx context.Context, t *transfer) (outcome string, err err
 	if err != nil {
 		return outcomeBroken, err
 	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer func() { _ = conn.Close() }() // a datagram socket has nothing left to say
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	retry := s.Retry
 	if retry == 0 {

@@ -79,7 +79,7 @@ func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
 	var transfers sync.WaitGroup
 	defer transfers.Wait()
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	buf := make([]byte, maxRequest)
 	for {

@@ -48,12 +48,12 @@ func solicitation(t *testing.T, p Pair) {
 	if err != nil {
 		t.Fatalf("ListenRouter: %v", err)
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	client, err := p.Client.Network.ListenRouter(within(t), p.Client.Link)
 	if err != nil {
 		t.Fatalf("ListenRouter of the asking side: %v", err)
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	if err := server.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatalf("SetReadDeadline: %v", err)
 	}
@@ -68,7 +68,7 @@ func solicitation(t *testing.T, p Pair) {
 		t.Fatalf("ReadFrom: % x, %v", buf[:n], err)
 	}
 	addr, ok := from.(*net.IPAddr)
-	if !ok || !(addr.IP.IsLinkLocalUnicast() || addr.IP.IsUnspecified()) {
+	if !ok || !addr.IP.IsLinkLocalUnicast() && !addr.IP.IsUnspecified() {
 		t.Fatalf("solicitation came from %v (%T), want a link-local *net.IPAddr", from, from)
 	}
 }
