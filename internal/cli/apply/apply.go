@@ -20,12 +20,16 @@ import (
 	"github.com/ingotmetal/ingot/internal/cli/session"
 )
 
-// fieldOwner is who holds the fields that were applied.
-const fieldOwner = "ingot-cli"
+// options are the command's flags.
+type options struct {
+	files []string
+	owner string
+	force bool
+}
 
 // Command is `ingot apply`.
 func Command(s *session.Session) *cobra.Command {
-	var files []string
+	var o options
 	c := &cobra.Command{
 		Use:   "apply -f FILE",
 		Short: "Create or change the objects in a file (- for standard input)",
@@ -39,8 +43,8 @@ func Command(s *session.Session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, f := range files {
-				if err := file(cmd.Context(), k, s.Out, namespace, f, cmd.InOrStdin()); err != nil {
+			for _, f := range o.files {
+				if err := o.file(cmd.Context(), k, s.Out, namespace, f, cmd.InOrStdin()); err != nil {
 					return err
 				}
 			}
@@ -48,12 +52,14 @@ func Command(s *session.Session) *cobra.Command {
 		},
 	}
 	s.AddFlags(c)
-	c.Flags().StringSliceVarP(&files, "filename", "f", nil, "YAML or JSON file with one or more objects")
+	c.Flags().StringSliceVarP(&o.files, "filename", "f", nil, "YAML or JSON file with one or more objects")
+	c.Flags().StringVar(&o.owner, "field-owner", "ingot-cli", "who holds the applied fields from now on")
+	c.Flags().BoolVar(&o.force, "force-conflicts", false, "take fields over from other owners")
 	_ = c.MarkFlagRequired("filename")
 	return c
 }
 
-func file(ctx context.Context, k client.Client, out io.Writer, namespace, name string, stdin io.Reader) error {
+func (o options) file(ctx context.Context, k client.Client, out io.Writer, namespace, name string, stdin io.Reader) error {
 	r := stdin
 	if name != "-" {
 		f, err := os.Open(name)
@@ -67,26 +73,30 @@ func file(ctx context.Context, k client.Client, out io.Writer, namespace, name s
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	for _, o := range objects {
-		if err := one(ctx, k, out, namespace, o); err != nil {
+	for _, object := range objects {
+		if err := o.one(ctx, k, out, namespace, object); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-func one(ctx context.Context, k client.Client, out io.Writer, namespace string, o *unstructured.Unstructured) error {
-	namespaced, err := k.IsObjectNamespaced(o)
+func (o options) one(ctx context.Context, k client.Client, out io.Writer, namespace string, object *unstructured.Unstructured) error {
+	namespaced, err := k.IsObjectNamespaced(object)
 	if err != nil {
-		return fmt.Errorf("%s %s: the API server does not know this kind: %w", o.GetKind(), o.GetName(), err)
+		return fmt.Errorf("%s %s: the API server does not know this kind: %w", object.GetKind(), object.GetName(), err)
 	}
-	if namespaced && o.GetNamespace() == "" {
-		o.SetNamespace(namespace)
+	if namespaced && object.GetNamespace() == "" {
+		object.SetNamespace(namespace)
 	}
-	if err := k.Apply(ctx, client.ApplyConfigurationFromUnstructured(o), client.FieldOwner(fieldOwner)); err != nil {
-		return fmt.Errorf("apply %s %s: %w", o.GetKind(), o.GetName(), err)
+	how := []client.ApplyOption{client.FieldOwner(o.owner)}
+	if o.force {
+		how = append(how, client.ForceOwnership)
 	}
-	_, err = fmt.Fprintf(out, "%s/%s applied\n", o.GetKind(), o.GetName())
+	if err := k.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), how...); err != nil {
+		return fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), err)
+	}
+	_, err = fmt.Fprintf(out, "%s/%s applied\n", object.GetKind(), object.GetName())
 	return err
 }
 
