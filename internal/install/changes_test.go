@@ -140,6 +140,13 @@ spec: {hostName: h, destination: "https://receiver.example.com", httpHeadersRef:
 	_, err := client.Resource(hosts.GroupVersion().WithResource("bmceventsubscriptions")).Namespace(ns).Create(t.Context(), subscription, metav1.CreateOptions{})
 	checkRefusal(t, err, "spec.httpHeadersRef.namespace")
 
+	for _, field := range []string{"userData", "networkData", "metaData"} {
+		claim := &unstructured.Unstructured{Object: parsed(t, `{apiVersion: metal3.io/v1alpha1, kind: HostClaim, metadata: {name: claim}, spec: {hostSelector: {}, poweredOn: true}}`)}
+		claim.Object["spec"].(map[string]any)[field] = map[string]any{"name": "theirs", "namespace": "kube-system"}
+		_, err := client.Resource(hosts.GroupVersion().WithResource("hostclaims")).Namespace(ns).Create(t.Context(), claim, metav1.CreateOptions{})
+		checkRefusal(t, err, "spec."+field+".namespace")
+	}
+
 	partitions := client.Resource(ingot.GroupVersion.WithResource("partitions"))
 	for name, c := range map[string]struct{ network, field string }{
 		"no-cidr":   {`{dhcpMode: server}`, "spec.provisioningNetwork"},

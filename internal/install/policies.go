@@ -14,7 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	yamlstream "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/dynamic"
 
+	ingotv1 "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/config/policy"
 )
 
@@ -69,16 +71,17 @@ func documents(file string) ([]*unstructured.Unstructured, error) {
 	}
 }
 
-// policiesEffective tries, without storing anything, to create hosts that each one of the policies must refuse. Policies of one kind are taken up together, but not
-// necessarily in one go.
+// policiesEffective tries, without storing anything, to create objects that the policies must refuse. The API server takes policies up together but not necessarily in
+// one go, so that the one that was applied last is asked too.
 func (i *installer) policiesEffective(ctx context.Context) error {
-	spec := probe()
-	spec.Object["spec"] = map[string]any{"online": false, "disablePowerOff": true}
-	annotations := probe()
-	annotations.SetAnnotations(map[string]string{"inspect.metal3.io": "probe"})
-	for _, obj := range []*unstructured.Unstructured{spec, annotations} {
+	probes := []probe{
+		{hostResource, "metal3.io/v1alpha1", "BareMetalHost", SystemNamespace, map[string]any{"online": false, "disablePowerOff": true}, nil},
+		{hostResource, "metal3.io/v1alpha1", "BareMetalHost", SystemNamespace, map[string]any{"online": true}, map[string]string{"inspect.metal3.io": "probe"}},
+		{partitionResource, ingotv1.GroupVersion.String(), "Partition", "", map[string]any{"provisioningNetwork": map[string]any{"cidr": "probe"}}, nil},
+	}
+	for _, p := range probes {
 		err := wait.PollUntilContextTimeout(ctx, poll, effective, true, func(ctx context.Context) (bool, error) {
-			_, err := i.client.Resource(hostResource).Namespace(obj.GetNamespace()).Create(ctx, obj, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			err := p.create(ctx, i.client)
 			if err == nil {
 				return false, nil
 			}
@@ -88,16 +91,26 @@ func (i *installer) policiesEffective(ctx context.Context) error {
 			return false, err
 		})
 		if err != nil {
-			return fmt.Errorf("wait until the admission policies are in effect: %w", err)
+			return fmt.Errorf("wait until the admission policies for %s are in effect: %w", p.kind, err)
 		}
 	}
 	return nil
 }
 
-func probe() *unstructured.Unstructured {
-	return &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "metal3.io/v1alpha1", "kind": "BareMetalHost",
-		"metadata": map[string]any{"name": "ingot-install-probe", "namespace": SystemNamespace},
-		"spec":     map[string]any{"online": true},
-	}}
+// probe is an object that must be refused.
+type probe struct {
+	resource      schema.GroupVersionResource
+	version, kind string
+	namespace     string
+	spec          map[string]any
+	annotations   map[string]string
+}
+
+func (p probe) create(ctx context.Context, client dynamic.Interface) error {
+	obj := &unstructured.Unstructured{Object: map[string]any{"apiVersion": p.version, "kind": p.kind, "spec": p.spec}}
+	obj.SetName("ingot-install-probe")
+	obj.SetNamespace(p.namespace)
+	obj.SetAnnotations(p.annotations)
+	_, err := client.Resource(p.resource).Namespace(p.namespace).Create(ctx, obj, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	return err
 }

@@ -125,6 +125,9 @@ func (s *Server) identity(t testing.TB, p pki.Profile) *rest.Config {
 	}
 }
 
+// PID is the process's ID.
+func (s *Server) PID() int { return s.process.PID() }
+
 // Kill ends the process as kill -9 does. The data directory stays.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
