@@ -78,7 +78,7 @@ func (b *agentBuild) run(ctx context.Context) error {
 	}
 	const shownKey = 12
 	built := version.Get().Version + "+" + ramdisk.Manifest.Key[:shownKey]
-	if made, err := bootmedia.Open(b.output); err == nil && made.Version == built {
+	if upToDate(b.output, built) {
 		b.progress("boot media are up to date")
 		return nil
 	}
@@ -88,4 +88,13 @@ func (b *agentBuild) run(ctx context.Context) error {
 		CommandLine: netboot.DefaultCommandLine(), GRUB: bootmedia.DebianGRUB, IPXE: bootmedia.DebianIPXE,
 	}, b.output)
 	return err
+}
+
+// upToDate says whether the directory holds whole artifacts of this very build.
+func upToDate(dir, built string) bool {
+	made, err := bootmedia.Open(dir)
+	if err != nil {
+		return false
+	}
+	return made.Close() == nil && made.Version == built
 }
