@@ -209,11 +209,9 @@ func bootRecorded(f Facts, dec Decision) string {
 func diskStarted(f Facts, dec Decision) string {
 	written := dec.Record.Disk != nil && dec.Record.Disk.Written
 	from, to := f.Host.Status.Provisioning.State, dec.Host.Status.Provisioning.State
-	switch {
-	case from == metal3.StateProvisioning && to == metal3.StateProvisioned:
-		if !written || dec.Record.Disk.ImageURL != dec.Host.Status.Provisioning.Image.URL {
-			return "provisioned without the image on the disk"
-		}
+	if from == metal3.StateProvisioning && to == metal3.StateProvisioned &&
+		(!written || dec.Record.Disk.ImageURL != dec.Host.Status.Provisioning.Image.URL) {
+		return "provisioned without the image on the disk"
 	}
 	a, ok := dec.Action.(BootDisk)
 	if !ok {
@@ -280,10 +278,10 @@ func powerTaken(f Facts, dec Decision) string {
 	}
 	switch f.Host.Status.Provisioning.State {
 	case metal3.StateProvisioned, metal3.StateExternallyProvisioned:
-		reboot := dec.Record.Reboot != nil
-		if f.Host.Spec.Online && !reboot {
+		if f.Host.Spec.Online && dec.Record.Reboot == nil {
 			return "the machine should be online"
 		}
+	default:
 	}
 	return ""
 }

@@ -50,8 +50,9 @@ func manageableCondition(s *metal3.BareMetalHostStatus) condition {
 		return no(metal3.NotManagedReason)
 	case metal3.StateRegistering:
 		return no(metal3.RegisteringReason)
+	default:
+		return condition{metal3.ManageableCondition, metal3.ManageableReason, metav1.ConditionTrue}
 	}
-	return condition{metal3.ManageableCondition, metal3.ManageableReason, metav1.ConditionTrue}
 }
 
 func availableCondition(s *metal3.BareMetalHostStatus, manageable condition) condition {
@@ -77,8 +78,9 @@ func provisionedCondition(s *metal3.BareMetalHostStatus) condition {
 		return condition{metal3.ProvisionedCondition, metal3.ProvisionedReason, metav1.ConditionTrue}
 	case metal3.StateProvisioning:
 		return condition{metal3.ProvisionedCondition, metal3.ProvisioningReason, metav1.ConditionFalse}
+	default:
+		return condition{metal3.ProvisionedCondition, metal3.NotProvisionedReason, metav1.ConditionFalse}
 	}
-	return condition{metal3.ProvisionedCondition, metal3.NotProvisionedReason, metav1.ConditionFalse}
 }
 
 func readyCondition(s *metal3.BareMetalHostStatus) condition {
@@ -91,6 +93,7 @@ func readyCondition(s *metal3.BareMetalHostStatus) condition {
 		c.status, c.reason = metav1.ConditionFalse, metal3.ServicingReason
 	case metal3.OperationalStatusError:
 		c.status, c.reason = metav1.ConditionFalse, metal3.ErrorReason
+	default:
 	}
 	return c
 }

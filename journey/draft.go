@@ -30,7 +30,7 @@ func Begin(f Facts, now time.Time) *Draft {
 		d.Host.Status.PoweredOn = p == PowerOn
 	}
 	if d.Agent() != nil && d.Record.Boot.EnrolledAt == nil {
-		d.Record.Boot.EnrolledAt = d.stamp()
+		d.Record.Boot.EnrolledAt = d.Stamp()
 		endEntry(&d.Record, StartAgent{}.Name(), ResultOK, "", now)
 	}
 	return d
@@ -56,7 +56,7 @@ func (d *Draft) takeResult() {
 	case StartAgent{}.Name(), BootDisk{}.Name():
 		d.Host.Status.PoweredOn = true
 		if mine && b.ConfirmedAt == nil {
-			b.ConfirmedAt = d.stamp()
+			b.ConfirmedAt = d.Stamp()
 		}
 		if r.Action == (StartAgent{}).Name() {
 			return
@@ -224,10 +224,8 @@ func (d *Draft) end(o Outcome) Decision {
 	return Decision{Host: d.Host, Record: d.Record, Outcome: o, Event: d.event}
 }
 
-func (d *Draft) stamp() *metav1.Time {
+// Stamp is now as the objects hold it.
+func (d *Draft) Stamp() *metav1.Time {
 	t := metav1.NewTime(d.Now)
 	return &t
 }
-
-// Stamp is now as the objects hold it.
-func (d *Draft) Stamp() *metav1.Time { return d.stamp() }

@@ -79,6 +79,7 @@ func (d *Draft) failed() Decision {
 		if o.Fix == "" {
 			o.Fix = "correct what the message names; a change of the host or of its BMC Secret is tried at once"
 		}
+	default:
 	}
 	o.Reason = failureReason(metal3.ErrorType(f.ErrorType), d.State())
 	return d.end(o)

@@ -172,8 +172,9 @@ func (m *model) outcome(kind step.Kind, claim *ingot.DiskClaim) *step.Outcome {
 			out.Disk = &step.Disk{Name: claim.DeviceName, SerialNumber: claim.SerialNumber, WWN: claim.WWN, SizeBytes: claim.SizeBytes}
 		}
 		return out
+	default:
+		return &step.Outcome{}
 	}
-	return &step.Outcome{}
 }
 
 // disks are the known ones. Before the first inspection one is imagined that every hint fits.

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 
@@ -139,7 +138,7 @@ func TestExplain(t *testing.T) {
 	case len(e.Disks) != 2 || !strings.Contains(e.Disks[0], "serialNumber"), e.Since == nil:
 		t.Fatalf("%+v", e)
 	}
-	fresh := Explain(journey.Facts{Host: newWorld(1, nil).host}, time.Now())
+	fresh := Explain(journey.Facts{Host: newWorld(1, nil).host}, noon)
 	if !strings.Contains(fresh.Unblock, "has not looked") {
 		t.Fatalf("%+v", fresh)
 	}

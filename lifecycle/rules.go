@@ -109,6 +109,7 @@ func registered(f journey.Facts, now time.Time) (journey.Decision, bool) {
 	switch f.Host.Status.Provisioning.State {
 	case metal3.StateNone, metal3.StateUnmanaged, metal3.StateRegistering, metal3.StatePoweringOffBeforeDelete, metal3.StateDeleting:
 		return journey.Decision{}, false
+	default:
 	}
 	if !journey.KnownState(f.Host.Status.Provisioning.State) || discover.Current(f) {
 		return journey.Decision{}, false

@@ -145,8 +145,9 @@ func onTheWayOut(s metal3.ProvisioningState) expectation {
 		return expectation{metal3.StateDeprovisioning, journey.ReasonStageChanged, journey.Wait}
 	case metal3.StateDeprovisioning, metal3.StatePoweringOffBeforeDelete, metal3.StateDeleting:
 		return firstStep(s)
+	default:
+		return expectation{metal3.StatePoweringOffBeforeDelete, journey.ReasonStageChanged, journey.Wait}
 	}
-	return expectation{metal3.StatePoweringOffBeforeDelete, journey.ReasonStageChanged, journey.Wait}
 }
 
 func lettingGo(s metal3.ProvisioningState) expectation {
@@ -168,6 +169,7 @@ func detaching(force bool) func(metal3.ProvisioningState) expectation {
 		switch s {
 		case metal3.StateProvisioned, metal3.StateExternallyProvisioned, metal3.StateAvailable, metal3.StateReady:
 			return expectation{s, journey.ReasonDetached, journey.Wait}
+		default:
 		}
 		if force {
 			return expectation{s, journey.ReasonDetached, journey.Wait}
@@ -181,8 +183,9 @@ func beforeRegistration(s metal3.ProvisioningState) bool {
 	switch s {
 	case metal3.StateNone, metal3.StateUnmanaged, metal3.StatePoweringOffBeforeDelete, metal3.StateDeleting:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 func verifying(s metal3.ProvisioningState) expectation {
