@@ -20,7 +20,7 @@ const module = "github.com/ingotmetal/ingot"
 
 // domain is the pure half: decisions and data, no world.
 var domain = []string{
-	"journey", "lifecycle", "discover", "inspect", "prepare", "provision", "run", "clean", "step", "rootdevice",
+	"journey", "lifecycle", "discover", "inspect", "prepare", "provision", "run", "clean", "step", "rootdevice", "ramdisk", "power",
 	"matrix", "netboot",
 }
 
