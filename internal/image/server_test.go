@@ -25,6 +25,8 @@ type server struct {
 	noRanges, noSize, noTag bool
 	// changeAfter makes the ETag another one after that many requests.
 	changeAfter int
+	// changeContentAfter serves another last byte after that many requests.
+	changeContentAfter int
 	// stallAt sends nothing more after that position, once.
 	stallAt int64
 
@@ -51,6 +53,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	tag := `"v1"`
 	if s.changeAfter > 0 && s.requests > s.changeAfter {
 		tag = `"v2"`
+	}
+	if s.changeContentAfter > 0 && s.requests == s.changeContentAfter+1 {
+		s.data = append(s.data[:len(s.data)-1:len(s.data)-1], s.data[len(s.data)-1]^1)
 	}
 	s.mu.Unlock()
 	if !s.noTag {
