@@ -156,6 +156,7 @@ func (r *Reconciler) siteOf(p *ingot.Partition) journey.Site {
 	return journey.Site{
 		Name:         p.Name,
 		VirtualMedia: r.config.MediaEndpoint != "",
+		BootDeadline: r.config.BootDeadline,
 		PXE:          p.Spec.ProvisioningNetwork.DHCPMode == ingot.DHCPServer || p.Spec.ProvisioningNetwork.DHCPMode == ingot.DHCPProxy,
 	}
 }

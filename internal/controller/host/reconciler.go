@@ -32,6 +32,8 @@ type Config struct {
 	BMCCAPEM []byte
 	// FirstBootKey makes the one-time tokens of first-boot reports; see firstboot.go.
 	FirstBootKey secret.String
+	// BootDeadline is how long a machine may take from power-on to its agent's first word; 0: what decisions think right.
+	BootDeadline time.Duration
 	// BMCTimeout bounds one action on a BMC; BMCActions is how many run at once.
 	BMCTimeout time.Duration
 	BMCActions int

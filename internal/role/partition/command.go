@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,6 +28,8 @@ type Options struct {
 	Workers int
 	// BMCCallsPerSecond is the budget of one BMC.
 	BMCCallsPerSecond float64
+	// BootDeadline is how long a machine may take from power-on to its agent's first word; 0: 20 min, which covers the self-test of large servers.
+	BootDeadline time.Duration
 	// Verbose logs at debug level.
 	Verbose bool
 }
@@ -63,6 +66,7 @@ func Command() *cobra.Command {
 	f.BoolVar(&o.LeaderElect, "leader-elect", true, "wait for the leadership of the partition; off where only one process is ever started")
 	f.IntVar(&o.Workers, "workers", 8, "hosts that are decided on at once")
 	f.Float64Var(&o.BMCCallsPerSecond, "bmc-calls-per-second", 4, "budget of calls to one BMC")
+	f.DurationVar(&o.BootDeadline, "boot-deadline", 20*time.Minute, "how long a machine may take from power-on to its agent's first word")
 	f.BoolVar(&o.Verbose, "verbose", false, "log more")
 	return c
 }

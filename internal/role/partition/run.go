@@ -165,7 +165,7 @@ func (p *process) hosts(ctx context.Context, mgr manager.Manager) (*host.Reconci
 		Config: host.Config{
 			Partition: p.o.Partition, AgentEndpoint: p.agentEndpoint(), MediaEndpoint: p.o.MediaEndpoint, CABundle: p.caPEM,
 			BMCCAPEM: bmcCA, FirstBootKey: p.trust.firstBootKey,
-			BMCTimeout: bmcTimeout, BMCActions: bmcActions, ProgressEvery: progressEvery,
+			BootDeadline: p.o.BootDeadline, BMCTimeout: bmcTimeout, BMCActions: bmcActions, ProgressEvery: progressEvery,
 		},
 		BMCs: bmcs, Live: p.live, Workers: p.o.Workers, Log: p.log,
 	})
