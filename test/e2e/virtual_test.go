@@ -1,0 +1,144 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ingotmetal/ingot/internal/lab/debian"
+	"github.com/ingotmetal/ingot/test/harness"
+)
+
+// virtualPatience is for a whole life of a virtual machine under emulation on a busy host; a quiet one needs three to four minutes.
+const virtualPatience = 18 * time.Minute
+
+// greeting is what the user data makes the installed system write to its console.
+const greeting = "INGOT-E2E user data was run on"
+
+// TestLifeOfAVirtualMachine takes a virtual machine from its BMC's address to a Debian that reported its first boot, and back to available with a wiped disk.
+func TestLifeOfAVirtualMachine(t *testing.T) {
+	for name, args := range map[string][]string{
+		"virtual media, UEFI": {"--boot", "virtual-media", "--firmware", "uefi"},
+		"network boot, BIOS":  {"--boot", "pxe", "--firmware", "bios"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := harness.Start(t, harness.Options{
+				Bin: binDir(t), Artifacts: filepath.Join(cacheDir(t), "artifacts"),
+				Lab: append([]string{"--qemu", "--machines", "1", "--disk-size", "8GiB", "--cpus", "2"}, args...),
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), virtualPatience)
+			defer cancel()
+			lap := stopwatch(t)
+			w.CLI(ctx, t, "apply", "-f", w.State.HostsManifest)
+			host := w.UntilState(ctx, t, w.Key(0), metal3.StateAvailable)
+			lap("available")
+
+			provision(ctx, t, w)
+			w.UntilState(ctx, t, w.Key(0), metal3.StateProvisioned)
+			lap("provisioned")
+			record := w.UntilReported(ctx, t, w.Key(0))
+			lap("first boot reported")
+			if f := record.Status.FirstBoot; f.Hostname != host.Name || f.InstanceID != string(host.UID) {
+				t.Errorf("first boot reports %+v; want hostname %s and instance %s", f, host.Name, host.UID)
+			}
+			w.Until(ctx, t, "the user data's line on the console", func(context.Context) error {
+				return consoleSays(w.State.Machines[0].ConsoleLog, greeting+" "+host.Name)
+			})
+
+			w.Change(ctx, t, w.Key(0), func(h *metal3.BareMetalHost) { h.Spec.Image, h.Spec.Online = nil, false })
+			w.UntilState(ctx, t, w.Key(0), metal3.StateAvailable)
+			lap("released")
+			checkTablesGone(t, w.State.Machines[0].Disks[0].Path)
+			w.Until(ctx, t, "power off", func(ctx context.Context) error {
+				h, err := w.Host(ctx, w.Key(0))
+				if err == nil && h.Status.PoweredOn {
+					err = fmt.Errorf("host is on")
+				}
+				return err
+			})
+		})
+	}
+}
+
+// provision asks for Debian with user data.
+func provision(ctx context.Context, t *testing.T, w *harness.World) {
+	t.Helper()
+	image := filepath.Join(cacheDir(t), "images", debian.FileName)
+	for _, path := range []string{image, image + ".sha256"} {
+		if _, err := os.Stat(path); err != nil {
+			t.Fatalf("%v: make image builds it", err)
+		}
+		if err := os.Symlink(path, filepath.Join(w.State.ImageDir, filepath.Base(path))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key := w.Key(0)
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name + "-user-data"},
+		StringData: map[string]string{"userData": "#cloud-config\nruncmd:\n- echo \"" + greeting + " $(hostname)\" >/dev/ttyS0\n"},
+	}
+	if err := w.Client.Create(ctx, secret); err != nil {
+		t.Fatal(err)
+	}
+	url, raw := w.State.ImageURL+"/"+debian.FileName, "raw"
+	w.Change(ctx, t, key, func(h *metal3.BareMetalHost) {
+		h.Spec.Image = &metal3.Image{URL: url, Checksum: url + ".sha256", ChecksumType: metal3.SHA256, DiskFormat: &raw}
+		h.Spec.UserData = &corev1.SecretReference{Name: secret.Name}
+		h.Spec.Online = true
+	})
+}
+
+func consoleSays(path, want string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(string(text), want) {
+		return fmt.Errorf("%s does not hold %q", path, want)
+	}
+	return nil
+}
+
+// checkTablesGone looks at the first and the last sectors of a disk, without reading all of its holes.
+func checkTablesGone(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const part = 64 << 10
+	for _, at := range []int64{0, info.Size() - part} {
+		b := make([]byte, part)
+		if _, err := f.ReadAt(b, at); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(b), "EFI PART") || (at == 0 && b[510] == 0x55 && b[511] == 0xaa) {
+			t.Errorf("%s still has a partition table near byte %d", path, at)
+		}
+	}
+}
+
+// stopwatch logs how long each part took: where a machine's time goes is what the next change is judged by.
+func stopwatch(t *testing.T) func(what string) {
+	started := time.Now()
+	last := started
+	return func(what string) {
+		t.Helper()
+		now := time.Now()
+		t.Logf("%s after %s (%s more)", what, now.Sub(started).Round(time.Second), now.Sub(last).Round(time.Second))
+		last = now
+	}
+}
