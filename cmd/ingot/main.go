@@ -13,9 +13,9 @@ import (
 
 	"github.com/ingotmetal/ingot/internal/cli/apply"
 	"github.com/ingotmetal/ingot/internal/cli/host"
-	"github.com/ingotmetal/ingot/internal/cli/image"
 	"github.com/ingotmetal/ingot/internal/cli/print"
 	"github.com/ingotmetal/ingot/internal/cli/session"
+	"github.com/ingotmetal/ingot/internal/imagebuild"
 	"github.com/ingotmetal/ingot/internal/lab"
 	"github.com/ingotmetal/ingot/internal/role/boot"
 	"github.com/ingotmetal/ingot/internal/role/partition"
@@ -52,7 +52,7 @@ func command(out, errOut io.Writer) *cobra.Command {
 	root.SetErr(errOut)
 	s := session.New(out, errOut)
 	root.AddCommand(host.Command(s), apply.Command(s), versionCommand(out))
-	root.AddCommand(up.Command(), partition.Command(), boot.Command(), lab.Command(), image.Command(out, errOut))
+	root.AddCommand(up.Command(), partition.Command(), boot.Command(), lab.Command(), imagebuild.Command(out, errOut))
 	return root
 }
 

@@ -1,8 +1,8 @@
-// Package image is `ingot image`: building what machines boot and what is written to their disks.
+// Package imagebuild is `ingot image`: building what machines boot and what is written to their disks.
 //
 // It owns the order of the build and its words on the terminal. It refuses the building itself: that is in agentimage (kernel and ramdisk), bootmedia (ISO and
 // network files) and lab/debian (the demo's Debian). Invariant: a build whose inputs did not change does nothing and says so.
-package image
+package imagebuild
 
 import (
 	"context"
