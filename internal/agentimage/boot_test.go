@@ -3,159 +3,225 @@ package agentimage_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
-	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"sync"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
 	"github.com/ingotmetal/ingot/internal/agentimage"
 	"github.com/ingotmetal/ingot/internal/agentimage/agentimagetest"
 	"github.com/ingotmetal/ingot/internal/server/agentapi/agentapitest"
-	"github.com/ingotmetal/ingot/netboot/medium"
+	"github.com/ingotmetal/ingot/rootdevice"
 	"github.com/ingotmetal/ingot/step"
 )
 
 const (
-	// bootDeadline is generous: a quiet machine needs about 5 s.
-	bootDeadline = 3 * time.Minute
+	// bootDeadline is generous: a quiet machine needs about 15 s for the longer of the two lives.
+	bootDeadline = 4 * time.Minute
 	bootMAC      = "52:54:00:12:34:56"
+	otherMAC     = "52:54:00:12:34:57"
 	// slirpHost is where QEMU's user network has the host's loopback.
 	slirpHost = "10.0.2.2"
+	// imageBytes is more than the machine's memory.
+	imageBytes = 768 << 20
 )
 
-// The whole ramdisk on a machine of 512 MiB: kernel, modules, DHCP, a clock that stands in 2001, enrolment, inventory, power-off.
-func TestRamdiskBootsAndEnrols(t *testing.T) {
+// The whole ramdisk on a machine of 512 MiB, from a clock that stands in 2001: modules, DHCP, enrolment, inventory with neighbours, an image larger than the memory, power-off.
+func TestRamdiskByDHCP(t *testing.T) {
 	image := agentimagetest.Image(t, agentimage.Cloud)
 	t.Logf("agent %d KiB, kernel %d KiB, ramdisk %d KiB", image.Manifest.AgentBytes>>10,
 		image.Manifest.Files[agentimage.KernelFile].SizeBytes>>10, image.Manifest.Files[agentimage.RamdiskFile].SizeBytes>>10)
+	content, packed := testImage(t)
+	twice(t, func(ctx context.Context, site *agentapitest.Site) (string, error) {
+		config := site.Open("b", "the-token", bootMAC)
+		config.MACAddress = bootMAC
+		g := startGuest(ctx, t, image, config)
+		outcome, err := do(g.ctx, site, protocol.Step{ID: "s1", Kind: step.Inspect})
+		if err != nil {
+			return g.console.String(), err
+		}
+		checkInventory(t, outcome.Inventory)
+		if log := site.Log("b"); !strings.Contains(log, "No port is open") {
+			t.Errorf("the agent does not say that no port is open:\n%s", log)
+		}
+		claim := outcome.Inventory.Disks[slices.IndexFunc(outcome.Inventory.Disks, func(d step.Disk) bool { return d.SerialNumber == "SERIAL-A" })]
+		outcome, err = do(g.ctx, site, protocol.Step{ID: "s2", Kind: step.WriteImage, WriteImage: &protocol.WriteImage{
+			Claim: claim, Hints: &rootdevice.Hints{SerialNumber: "serial-a"}, Image: packed,
+		}})
+		if err != nil {
+			return g.console.String(), err
+		}
+		t.Logf("written: %+v", *outcome.Written)
+		checkDisk(t, g.disks[0], content)
+		site.Want("b", &protocol.Step{ID: "s3", Kind: step.PowerOff, Deadline: time.Now().Add(bootDeadline)})
+		return g.console.String(), g.awaitExit(ctx)
+	})
+}
+
+// The same ramdisk with the site's network data: static address, gateway, a VLAN on the second NIC; and a person at the power button.
+func TestRamdiskWithNetworkDataAndPowerButton(t *testing.T) {
+	image := agentimagetest.Image(t, agentimage.Cloud)
+	twice(t, func(ctx context.Context, site *agentapitest.Site) (string, error) {
+		config := site.Open("b", "the-token", bootMAC)
+		config.NetworkData = `{"links":[
+			{"id":"a","type":"phy","ethernet_mac_address":"` + bootMAC + `"},
+			{"id":"b","type":"phy","ethernet_mac_address":"` + otherMAC + `","mtu":1400},
+			{"id":"v","type":"vlan","vlan_link":"b","vlan_id":42}],
+			"networks":[
+			{"type":"ipv4","link":"a","ip_address":"10.0.2.77","netmask":"255.255.255.0","gateway":"10.0.2.2"},
+			{"type":"ipv4","link":"b","ip_address":"10.8.0.5/24"},
+			{"type":"ipv6","link":"v","ip_address":"fd00::5/64"}],
+			"services":[{"type":"dns","address":"10.0.2.3"}]}`
+		g := startGuest(ctx, t, image, config)
+		outcome, err := do(g.ctx, site, protocol.Step{ID: "s1", Kind: step.Inspect})
+		if err != nil {
+			return g.console.String(), err
+		}
+		for mac, want := range map[string]string{bootMAC: "10.0.2.77/24", otherMAC: "10.8.0.5/24"} {
+			i := slices.IndexFunc(outcome.Inventory.NICs, func(n step.NIC) bool { return n.MAC == mac })
+			if i < 0 || !slices.Equal(outcome.Inventory.NICs[i].Addresses, []string{want}) {
+				t.Errorf("NICs %+v: want %s on %s", outcome.Inventory.NICs, want, mac)
+			}
+		}
+		if log := site.Log("b"); !strings.Contains(log, "vlan42") || !strings.Contains(log, "fd00::5/64") {
+			t.Errorf("no VLAN in the log:\n%s", log)
+		}
+		if err := g.pressPower(ctx); err != nil {
+			return g.console.String(), err
+		}
+		return g.console.String(), g.awaitExit(ctx)
+	})
+}
+
+// twice gives a boot a second chance: emulated machines hang at times. The second failure is final.
+func twice(t *testing.T, life func(ctx context.Context, site *agentapitest.Site) (console string, err error)) {
+	t.Helper()
 	const attempts = 2
 	for attempt := range attempts {
-		out, err := bootOnce(t, image)
+		site := agentapitest.New(t, slirpHost)
+		site.Start()
+		ctx, cancel := context.WithTimeout(t.Context(), bootDeadline)
+		started := time.Now()
+		console, err := life(ctx, site)
+		cancel()
+		site.Stop()
 		if err == nil {
+			t.Logf("the machine's life took %s", time.Since(started).Round(100*time.Millisecond))
 			return
 		}
-		t.Logf("boot %d of %d: %v; console:\n%s", attempt+1, attempts, err, out)
+		t.Logf("boot %d of %d: %v; agent's log:\n%s\nconsole:\n%s", attempt+1, attempts, err, site.Log("b"), console)
 	}
-	t.Fatalf("the ramdisk did not come up in %d boots", attempts)
+	t.Fatalf("no life was whole in %d boots", attempts)
 }
 
-func bootOnce(t *testing.T, image agentimage.Result) (console string, err error) {
-	site := agentapitest.New(t, slirpHost)
-	site.Start()
-	defer site.Stop()
-	config := site.Open("boot-1", "the-token", bootMAC)
-	config.MACAddress = bootMAC
-	ctx, cancel := context.WithTimeout(t.Context(), bootDeadline)
-	defer cancel()
-	qemu, out := startQEMU(ctx, t, image, config)
-	exited := make(chan error, 1)
-	go func() { exited <- qemu.Wait() }()
-
-	started := time.Now()
-	site.Want("boot-1", &protocol.Step{ID: "s1", Kind: step.Inspect, Deadline: time.Now().Add(bootDeadline)})
-	reports := site.Reports(ctx, "boot-1", func(r protocol.ExchangeRequest) bool { return r.StepID == "s1" && r.Phase == step.Finished })
+// do wants a step and waits for its outcome.
+func do(ctx context.Context, site *agentapitest.Site, s protocol.Step) (*step.Outcome, error) {
+	s.Deadline = time.Now().Add(bootDeadline)
+	site.Want("b", &s)
+	reports := site.Reports(ctx, "b", func(r protocol.ExchangeRequest) bool { return r.StepID == s.ID && r.Phase == step.Finished })
 	if reports == nil {
-		cancel()
-		<-exited
-		return out.String(), fmt.Errorf("no inventory within %s", bootDeadline)
+		return nil, fmt.Errorf("no outcome of step %s (%s) while the machine was on, at most %s", s.ID, s.Kind, bootDeadline)
 	}
-	t.Logf("inventory after %s", time.Since(started).Round(100*time.Millisecond))
-	checkInventory(t, reports[len(reports)-1].Outcome)
-	site.Want("boot-1", &protocol.Step{ID: "s2", Kind: step.PowerOff, Deadline: time.Now().Add(bootDeadline)})
-	err = <-exited
+	outcome := reports[len(reports)-1].Outcome
+	if outcome.Failure != nil {
+		return nil, fmt.Errorf("step %s: %w", s.ID, outcome.Failure)
+	}
+	return outcome, nil
+}
+
+// awaitExit waits until the machine turned itself off.
+func (g *guest) awaitExit(ctx context.Context) error {
+	err := <-g.exited
 	if ctx.Err() != nil {
-		return out.String(), fmt.Errorf("the machine did not turn itself off: %w", err)
+		return fmt.Errorf("the machine did not turn itself off: %w", err)
 	}
-	return out.String(), err
+	return err
 }
 
-func startQEMU(ctx context.Context, t *testing.T, image agentimage.Result, config medium.Config) (*exec.Cmd, *lockedBuffer) {
+func checkInventory(t *testing.T, i *step.Inventory) {
 	t.Helper()
-	dir := t.TempDir()
-	archive, err := medium.Encode(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	initrd := filepath.Join(dir, "initrd.img")
-	ramdisk, err := os.ReadFile(image.Ramdisk)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(initrd, append(ramdisk, archive...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	disks := []string{filepath.Join(dir, "a.img"), filepath.Join(dir, "b.img")}
-	for i, d := range disks {
-		if err := os.WriteFile(d, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Truncate(d, int64(i+1)<<30); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// The clock of a machine with an empty battery; the medium and the server put it right.
-	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-machine", "q35", "-m", "512", "-smp", "2",
-		"-nodefaults", "-display", "none", "-no-reboot", "-rtc", "base=2001-01-01T00:00:00",
-		"-serial", "stdio", "-kernel", image.Kernel, "-initrd", initrd, "-append", image.Manifest.CommandLine,
-		"-device", "virtio-rng-pci", "-netdev", "user,id=n0,ipv6=off", "-device", "virtio-net-pci,netdev=n0,mac="+bootMAC+",romfile=",
-		"-drive", "if=none,id=d0,format=raw,file="+disks[0], "-device", "virtio-blk-pci,drive=d0,serial=SERIAL-A",
-		"-drive", "if=none,id=d1,format=raw,file="+disks[1], "-device", "nvme,drive=d1,serial=SERIAL-B",
-		"-smbios", "type=1,manufacturer=Ingot,product=Test,serial=SYS-1")
-	out := &lockedBuffer{}
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("start QEMU (package qemu-system-x86): %v", err)
-	}
-	return cmd, out
-}
-
-func checkInventory(t *testing.T, o *step.Outcome) {
-	t.Helper()
-	if o.Failure != nil || o.Inventory == nil {
-		t.Fatalf("inspection failed: %+v", o.Failure)
-	}
-	i := o.Inventory
-	t.Logf("inventory: %+v", *i)
 	if i.System.Manufacturer != "Ingot" || i.System.ProductName != "Test" || i.System.SerialNumber != "SYS-1" || i.Firmware.UEFI {
 		t.Errorf("system %+v, firmware %+v", i.System, i.Firmware)
 	}
 	if i.CPU.Count != 2 || i.CPU.Architecture != "x86_64" || i.MemoryBytes != 512<<20 {
 		t.Errorf("CPU count %d, architecture %s, memory %d", i.CPU.Count, i.CPU.Architecture, i.MemoryBytes)
 	}
-	if len(i.NICs) != 1 || i.NICs[0].MAC != bootMAC || !i.NICs[0].Booted || !i.NICs[0].LinkUp || len(i.NICs[0].Addresses) == 0 || i.NICs[0].Model != "0x1af4 0x0001" {
+	nics := map[string]step.NIC{}
+	for _, n := range i.NICs {
+		nics[n.MAC] = n
+	}
+	a, b := nics[bootMAC], nics[otherMAC]
+	if len(nics) != 2 || !a.Booted || !a.LinkUp || !slices.Equal(a.Addresses, []string{"10.0.2.15/24"}) || a.Model != "0x1af4 0x0001" || b.Booted || !b.LinkUp {
 		t.Errorf("NICs %+v", i.NICs)
 	}
-	bySerial := map[string]step.Disk{}
-	for _, d := range i.Disks {
-		bySerial[d.SerialNumber] = d
+	want := step.LLDP{ChassisID: "00:1b:21:aa:bb:cc", PortID: "swp7", SystemName: "leaf-1", VLAN: 42}
+	if a.LLDP != nil || b.LLDP == nil || *b.LLDP != want {
+		t.Errorf("neighbours %+v and %+v, want none and %+v", a.LLDP, b.LLDP, want)
 	}
-	a, b := bySerial["SERIAL-A"], bySerial["SERIAL-B"]
-	if len(i.Disks) != 2 || a.Name != "/dev/vda" || a.SizeBytes != 1<<30 || b.Name != "/dev/nvme0n1" || b.SizeBytes != 2<<30 || b.Type != "nvme" || b.WWN == "" {
+	disks := map[string]step.Disk{}
+	for _, d := range i.Disks {
+		disks[d.SerialNumber] = d
+	}
+	c, d := disks["SERIAL-A"], disks["SERIAL-B"]
+	if len(disks) != 2 || c.Name != "/dev/vda" || c.SizeBytes != 1<<30 || d.Name != "/dev/nvme0n1" || d.SizeBytes != 2<<30 || d.Type != "nvme" || d.WWN == "" {
 		t.Errorf("disks %+v", i.Disks)
 	}
 }
 
-// lockedBuffer is what QEMU printed.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+// testImage serves an image of imageBytes with a few MiB of data, packed with zstd.
+func testImage(t *testing.T) ([]byte, protocol.Image) {
+	t.Helper()
+	content := make([]byte, imageBytes)
+	random := rand.NewChaCha8([32]byte{1})
+	for _, at := range []int{4 << 10, 100 << 20, 500 << 20, imageBytes - 2<<20} {
+		if _, err := random.Read(content[at : at+1<<20]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed := encoder.EncodeAll(content, nil)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.ServeContent(w, r, "image.raw.zst", time.Unix(1, 0), bytes.NewReader(packed))
+	}))
+	t.Cleanup(server.Close)
+	u, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(packed)
+	return content, protocol.Image{
+		URL: "http://" + slirpHost + ":" + u.Port() + "/image.raw.zst", Format: "raw", Checksum: hex.EncodeToString(sum[:]), ChecksumType: "sha256",
+	}
 }
 
-var _ io.Writer = (*lockedBuffer)(nil)
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+func checkDisk(t *testing.T, file string, want []byte) {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got := make([]byte, 1<<20)
+	for off := 0; off < len(want); off += len(got) {
+		if _, err := f.ReadAt(got, int64(off)); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want[off:off+len(got)]) {
+			t.Fatalf("the disk differs from the image in the MiB at %d", off)
+		}
+	}
 }

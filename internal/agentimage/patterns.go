@@ -46,12 +46,12 @@ var left = []string{
 }
 
 // always are loaded on every machine: they announce no alias of a device.
-var always = []string{"af_packet", "sd_mod", "efivarfs", "button", "evdev"}
+var always = []string{"af_packet", "sd_mod", "button", "evdev"}
 
 // required must be in the package, as modules or built in, or the image would boot and see nothing.
 var required = map[Flavour][]string{
-	Cloud:   {"virtio_pci", "virtio_net", "virtio_blk", "virtio_rng", "nvme", "sd_mod", "af_packet", "efivarfs"},
-	Generic: {"virtio_pci", "virtio_net", "virtio_blk", "nvme", "ahci", "sd_mod", "e1000e", "igb", "ixgbe", "i40e", "mlx5_core", "bnxt_en", "tg3", "megaraid_sas", "mpt3sas", "xhci_pci", "usb_storage", "af_packet", "efivarfs", "8021q"},
+	Cloud:   {"virtio_pci", "virtio_net", "virtio_blk", "virtio_rng", "nvme", "sd_mod", "af_packet", "efivarfs", "8021q", "bonding"},
+	Generic: {"virtio_pci", "virtio_net", "virtio_blk", "nvme", "ahci", "sd_mod", "e1000e", "igb", "ixgbe", "i40e", "mlx5_core", "bnxt_en", "tg3", "megaraid_sas", "mpt3sas", "xhci_pci", "usb_storage", "af_packet", "efivarfs", "8021q", "bonding"},
 }
 
 // patterns is the choice as one list, for the cache's key.

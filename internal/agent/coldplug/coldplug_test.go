@@ -61,6 +61,17 @@ func TestWalkLoadsDependenciesFirstAndDevicesThatAppearLater(t *testing.T) {
 	}
 }
 
+func TestNamedLoadsWithDependenciesOnce(t *testing.T) {
+	k := &recorder{}
+	p := New(testIndex(), k, slog.New(slog.DiscardHandler))
+	for _, name := range []string{"usb-storage", "ptp", "built_in", "ptp"} {
+		p.Named(name)
+	}
+	if want := []string{"usb-storage.ko", "pps_core.ko", "ptp.ko"}; !slices.Equal(k.loaded, want) {
+		t.Errorf("loaded %v, want %v", k.loaded, want)
+	}
+}
+
 func TestAModuleThatCannotBeLoadedKeepsNoOtherBack(t *testing.T) {
 	k := &recorder{refuses: "e1000e.ko"}
 	p := New(testIndex(), k, slog.New(slog.DiscardHandler))

@@ -48,6 +48,13 @@ func (p *Plug) LoadAlways() {
 	}
 }
 
+// Named loads a module by its name, for what no device announces (a kind of virtual link, a file system).
+func (p *Plug) Named(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.load(name)
+}
+
 // Device loads the modules for one device, and says whether its modalias is new.
 func (p *Plug) Device(modalias string) bool {
 	modalias = strings.TrimSpace(modalias)

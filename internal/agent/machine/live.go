@@ -84,11 +84,11 @@ func live(ctx context.Context, version string, log *agent.Log, logger *slog.Logg
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoBoot, err)
 	}
-	hotplug, err := plug(ctx, logger)
+	modules, hotplug, err := plug(ctx, logger)
 	if err != nil {
 		return err
 	}
-	if err := mountEFI(); err != nil {
+	if err := mountEFI(modules); err != nil {
 		logger.Warn("Firmware variables are not read", "err", err)
 	}
 	go watchButton(ctx, func() {
@@ -103,7 +103,9 @@ func live(ctx context.Context, version string, log *agent.Log, logger *slog.Logg
 		bootMAC = bootInterface(string(cmdline))
 	}
 	bound := socket.Bind(matrix.Agent, matrix.Builtin(), kernel.Network{})
-	network, err := startNetwork(ctx, config, bootMAC, bound, logger)
+	network, err := startNetwork(ctx, config, netconf.Options{
+		BootMAC: bootMAC, Sockets: packet.New(bound), Module: modules.Named, ResolverFile: "/etc/resolv.conf", Logger: logger,
+	})
 	if err != nil {
 		return err
 	}
@@ -136,14 +138,14 @@ func readConfig(file string) (medium.Config, error) {
 }
 
 // plug loads the modules for the devices that are there, and for those that appear later.
-func plug(ctx context.Context, logger *slog.Logger) (*coldplug.Hotplug, error) {
+func plug(ctx context.Context, logger *slog.Logger) (*coldplug.Plug, *coldplug.Hotplug, error) {
 	data, err := os.ReadFile("/" + coldplug.IndexPath)
 	if err != nil {
-		return nil, fmt.Errorf("the ramdisk has no index of modules: %w", err)
+		return nil, nil, fmt.Errorf("the ramdisk has no index of modules: %w", err)
 	}
 	index, err := coldplug.ParseIndex(data)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if index.Kernel != release() {
 		logger.Error("The ramdisk's modules are of another kernel", "modules", index.Kernel, "kernel", release())
@@ -151,18 +153,17 @@ func plug(ctx context.Context, logger *slog.Logger) (*coldplug.Hotplug, error) {
 	p := coldplug.New(index, coldplug.FileKernel{Root: "/"}, logger)
 	hotplug, err := coldplug.Follow(p, logger)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	go hotplug.Run(ctx)
 	p.LoadAlways()
 	if err := p.Walk(os.DirFS("/sys/devices")); err != nil {
 		logger.Warn("Devices not looked through", "err", err)
 	}
-	return hotplug, nil
+	return p, hotplug, nil
 }
 
-func startNetwork(ctx context.Context, c medium.Config, bootMAC string, bound *socket.Bound, logger *slog.Logger) (*netconf.Network, error) {
-	o := netconf.Options{BootMAC: bootMAC, Sockets: packet.New(bound), ResolverFile: "/etc/resolv.conf", Logger: logger}
+func startNetwork(ctx context.Context, c medium.Config, o netconf.Options) (*netconf.Network, error) {
 	if c.NetworkData != "" {
 		static, err := netdata.Parse([]byte(c.NetworkData))
 		if err != nil {

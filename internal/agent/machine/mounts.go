@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ingotmetal/ingot/internal/agent/coldplug"
 )
 
 // mounts are what programs expect to find, in order.
@@ -36,11 +38,12 @@ func mountAll() error {
 }
 
 // mountEFI mounts the firmware's variables, read-only, on a machine that has them; its file system may be a module.
-func mountEFI() error {
+func mountEFI(modules *coldplug.Plug) error {
 	const variables = "/sys/firmware/efi/efivars"
 	if _, err := os.Stat(variables); err != nil {
 		return nil
 	}
+	modules.Named("efivarfs")
 	if err := unix.Mount("efivarfs", variables, "efivarfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC|unix.MS_RDONLY, ""); err != nil && !errors.Is(err, unix.EBUSY) {
 		return fmt.Errorf("mount %s: %w", variables, err)
 	}

@@ -125,11 +125,13 @@ func (n *Network) makeLink(ctx context.Context, l netdata.Link, made map[string]
 	var err error
 	switch {
 	case l.VLAN != nil:
+		n.o.Module("8021q")
 		parent := made[l.VLAN.On]
 		attrs := netlink.NewLinkAttrs()
 		attrs.Name, attrs.ParentIndex = fmt.Sprintf("vlan%d.%d", l.VLAN.ID, parent.Attrs().Index), parent.Attrs().Index
 		link, err = addLink(&netlink.Vlan{LinkAttrs: attrs, VlanId: l.VLAN.ID})
 	case l.Bond != nil:
+		n.o.Module("bonding")
 		link, err = makeBond(l, made)
 	default:
 		link, err = findNIC(ctx, l.MAC)

@@ -32,6 +32,8 @@ type Options struct {
 	// BootMAC is the NIC that booted, lower case, or empty.
 	BootMAC string
 	Sockets Sockets
+	// Module loads a kernel module by name: nobody else does when the kernel asks for one.
+	Module func(name string)
 	// ResolverFile is where DNS servers are written: /etc/resolv.conf.
 	ResolverFile string
 	Logger       *slog.Logger
