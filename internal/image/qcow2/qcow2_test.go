@@ -48,8 +48,8 @@ func (m *memory) mark(off, n int64) error {
 	if bytes.IndexByte(put, 1) >= 0 {
 		return errors.New("put out twice")
 	}
-	for i := range put {
-		put[i] = 1
+	for ones := bytes.Repeat([]byte{1}, 4096); len(put) > 0; {
+		put = put[copy(put, ones):]
 	}
 	return nil
 }
@@ -172,8 +172,8 @@ func used(t testing.TB) (file, raw []byte) {
 		}
 	}
 	io("write -P 1 900k 64k", "write -P 2 0 64k", "discard 920k 16k", "write -P 3 400k 8k", "write -z 10k 20k")
-	qemuImg(t, "resize", path, "8M")
-	io("write -P 4 7M 64k", "write -P 5 0 4k", "write -P 6 922k 4k", "write -P 7 3M 100k")
+	qemuImg(t, "resize", path, "3M")
+	io("write -P 4 2900k 64k", "write -P 5 0 4k", "write -P 6 922k 4k", "write -P 7 2100k 100k")
 	qemuImg(t, "convert", "-O", "raw", path, flat)
 	file, err1 := os.ReadFile(path)
 	raw, err2 := os.ReadFile(flat)
@@ -305,6 +305,9 @@ func FuzzDecode(f *testing.F) {
 	file, _ := used(f)
 	f.Add(file)
 	f.Fuzz(func(t *testing.T, file []byte) {
+		if h, err := qcow2.ParseHeader(file[:min(len(file), qcow2.HeaderBytes)]); err == nil && h.VirtualBytes > 3<<20 {
+			return // nothing new, only slower
+		}
 		plain, _, err := decode(file, false)
 		ahead, _, aheadErr := decode(file, true)
 		if err == nil && aheadErr == nil && !bytes.Equal(plain, ahead) {
