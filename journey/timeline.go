@@ -52,10 +52,10 @@ func closeEntry(e *ingot.TimelineEntry, result, message string, now time.Time) {
 	e.EndedAt, e.Result, e.Message = &end, result, message
 }
 
-// inTimeline says whether an action is worth a line: readings and windows are not.
+// inTimeline says whether an action is worth a line: readings, windows and what only writes objects are not.
 func inTimeline(a Action) bool {
 	switch a.(type) {
-	case ReadPower, OpenWindow, CloseWindow:
+	case ReadPower, OpenWindow, CloseWindow, SaveHardware:
 		return false
 	default:
 		return true

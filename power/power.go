@@ -23,6 +23,8 @@ const (
 	PollEvery = time.Minute
 	// watchEvery is how often it is read while it changes.
 	watchEvery = 5 * time.Second
+	// unclearEvery is how often it is read while the BMC does not say, as in the seconds of a change.
+	unclearEvery = 2 * time.Second
 	// softGrace is what an operating system gets to shut down.
 	softGrace = 3 * time.Minute
 	// hardGrace is what a BMC gets to do what it accepted.
@@ -69,7 +71,7 @@ func Align(d *journey.Draft, w Want) (dec journey.Decision, aligned bool) {
 // read asks for a reading; one that said nothing is repeated after a while.
 func read(d *journey.Draft) (journey.Decision, bool) {
 	if d.Succeeded(journey.ReadPower{}) {
-		return d.Wait(journey.ReasonReadingPower, "the BMC does not say whether the machine is on", d.Now.Add(watchEvery), time.Time{}), false
+		return d.Wait(journey.ReasonReadingPower, "the BMC does not say whether the machine is on", d.Now.Add(unclearEvery), time.Time{}), false
 	}
 	return d.Act(journey.ReadPower{}, journey.ReasonReadingPower, "reading the power state"), false
 }

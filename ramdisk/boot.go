@@ -28,6 +28,8 @@ const (
 	defaultBootDeadline = 20 * time.Minute
 	// windowSlack keeps the window open for the address renewals of a running agent.
 	windowSlack = time.Hour
+	// firstWord is how long after its enrolment an agent is not yet called silent.
+	firstWord = 10 * time.Second
 	// agentSilence is how long an agent that called before may be silent: it calls at least every 30 seconds, and a new partition process must be
 	// found by it first.
 	agentSilence = 3 * time.Minute
@@ -183,7 +185,11 @@ func Returning(d *journey.Draft) (journey.Decision, bool) {
 	if !d.Now.Before(deadline) {
 		return journey.Decision{}, false
 	}
-	return d.Wait(journey.ReasonAgentSilent, "the agent called before and does not now; waiting for it to come back", deadline, deadline), true
+	what := "the agent called before and does not now; waiting for it to come back"
+	if e := b.EnrolledAt; e != nil && d.Now.Sub(e.Time) < firstWord {
+		what = "the agent was let in; waiting for its first word"
+	}
+	return d.Wait(journey.ReasonAgentSilent, what, deadline, deadline), true
 }
 
 // missed boots once more, or counts a failure; after it the boots count from 1.
