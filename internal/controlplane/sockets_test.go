@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -64,6 +65,18 @@ func TestListensOnOnePort(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestSaysItsVersion: kubectl refuses to speak with a server whose version it cannot parse.
+func TestSaysItsVersion(t *testing.T) {
+	cp := controlplanetest.Shared(t)
+	version, err := clientset(t, cp.Admin).Discovery().ServerVersion()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`^v1\.[0-9]+\.[0-9]+$`).MatchString(version.GitVersion) || version.Major != "1" || version.Minor == "" {
+		t.Errorf("version %q, major %q, minor %q", version.GitVersion, version.Major, version.Minor)
 	}
 }
 

@@ -249,11 +249,30 @@ func Build(ctx context.Context) (string, error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return "", fmt.Errorf("take the build lock: %w", err)
 	}
+	ldflags, err := linkFlags(ctx)
+	if err != nil {
+		return "", err
+	}
 	program := filepath.Join(dir, "ingot-apiserver")
-	build := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w", "-o", program, mainPackage)
+	build := exec.CommandContext(ctx, "go", "build", "-ldflags", ldflags, "-o", program, mainPackage)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w\n%s", mainPackage, err, out)
 	}
 	return program, nil
+}
+
+// linkFlags leave debugging tables out and say which Kubernetes this is, which kubectl wants to know.
+func linkFlags(ctx context.Context) (string, error) {
+	const kubernetes, target = "k8s.io/kubernetes", "k8s.io/component-base/version."
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Version}}", kubernetes).Output()
+	if err != nil {
+		return "", fmt.Errorf("ask go for the version of %s: %w", kubernetes, err)
+	}
+	version := strings.TrimSpace(string(out))
+	numbers := strings.Split(strings.TrimPrefix(version, "v"), ".")
+	if len(numbers) != 3 {
+		return "", fmt.Errorf("%s has version %q: three numbers are expected", kubernetes, version)
+	}
+	return fmt.Sprintf("-s -w -X %[1]sgitVersion=%[2]s -X %[1]sgitMajor=%[3]s -X %[1]sgitMinor=%[4]s", target, version, numbers[0], numbers[1]), nil
 }
