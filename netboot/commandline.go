@@ -15,6 +15,9 @@ type CommandLine struct {
 	PanicSeconds int `json:"panicSeconds,omitempty"`
 	// LogLevel leaves out kernel messages of this level and above, 1 to 8 (Linux: 4 leaves out warnings); 0: the kernel's own choice.
 	LogLevel int `json:"logLevel,omitempty"`
+	// Emulated leaves out the kernel's test of its timer interrupt, which fails in an emulator on a busy host, and ends in a panic
+	// ("IO-APIC + timer doesn't work").
+	Emulated bool `json:"emulated,omitempty"`
 }
 
 // Console is a kernel console, in the kernel's own words (Linux, Documentation/admin-guide/serial-console.rst).
@@ -63,6 +66,9 @@ func (c CommandLine) String() string {
 	}
 	if c.LogLevel > 0 {
 		words = append(words, fmt.Sprintf("loglevel=%d", c.LogLevel))
+	}
+	if c.Emulated {
+		words = append(words, "no_timer_check")
 	}
 	return strings.Join(words, " ")
 }

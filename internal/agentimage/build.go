@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ingotmetal/ingot/netboot"
 )
 
 // The files of a result.
@@ -72,9 +74,9 @@ type Manifest struct {
 	Modules     int      `json:"modules"`
 	AgentBytes  int64    `json:"agentBytes"`
 	AgentSHA256 string   `json:"agentSHA256"`
-	// CommandLine is what the kernel must be given; a boot medium may add to it.
-	CommandLine string          `json:"commandLine"`
-	Files       map[string]File `json:"files"`
+	// CommandLine is what the kernel must be given on every way of booting.
+	CommandLine netboot.CommandLine `json:"commandLine"`
+	Files       map[string]File     `json:"files"`
 }
 
 // File is one file of an image.
@@ -83,14 +85,11 @@ type File struct {
 	SHA256    string `json:"sha256"`
 }
 
-// commandLine shows the boot on screen and serial line, and restarts a machine whose kernel or agent died.
-func commandLine(f Flavour) string {
-	const everywhere = "console=tty0 console=ttyS0,115200n8 panic=30 loglevel=4"
-	if f == Cloud {
-		// The kernel's test of its timer fails in an emulator on a busy host, and it panics ("IO-APIC + timer doesn't work").
-		return everywhere + " no_timer_check"
-	}
-	return everywhere
+// commandLine is a flavour's: the cloud kernel is for emulated machines.
+func commandLine(f Flavour) netboot.CommandLine {
+	c := netboot.DefaultCommandLine()
+	c.Emulated = f == Cloud
+	return c
 }
 
 // Build makes the image, or finds that it is there. Concurrent builds over one cache wait for each other.
@@ -137,7 +136,7 @@ func build(ctx context.Context, o Options) (Result, error) {
 		Flavour: o.Flavour, Architecture: "x86_64", Packages: []string{kernel.String(), roots.String()},
 		AgentBytes: agent.SizeBytes, AgentSHA256: agent.SHA256, CommandLine: commandLine(o.Flavour),
 	}
-	m.Key = digest(format, string(m.Flavour), kernel.SHA256, roots.SHA256, agent.SHA256, strings.Join(patterns(), "\n"), m.CommandLine)
+	m.Key = digest(format, string(m.Flavour), kernel.SHA256, roots.SHA256, agent.SHA256, strings.Join(patterns(), "\n"), m.CommandLine.String())
 	result := Result{Kernel: filepath.Join(o.OutputDir, KernelFile), Ramdisk: filepath.Join(o.OutputDir, RamdiskFile)}
 	if old, err := Read(o.OutputDir); err == nil && old.Key == m.Key {
 		result.Manifest, result.Cached = old, true

@@ -56,7 +56,7 @@ func startGuest(ctx context.Context, t *testing.T, image agentimage.Result, conf
 		"-nodefaults", "-display", "none", "-no-reboot",
 		// The clock of a machine with an empty battery; the medium and the server put it right.
 		"-rtc", "base=2001-01-01T00:00:00",
-		"-serial", "stdio", "-qmp", "unix:"+g.qmp+",server=on,wait=off", "-kernel", image.Kernel, "-initrd", initrd, "-append", image.Manifest.CommandLine,
+		"-serial", "stdio", "-qmp", "unix:"+g.qmp+",server=on,wait=off", "-kernel", image.Kernel, "-initrd", initrd, "-append", image.Manifest.CommandLine.String(),
 		"-device", "virtio-rng-pci", "-netdev", "user,id=n0,ipv6=off", "-device", "virtio-net-pci,netdev=n0,romfile=,mac="+bootMAC,
 		"-netdev", "stream,id=n1,server=off,addr.type=unix,addr.path="+cable, "-device", "virtio-net-pci,netdev=n1,romfile=,mac="+otherMAC,
 		"-drive", "if=none,id=d0,format=raw,discard=unmap,file="+g.disks[0], "-device", "virtio-blk-pci,drive=d0,serial=SERIAL-A",

@@ -16,7 +16,6 @@ import (
 	"github.com/ingotmetal/ingot/internal/agentimage"
 	"github.com/ingotmetal/ingot/internal/bootmedia"
 	"github.com/ingotmetal/ingot/internal/version"
-	"github.com/ingotmetal/ingot/netboot"
 )
 
 // Command is `ingot image`.
@@ -85,7 +84,7 @@ func (b *agentBuild) run(ctx context.Context) error {
 	b.progress("building the ISO and the network boot files")
 	_, err = bootmedia.Build(ctx, bootmedia.Sources{
 		Kernel: ramdisk.Kernel, Ramdisk: ramdisk.Ramdisk, Version: built,
-		CommandLine: netboot.DefaultCommandLine(), GRUB: bootmedia.DebianGRUB, IPXE: bootmedia.DebianIPXE,
+		CommandLine: ramdisk.Manifest.CommandLine, GRUB: bootmedia.DebianGRUB, IPXE: bootmedia.DebianIPXE,
 	}, b.output)
 	return err
 }
