@@ -19,7 +19,7 @@ import (
 var ErrRefused = errors.New("the partition role refuses this boot")
 
 // closingTime bounds what is still said between the decision to turn the machine off and doing it.
-const closingTime = 5 * time.Second
+const closingTime = 10 * time.Second
 
 // Run lives the agent's life. It returns nil after it turned the machine off because the partition role said so, ErrRefused after it turned the machine off
 // because it was not let in, and the context's error when that ends. It never returns because something does not answer.
@@ -31,6 +31,8 @@ func Run(ctx context.Context, o Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var background sync.WaitGroup
 	defer background.Wait()
+	// A simulated machine that lost its power must not write on; a real one is off by now.
+	defer a.work.wait(context.WithoutCancel(ctx))
 	defer a.work.stop(errStopped)
 	defer cancel()
 	background.Go(func() { a.shipLog(ctx) })
