@@ -80,7 +80,7 @@ func (s *session) post(ctx context.Context, path string, body, answer any, limit
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode/100 != 2 {
 		return resp.Header, refusal(path, resp)
 	}

@@ -101,7 +101,7 @@ func (a apt) unpack(ctx context.Context, p debianPackage) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }()
 	a.progress("fetching " + p.String())
 	// Root's apt would fetch as the user _apt, who may not write here.
 	if _, err := run(ctx, work, "apt-get", "-o", "APT::Sandbox::User=root", "download", p.String()); err != nil {

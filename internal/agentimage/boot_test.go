@@ -47,7 +47,7 @@ func TestRamdiskByDHCP(t *testing.T) {
 		config := site.Open("b", "the-token", bootMAC)
 		config.MACAddress = bootMAC
 		g := startGuest(ctx, t, image, config)
-		outcome, err := do(g.ctx, site, protocol.Step{ID: "s1", Kind: step.Inspect})
+		outcome, err := do(ctx, g, site, protocol.Step{ID: "s1", Kind: step.Inspect})
 		if err != nil {
 			return g.console.String(), err
 		}
@@ -56,7 +56,7 @@ func TestRamdiskByDHCP(t *testing.T) {
 			t.Errorf("the agent does not say that no port is open:\n%s", log)
 		}
 		claim := outcome.Inventory.Disks[slices.IndexFunc(outcome.Inventory.Disks, func(d step.Disk) bool { return d.SerialNumber == "SERIAL-A" })]
-		outcome, err = do(g.ctx, site, protocol.Step{ID: "s2", Kind: step.WriteImage, WriteImage: &protocol.WriteImage{
+		outcome, err = do(ctx, g, site, protocol.Step{ID: "s2", Kind: step.WriteImage, WriteImage: &protocol.WriteImage{
 			Claim: claim, Hints: &rootdevice.Hints{SerialNumber: "serial-a"}, Image: packed,
 		}})
 		if err != nil {
@@ -84,7 +84,7 @@ func TestRamdiskWithNetworkDataAndPowerButton(t *testing.T) {
 			{"type":"ipv6","link":"v","ip_address":"fd00::5/64"}],
 			"services":[{"type":"dns","address":"10.0.2.3"}]}`
 		g := startGuest(ctx, t, image, config)
-		outcome, err := do(g.ctx, site, protocol.Step{ID: "s1", Kind: step.Inspect})
+		outcome, err := do(ctx, g, site, protocol.Step{ID: "s1", Kind: step.Inspect})
 		if err != nil {
 			return g.console.String(), err
 		}
@@ -126,7 +126,16 @@ func twice(t *testing.T, life func(ctx context.Context, site *agentapitest.Site)
 }
 
 // do wants a step and waits for its outcome.
-func do(ctx context.Context, site *agentapitest.Site, s protocol.Step) (*step.Outcome, error) {
+func do(ctx context.Context, g *guest, site *agentapitest.Site, s protocol.Step) (*step.Outcome, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-g.over:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	s.Deadline = time.Now().Add(bootDeadline)
 	site.Want("b", &s)
 	reports := site.Reports(ctx, "b", func(r protocol.ExchangeRequest) bool { return r.StepID == s.ID && r.Phase == step.Finished })
@@ -214,7 +223,7 @@ func checkDisk(t *testing.T, file string, want []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	got := make([]byte, 1<<20)
 	for off := 0; off < len(want); off += len(got) {
 		if _, err := f.ReadAt(got, int64(off)); err != nil {

@@ -27,8 +27,8 @@ type guest struct {
 	disks  [2]string
 	qmp    string
 	exited chan error
-	// ctx ends with the machine.
-	ctx context.Context
+	// over is closed when the machine ended.
+	over chan struct{}
 }
 
 func startGuest(ctx context.Context, t *testing.T, image agentimage.Result, config medium.Config) *guest {
@@ -66,11 +66,10 @@ func startGuest(ctx context.Context, t *testing.T, image agentimage.Result, conf
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start QEMU (package qemu-system-x86): %v", err)
 	}
-	alive, end := context.WithCancel(ctx)
-	g.ctx = alive
+	g.over = make(chan struct{})
 	go func() {
 		g.exited <- cmd.Wait()
-		end()
+		close(g.over)
 	}()
 	return g
 }
@@ -116,7 +115,7 @@ func switchPort(ctx context.Context, t *testing.T, path string) {
 		if err != nil {
 			return
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		serving.Go(func() { _, _ = io.Copy(io.Discard, conn) })
 		for every := time.NewTicker(time.Second); ctx.Err() == nil; {
 			if _, err := conn.Write(wire); err != nil {
@@ -137,7 +136,7 @@ func (g *guest) pressPower(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	answers := json.NewDecoder(conn)
 	var greeting map[string]any
 	if err := answers.Decode(&greeting); err != nil {

@@ -41,7 +41,8 @@ var errNoBoot = errors.New("this boot has no usable configuration")
 func Live(ctx context.Context, version string) error {
 	debug.SetMemoryLimit(memoryLimit)
 	mountErr := mountAll()
-	active, _ := os.ReadFile("/sys/class/tty/console/active") //nolint:errcheck // without it the process's own output is used
+	// Without it the process's own output is used.
+	active, _ := os.ReadFile("/sys/class/tty/console/active")
 	out := openConsole(string(active))
 	log := agent.NewLog(out.handler())
 	logger := slog.New(log)
@@ -99,7 +100,8 @@ func live(ctx context.Context, version string, log *agent.Log, logger *slog.Logg
 	})
 	bootMAC := strings.ToLower(config.MACAddress)
 	if bootMAC == "" {
-		cmdline, _ := os.ReadFile("/proc/cmdline") //nolint:errcheck // without it the NIC that booted is not known
+		// Without it the NIC that booted is not known.
+		cmdline, _ := os.ReadFile("/proc/cmdline")
 		bootMAC = bootInterface(string(cmdline))
 	}
 	bound := socket.Bind(matrix.Agent, matrix.Builtin(), kernel.Network{})

@@ -40,7 +40,7 @@ func mountAll() error {
 // mountEFI mounts the firmware's variables, read-only, on a machine that has them; its file system may be a module.
 func mountEFI(modules *coldplug.Plug) error {
 	const variables = "/sys/firmware/efi/efivars"
-	if _, err := os.Stat(variables); err != nil {
+	if _, err := os.Stat(variables); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	modules.Named("efivarfs")

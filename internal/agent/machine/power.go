@@ -83,7 +83,7 @@ func readButton(device string, off func()) {
 	if err != nil {
 		return
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	buf := make([]byte, 64*eventSize)
 	for {
 		n, err := f.Read(buf)

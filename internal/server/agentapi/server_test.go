@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,7 +69,7 @@ func (c *caller) post(path, kind string, body []byte) (int, []byte) {
 	if err != nil {
 		return 0, []byte(err.Error())
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
 		c.t.Fatal(err)
@@ -314,13 +315,8 @@ func TestOnlyTheBootsOwnCertificateIsHeard(t *testing.T) {
 // A connection may outlive its certificate; what comes over it then is refused.
 func TestExpiryOnAnOpenConnection(t *testing.T) {
 	site := agentapitest.New(t, "127.0.0.1")
-	var offset sync.Map
-	site.Options.Now = func() time.Time {
-		if d, ok := offset.Load("d"); ok {
-			return time.Now().Add(d.(time.Duration)) //nolint:forcetypeassert,errcheck // stored below
-		}
-		return time.Now()
-	}
+	var offset atomic.Int64
+	site.Options.Now = func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
 	site.Start()
 	site.Open("a", "t")
 	a := newCaller(t, site)
@@ -344,14 +340,14 @@ func TestExpiryOnAnOpenConnection(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer resp.Body.Close()
+		defer func() { _ = resp.Body.Close() }()
 		_, _ = io.Copy(io.Discard, resp.Body)
 		return resp.StatusCode
 	}
 	if s := ask(); s != http.StatusOK {
 		t.Errorf("before: %d", s)
 	}
-	offset.Store("d", 61*time.Minute)
+	offset.Store(int64(61 * time.Minute))
 	if s := ask(); s != http.StatusForbidden {
 		t.Errorf("after: %d", s)
 	}

@@ -2,7 +2,6 @@ package agentapitest
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
@@ -43,8 +42,7 @@ func (s *Site) Redeem(_ context.Context, w agentapi.Window, keyHash string, _ ti
 	case now.Version != w.Version:
 		return agentapi.ErrConflict
 	}
-	version, _ := strconv.Atoi(now.Version) //nolint:errcheck // the first version is ""
-	now.Version, now.KeyHash = strconv.Itoa(version+1), keyHash
+	now.Version, now.KeyHash = now.Version+"+", keyHash
 	s.enrolments[w.BootID]++
 	return nil
 }
