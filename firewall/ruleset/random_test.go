@@ -1,0 +1,244 @@
+package ruleset_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+
+	"github.com/ingotmetal/ingot/firewall"
+	"github.com/ingotmetal/ingot/firewall/calico"
+	"github.com/ingotmetal/ingot/firewall/selector"
+)
+
+// world makes random sites. One seed is one site, for ever.
+type world struct {
+	*rand.Rand
+	forward, early, named bool
+}
+
+func newWorld(seed uint64) *world {
+	w := &world{Rand: rand.New(rand.NewPCG(seed, 0))}
+	w.forward, w.early, w.named = w.one(3), w.one(3), w.one(3)
+	return w
+}
+
+func (w *world) one(in int) bool { return w.IntN(in) == 0 }
+
+func pick[T any](w *world, all ...T) T { return all[w.IntN(len(all))] }
+
+func some[T any](w *world, most int, make func() T) []T {
+	var all []T
+	for range w.IntN(most + 1) {
+		all = append(all, make())
+	}
+	return all
+}
+
+func (w *world) site() (*firewall.Site, *firewall.Host, error) {
+	var o calico.Objects
+	for i := range 1 + w.IntN(4) {
+		o.HostEndpoints = append(o.HostEndpoints, w.endpoint(i))
+	}
+	o.NetworkSets = some(w, 2, w.networkSet)
+	for i := range o.NetworkSets {
+		o.NetworkSets[i].Name = fmt.Sprintf("set%d", i)
+	}
+	tiers := []string{calico.DefaultTier, "kube-admin", "kube-baseline"}
+	for i := range w.IntN(3) {
+		name := fmt.Sprintf("tier%d", i)
+		o.Tiers = append(o.Tiers, calico.Tier{Meta: calico.Meta{Name: name}, Order: w.order(), DefaultAction: pick(w, calico.Deny, calico.Pass)})
+		tiers = append(tiers, name, name)
+	}
+	o.Profiles = []calico.Profile{
+		{Meta: calico.Meta{Name: "some"}, Ingress: some(w, 2, w.rule), Egress: some(w, 2, w.rule), LabelsToApply: map[string]string{"lent": "x"}},
+	}
+	for i := range w.IntN(6) {
+		o.Policies = append(o.Policies, w.policy(fmt.Sprintf("p%d", i), tiers))
+	}
+	s, err := firewall.NewSite(o, w.failsafes())
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, s.Host("n0", []firewall.Interface{{Name: "if0", Addresses: []netip.Addr{w.address(), w.address()}}, {Name: "if1"}}), nil
+}
+
+func (w *world) order() *float64 {
+	if w.one(4) {
+		return nil
+	}
+	o := float64(w.IntN(3))
+	return &o
+}
+
+func (w *world) labels() map[string]string {
+	labels := map[string]string{}
+	for _, k := range []string{"a", "b"} {
+		if !w.one(3) {
+			labels[k] = pick(w, "x", "y", "")
+		}
+	}
+	return labels
+}
+
+func (w *world) address() netip.Addr {
+	if w.one(2) {
+		return netip.AddrFrom4([4]byte{10, 0, 0, byte(w.IntN(4))})
+	}
+	return netip.AddrFrom16([16]byte{0: 0xfd, 15: byte(w.IntN(4))})
+}
+
+func (w *world) net(ipv4 bool) netip.Prefix {
+	if ipv4 {
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(w.IntN(2)), byte(w.IntN(5))}), pick(w, 0, 8, 24, 30, 31, 32, 32)).Masked()
+	}
+	return netip.PrefixFrom(netip.AddrFrom16([16]byte{0: 0xfd, 15: byte(w.IntN(5))}), pick(w, 0, 8, 64, 126, 127, 128, 128)).Masked()
+}
+
+func (w *world) endpoint(i int) calico.HostEndpoint {
+	e := calico.HostEndpoint{
+		Meta: calico.Meta{Name: fmt.Sprintf("e%d", i), Labels: w.labels()}, Node: pick(w, "n0", "n0", "n1"),
+		InterfaceName: pick(w, "if0", "if0", "if1", calico.AllInterfaces, ""), ExpectedIPs: some(w, 3, w.address),
+		Profiles: some(w, 1, func() string { return pick(w, "some", "some", calico.DefaultAllow) }),
+	}
+	if w.named {
+		e.Ports = []calico.NamedPort{
+			{Name: "web", Protocol: calico.Protocol{Name: "TCP", Number: 6}, Port: pick[uint16](w, 80, 8080)},
+			{Name: "web", Protocol: calico.Protocol{Name: "UDP", Number: 17}, Port: 443},
+		}
+	}
+	return e
+}
+
+func (w *world) networkSet() calico.NetworkSet {
+	return calico.NetworkSet{Meta: calico.Meta{Namespace: pick(w, "", "", "ns"), Labels: w.labels()}, Nets: some(w, 3, func() netip.Prefix { return w.net(w.one(2)) })}
+}
+
+func (w *world) policy(name string, tiers []string) calico.Policy {
+	p := calico.Policy{
+		Meta: calico.Meta{Name: name}, Kind: pick(w, calico.GlobalNetworkPolicy, calico.GlobalNetworkPolicy, calico.GlobalNetworkPolicy, calico.StagedGlobalNetworkPolicy),
+		Tier: pick(w, tiers...), Order: w.order(), Selector: *w.selector(), Ingress: some(w, 4, w.rule), Egress: some(w, 4, w.rule),
+		Types: pick(w, []calico.Direction{calico.Ingress}, []calico.Direction{calico.Egress}, []calico.Direction{calico.Ingress, calico.Egress}),
+	}
+	p.ApplyOnForward = w.forward && !w.one(3)
+	if w.early {
+		switch w.IntN(3) {
+		case 0:
+			p.DoNotTrack, p.ApplyOnForward = true, true
+		case 1:
+			p.PreDNAT, p.ApplyOnForward, p.Egress, p.Types = true, true, nil, []calico.Direction{calico.Ingress}
+		}
+	}
+	if w.one(12) { // more rules than a leaf holds, so that trees grow
+		for range 12 + w.IntN(20) {
+			p.Ingress = append(p.Ingress, w.rule())
+			p.Egress = append(p.Egress, w.rule())
+		}
+	}
+	return p
+}
+
+func (w *world) selector() *selector.Selector {
+	text := pick(w, "all()", "all()", "has(a)", "!has(a)", "a == 'x'", "a != 'x'", "b in {'x', 'y'}", "a == 'x' || b == 'y'", "lent == 'x'", "has(nothing)",
+		"has(projectcalico.org/namespace)")
+	s, err := selector.Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return &s
+}
+
+func (w *world) rule() calico.Rule {
+	r := calico.Rule{Action: pick(w, calico.Allow, calico.Allow, calico.Deny, calico.Deny, calico.Log, calico.Pass)}
+	protocols := []calico.Protocol{
+		{Name: "TCP", Number: 6}, {Name: "TCP", Number: 6}, {Name: "UDP", Number: 17}, {Name: "ICMP", Number: 1}, {Name: "ICMPv6", Number: 58}, {Number: 112}, {Number: 6}, {Number: 58},
+	}
+	if !w.one(4) {
+		p := pick(w, protocols...)
+		r.Protocol = &p
+	}
+	if w.one(6) {
+		p := pick(w, protocols...)
+		r.NotProtocol = &p
+	}
+	ipv4 := w.one(2)
+	if w.one(5) && (r.Protocol == nil || r.Protocol.Name != "ICMP" && r.Protocol.Name != "ICMPv6") {
+		r.IPVersion = 6
+		if ipv4 {
+			r.IPVersion = 4
+		}
+	}
+	if r.Protocol != nil && (r.Protocol.Number == 1 || r.Protocol.Number == 58) {
+		r.ICMP, r.NotICMP = w.icmp(), w.icmp()
+	}
+	ports := r.Protocol != nil && (r.Protocol.Number == 6 || r.Protocol.Number == 17)
+	r.Source, r.Destination = w.peer(ipv4, ports && w.one(4)), w.peer(ipv4, ports)
+	if w.one(2) {
+		r.Annotations = map[string]string{calico.FlowAnnotation: "1.1"}
+	}
+	return r
+}
+
+func (w *world) icmp() *calico.ICMP {
+	if !w.one(3) {
+		return nil
+	}
+	i := &calico.ICMP{Type: pick[uint8](w, 0, 8, 135, 254)}
+	if w.one(2) {
+		code := pick[uint8](w, 0, 3, 255)
+		i.Code = &code
+	}
+	return i
+}
+
+func (w *world) peer(ipv4, ports bool) calico.Peer {
+	var p calico.Peer
+	net := func() netip.Prefix { return w.net(ipv4) }
+	if w.one(5) {
+		p.Nets = some(w, 2, net)
+	}
+	if w.one(6) {
+		p.NotNets = some(w, 2, func() netip.Prefix {
+			for {
+				if n := w.net(ipv4); n.Bits() > 0 {
+					return n
+				}
+			}
+		})
+	}
+	if w.one(4) {
+		p.Selector = w.selector()
+	}
+	if w.one(7) {
+		p.NotSelector = w.selector()
+	}
+	p.GlobalOnly = w.one(12)
+	if ports {
+		p.Ports = some(w, 2, w.port)
+		if w.one(4) {
+			p.NotPorts = some(w, 2, w.port)
+		}
+	}
+	return p
+}
+
+func (w *world) port() calico.Port {
+	if w.named && w.one(3) {
+		return calico.Port{Name: pick(w, "web", "web", "nobody")}
+	}
+	low := pick[uint16](w, 0, 22, 80, 443)
+	return calico.Port{Min: low, Max: pick(w, low, low, low+1, 8080, 65535)}
+}
+
+func (w *world) failsafes() []firewall.Failsafe {
+	var all []firewall.Failsafe
+	if w.one(3) {
+		all = append(all, firewall.NeighbourDiscovery()...)
+	}
+	if w.one(3) {
+		all = append(all, firewall.Failsafe{ID: "ssh", Direction: calico.Ingress, Protocol: 6, Ports: []uint16{22}, Nets: []netip.Prefix{w.net(true)}})
+	}
+	if w.one(4) {
+		all = append(all, firewall.Failsafe{ID: "dns", Direction: calico.Egress, Protocol: 17, Ports: []uint16{53, 443}})
+	}
+	return all
+}

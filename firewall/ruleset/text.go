@@ -1,0 +1,237 @@
+package ruleset
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"time"
+
+	"github.com/ingotmetal/ingot/firewall"
+)
+
+// Install is the text that replaces whatever generation rules by this one, in one transaction: `nft -f -`. old is the ruleset that is in the kernel,
+// to be deleted, or nil. It may be given to a kernel that knows nothing of the table.
+func (r *Ruleset) Install(old *Ruleset) string {
+	var b strings.Builder
+	r.permanent(&b)
+	r.contents(&b)
+	for _, m := range r.Active {
+		fmt.Fprintf(&b, "flush map inet %s %s\n", r.Table, strings.Replace(m.Name, "active_", "pending_", 1))
+		fmt.Fprintf(&b, "flush map inet %s %s\n", r.Table, m.Name)
+		r.activate(&b, m, m.Name, "")
+	}
+	if old != nil {
+		old.remove(&b, r)
+	}
+	return b.String()
+}
+
+// Try is the text that puts this generation before the one that rules, until the timeout: then the kernel takes it away by itself, whoever has died.
+// Confirm makes it permanent; Abandon ends the trial at once. The permanent part is not written anew, so a trial needs a table that is installed and
+// has the same base chains.
+func (r *Ruleset) Try(timeout time.Duration) string {
+	var b strings.Builder
+	r.contents(&b)
+	for _, m := range r.Active {
+		pending := strings.Replace(m.Name, "active_", "pending_", 1)
+		fmt.Fprintf(&b, "flush map inet %s %s\n", r.Table, pending)
+		r.activate(&b, m, pending, fmt.Sprintf(" timeout %dms", timeout.Milliseconds()))
+	}
+	return b.String()
+}
+
+// Confirm makes the generation on trial the one that rules, and deletes the old one.
+func (r *Ruleset) Confirm(old *Ruleset) string {
+	var b strings.Builder
+	for _, m := range r.Active {
+		fmt.Fprintf(&b, "flush map inet %s %s\n", r.Table, m.Name)
+		r.activate(&b, m, m.Name, "")
+		fmt.Fprintf(&b, "flush map inet %s %s\n", r.Table, strings.Replace(m.Name, "active_", "pending_", 1))
+	}
+	if old != nil {
+		old.remove(&b, r)
+	}
+	return b.String()
+}
+
+// Abandon ends a trial, or cleans up behind one that expired: the generation's objects are deleted.
+func (r *Ruleset) Abandon() string {
+	var b strings.Builder
+	for _, m := range r.Active {
+		fmt.Fprintf(&b, "flush map inet %s %s\n", r.Table, strings.Replace(m.Name, "active_", "pending_", 1))
+	}
+	r.remove(&b, nil)
+	return b.String()
+}
+
+// permanent writes the table, its base chains and their maps. All of it may be there already: chains are flushed and filled, which loses no packet,
+// and not deleted, which would.
+func (r *Ruleset) permanent(b *strings.Builder) {
+	fmt.Fprintf(b, "add table inet %s\n", r.Table)
+	recorded := func(wanted bool, name string) {
+		if !wanted {
+			return
+		}
+		for _, family := range []string{"4", "6"} {
+			fmt.Fprintf(b, "add set inet %s %s%s { typeof %s . %s . meta l4proto . th dport; flags dynamic,timeout; timeout 1d; size 65535; counter; }\n",
+				r.Table, name, family, fieldText(Source, family == "6"), fieldText(Destination, family == "6"))
+			fmt.Fprintf(b, "add set inet %s %s_plain%s { typeof %s . %s . meta l4proto; flags dynamic,timeout; timeout 1d; size 65535; counter; }\n",
+				r.Table, name, family, fieldText(Source, family == "6"), fieldText(Destination, family == "6"))
+		}
+	}
+	recorded(r.Refused, "refused")
+	recorded(r.Seen, "seen")
+	for _, m := range r.Active {
+		fmt.Fprintf(b, "add map inet %s %s { type nf_proto : verdict; }\n", r.Table, m.Name)
+		fmt.Fprintf(b, "add map inet %s %s { type nf_proto : verdict; flags timeout; }\n", r.Table, strings.Replace(m.Name, "active_", "pending_", 1))
+	}
+	for _, c := range r.Base {
+		fmt.Fprintf(b, "add chain inet %s %s { type filter hook %s priority %s; policy accept; }\n", r.Table, c.Name, c.Hook.Name, c.Hook.Priority)
+		fmt.Fprintf(b, "flush chain inet %s %s\n", r.Table, c.Name)
+		for i := range c.Rules {
+			fmt.Fprintf(b, "add rule inet %s %s %s\n", r.Table, c.Name, r.rule(&c.Rules[i], false))
+		}
+	}
+}
+
+// contents writes the generation. Chains come first, empty, so that every map finds what it names.
+func (r *Ruleset) contents(b *strings.Builder) {
+	fmt.Fprintf(b, "table inet %s {\n", r.Table)
+	for _, s := range r.Sets {
+		r.setText(b, s)
+	}
+	for _, c := range r.Chains {
+		fmt.Fprintf(b, "\tchain %s {\n\t}\n", c.Name)
+	}
+	for _, m := range r.Maps {
+		r.mapText(b, m)
+	}
+	b.WriteString("}\n")
+	// A block with the same chains again adds their rules.
+	fmt.Fprintf(b, "table inet %s {\n", r.Table)
+	for _, c := range r.Chains {
+		fmt.Fprintf(b, "\tchain %s {\n", c.Name)
+		for i := range c.Rules {
+			fmt.Fprintf(b, "\t\t%s\n", r.rule(&c.Rules[i], c.IPv6))
+		}
+		b.WriteString("\t}\n")
+	}
+	b.WriteString("}\n")
+}
+
+func (r *Ruleset) activate(b *strings.Builder, m *Map, into, attributes string) {
+	var elements []string
+	for _, e := range m.Elements {
+		family := "ipv4"
+		if e.From == number(uint8(6)) {
+			family = "ipv6"
+		}
+		elements = append(elements, family+attributes+" : goto "+e.Target)
+	}
+	fmt.Fprintf(b, "add element inet %s %s { %s }\n", r.Table, into, strings.Join(elements, ", "))
+}
+
+// remove writes the end of a generation: references first, then what they named. Base chains that the next generation doesn't have stay, empty.
+func (r *Ruleset) remove(b *strings.Builder, next *Ruleset) {
+	if next != nil {
+		kept := map[string]bool{}
+		for _, m := range next.Active {
+			kept[m.Name] = true
+		}
+		for _, m := range r.Active {
+			if !kept[m.Name] {
+				fmt.Fprintf(b, "flush map inet %s %s\n", r.Table, m.Name)
+			}
+		}
+	}
+	for _, c := range r.Chains {
+		fmt.Fprintf(b, "flush chain inet %s %s\n", r.Table, c.Name)
+	}
+	for _, m := range r.Maps {
+		fmt.Fprintf(b, "delete map inet %s %s\n", r.Table, m.Name)
+	}
+	for _, s := range r.Sets {
+		fmt.Fprintf(b, "delete set inet %s %s\n", r.Table, s.Name)
+	}
+	for _, c := range r.Chains {
+		fmt.Fprintf(b, "delete chain inet %s %s\n", r.Table, c.Name)
+	}
+}
+
+func (r *Ruleset) setText(b *strings.Builder, s *Set) {
+	family, elements := "ipv4_addr", make([]string, 0, len(s.Values)+len(s.Services))
+	if s.IPv6 {
+		family = "ipv6_addr"
+	}
+	for _, v := range s.Values {
+		elements = append(elements, rangeText(v, Source, s.IPv6))
+	}
+	for _, v := range s.Services {
+		elements = append(elements, fmt.Sprintf("%s . %d", v.Address, v.Port))
+	}
+	if len(s.Services) > 0 {
+		family += " . inet_service"
+	}
+	fmt.Fprintf(b, "\tset %s {\n\t\ttype %s;%s comment %s;\n\t\telements = { %s }\n\t}\n", s.Name, family, interval(s.Interval), quoted(s.Comment), strings.Join(elements, ", "))
+}
+
+func interval(on bool) string {
+	if on {
+		return " flags interval;"
+	}
+	return ""
+}
+
+func (r *Ruleset) mapText(b *strings.Builder, m *Map) {
+	types := map[Field]string{
+		Protocol: "inet_proto", DestinationPort: "inet_service", SourcePort: "inet_service", ICMPType: "icmp_type", InInterface: "ifname", OutInterface: "ifname",
+		Source: "ipv4_addr", Destination: "ipv4_addr",
+	}
+	kind := types[m.Field]
+	if m.IPv6 {
+		kind = strings.NewReplacer("ipv4", "ipv6", "icmp_", "icmpv6_").Replace(kind)
+	}
+	elements := make([]string, 0, len(m.Elements))
+	for _, e := range m.Elements {
+		key := rangeText(e.Range, m.Field, m.IPv6)
+		if e.Interface != "" {
+			key = fmt.Sprintf("%q", e.Interface)
+		}
+		elements = append(elements, key+" : goto "+e.Target)
+	}
+	fmt.Fprintf(b, "\tmap %s {\n\t\ttype %s : verdict;%s\n\t\telements = { %s }\n\t}\n", m.Name, kind, interval(m.Interval), strings.Join(elements, ", "))
+}
+
+// maxComment is nft's bound on a comment, and maxLog the kernel's on a log prefix, without the zero byte.
+const (
+	maxComment = 127
+	maxLog     = 126
+)
+
+// shorten keeps a text within nft's bounds and still its own: the end of a long one is a hash of the whole.
+func shorten(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(s)) // never fails
+	return fmt.Sprintf("%s~%016x", s[:limit-17], h.Sum64())
+}
+
+// quoted is a text as an nft string, which has no escapes: quotes of a selector become single ones.
+func quoted(s string) string {
+	clean := strings.Map(func(r rune) rune {
+		switch {
+		case r == '"':
+			return '\''
+		case r < ' ' || r > '~' || r == '\\':
+			return '?'
+		}
+		return r
+	}, s)
+	return `"` + shorten(clean, maxComment) + `"`
+}
+
+var stateNames = map[firewall.State]string{
+	firewall.New: "new", firewall.Established: "established,related", firewall.Invalid: "invalid", firewall.Untracked: "untracked",
+}

@@ -1,0 +1,175 @@
+package ruleset
+
+import (
+	"github.com/ingotmetal/ingot/firewall"
+)
+
+// Field is a part of a packet that a match or a map looks at.
+type Field uint8
+
+// The fields.
+const (
+	Protocol Field = iota
+	DestinationPort
+	Source
+	Destination
+	SourcePort
+	ICMPType
+	// ICMPHead is type and code as one number of 16 bits.
+	ICMPHead
+	// SourceService and DestinationService are an address and a port together.
+	SourceService
+	DestinationService
+	InInterface
+	OutInterface
+	State
+	Mark
+	Family
+)
+
+// Match is one condition. A packet without the field (a port in ICMP) does not match, negated or not; Compile puts a protocol match before.
+type Match struct {
+	Field  Field
+	Negate bool
+	// Values are sorted and disjoint. For State they are firewall.State numbers; for Mark nothing: the match is that the bit is set.
+	Values Ranges
+	// Set is the named set that holds the Values, where there are several; else nil.
+	Set *Set
+	// Interface is for InInterface and OutInterface.
+	Interface string
+	// Services are for SourceService and DestinationService, which stand in a Set too.
+	Services []firewall.Service
+}
+
+// Action is what a rule does when its matches hold.
+type Action uint8
+
+// The actions.
+const (
+	// Continue looks at the next rule.
+	Continue Action = iota
+	Accept
+	Drop
+	// Goto goes on in Target and doesn't come back.
+	Goto
+	// Lookup goes where the map Target says, and looks at the next rule where the map has no such element.
+	Lookup
+)
+
+// Rule is one line of a chain.
+type Rule struct {
+	Matches []Match
+	Action  Action
+	Target  string
+	// Key is the field that a Lookup asks its map with.
+	Key Field
+	// Log is a prefix for the kernel log, or empty.
+	Log string
+	// NoTrack exempts from connection tracking; SetMark sets the mark bit, by which later hooks know that the packet was accepted.
+	NoTrack, SetMark bool
+	// Record is a dynamic set that notes the packet, or empty. RecordPorts says that the packet has ports.
+	Record      string
+	RecordPorts bool
+	// ID names what decides, as package firewall does; a rule with an ID has a counter. Flow is the row of the communication matrix, or empty.
+	ID, Flow string
+}
+
+// Chain is a list of rules.
+type Chain struct {
+	Name string
+	// Hook is set on base chains: they are permanent and belong to no generation.
+	Hook *Hook
+	// IPv6 is the family whose packets meet the chain; base chains see both.
+	IPv6  bool
+	Rules []Rule
+}
+
+// Hook is where a base chain hangs. Priorities are nft's names.
+type Hook struct{ Name, Priority string }
+
+// Set is a named set of addresses of one family, or of services.
+type Set struct {
+	Name string
+	IPv6 bool
+	// Values are addresses, or ranges of them if Interval.
+	Values   Ranges
+	Interval bool
+	Services []firewall.Service
+	// Comment is where the members come from: a selector, or a list of networks.
+	Comment string
+}
+
+// Map is a verdict map: all its verdicts are goto.
+type Map struct {
+	Name  string
+	Field Field
+	IPv6  bool
+	// Interval is set where an element is a range.
+	Interval bool
+	Elements []Element
+}
+
+// Element maps a range of values, or an interface, to a chain.
+type Element struct {
+	Range
+	Interface string
+	Target    string
+}
+
+// Ruleset is the tree of one host.
+type Ruleset struct {
+	Table      string
+	Generation uint32
+	MarkBit    uint32
+	// Base are the permanent chains, in the order in which a packet meets them; Active are their maps by family, with this generation's elements.
+	Base   []*Chain
+	Active []*Map
+	Sets   []*Set
+	Maps   []*Map
+	Chains []*Chain
+	// Refused and Seen say that the dynamic sets of refused and of new accepted tuples are kept.
+	Refused, Seen bool
+}
+
+// Depth is the largest number of rules that a packet can meet, over all hooks together. It is the measure of a packet's cost.
+func (r *Ruleset) Depth() int {
+	chains := map[string]*Chain{}
+	for _, c := range r.Chains {
+		chains[c.Name] = c
+	}
+	maps := map[string]*Map{}
+	for _, m := range append(append([]*Map{}, r.Maps...), r.Active...) {
+		maps[m.Name] = m
+	}
+	known := map[*Chain]int{}
+	var depth func(c *Chain) int
+	depth = func(c *Chain) int {
+		if d, ok := known[c]; ok {
+			return d
+		}
+		longest := len(c.Rules)
+		for i, rule := range c.Rules {
+			var targets []string
+			switch rule.Action {
+			case Goto:
+				targets = []string{rule.Target}
+			case Lookup:
+				if m := maps[rule.Target]; m != nil {
+					for _, e := range m.Elements {
+						targets = append(targets, e.Target)
+					}
+				}
+			}
+			for _, t := range targets {
+				longest = max(longest, i+1+depth(chains[t]))
+			}
+		}
+		known[c] = longest
+		return longest
+	}
+	total := 0
+	for _, c := range r.Base {
+		total += depth(c)
+	}
+	return total
+}
