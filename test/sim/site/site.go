@@ -7,7 +7,6 @@ package site
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -22,9 +21,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/bootmedia"
 	"github.com/ingotmetal/ingot/internal/child"
 	"github.com/ingotmetal/ingot/internal/controller/host"
@@ -66,6 +68,7 @@ const startLimit = 3 * time.Minute
 
 // Start builds, makes and starts everything. Close ends it.
 func Start(ctx context.Context, o Options) (*Site, error) {
+	ctrllog.SetLogger(logr.Discard())
 	s := &Site{DataDir: filepath.Join(o.Dir, "up")}
 	if err := s.start(ctx, o); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -183,8 +186,32 @@ func (s *Site) startUp(ctx context.Context, o Options, programs, artifacts strin
 		return fmt.Errorf("read the administrator's kubeconfig: %w", err)
 	}
 	config.QPS = -1
-	s.Client, err = client.New(config, client.Options{Scheme: host.Scheme()})
-	return err
+	if s.Client, err = client.New(config, client.Options{Scheme: host.Scheme()}); err != nil {
+		return err
+	}
+	return s.awaitRoles(ctx)
+}
+
+// awaitRoles waits until the partition role serves and the boot role has a process.
+func (s *Site) awaitRoles(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		p := &ingot.Partition{}
+		err := s.Client.Get(ctx, client.ObjectKey{Name: "default"}, p)
+		if err == nil && p.Status.AgentEndpoint != "" {
+			if _, err = s.PID("boot"); err == nil {
+				return nil
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the roles did not start within %s: %w; the partition role's last words:\n%s", startLimit, err, s.RoleLog("partition", 4<<10))
+		}
+	}
 }
 
 // watchFor closes found when a line holds a text, and passes everything on.
@@ -262,6 +289,3 @@ func (s *Site) Close() error {
 	}
 	return errors.Join(problems...)
 }
-
-// Token is a random name part.
-func Token() string { return strings.ToLower(rand.Text()[:6]) }
