@@ -48,12 +48,8 @@ func (l *line) add(m Match) { l.matches = append(slices.Clone(l.matches), m) }
 // protocols says false where the family lacks the protocol that the rule wants. The names ICMP and ICMPv6 belong to one family each.
 func (b *builder) protocols(r *calico.Rule, l *line) bool {
 	foreign := func(p *calico.Protocol) bool { return p.Name == "ICMP" && b.ipv6 || p.Name == "ICMPv6" && !b.ipv6 }
-	icmp := uint8(calico.ProtocolICMP)
-	if b.ipv6 {
-		icmp = calico.ProtocolICMPv6
-	}
 	if r.Protocol != nil {
-		if foreign(r.Protocol) || (r.ICMP != nil || r.NotICMP != nil) && r.Protocol.Number != icmp {
+		if foreign(r.Protocol) || (r.ICMP != nil || r.NotICMP != nil) && r.Protocol.Number != b.icmp() {
 			return false
 		}
 		l.add(Match{Field: Protocol, Values: Ranges{single(number(r.Protocol.Number))}})
@@ -62,6 +58,14 @@ func (b *builder) protocols(r *calico.Rule, l *line) bool {
 		l.add(Match{Field: Protocol, Negate: true, Values: Ranges{single(number(r.NotProtocol.Number))}})
 	}
 	return true
+}
+
+// icmp is the protocol of the family's ICMP: the other's number is no ICMP here, and nft refuses to read types from it.
+func (b *builder) icmp() uint8 {
+	if b.ipv6 {
+		return calico.ProtocolICMPv6
+	}
+	return calico.ProtocolICMP
 }
 
 func icmp(r *calico.Rule, l *line) {
@@ -246,7 +250,7 @@ func (b *builder) failsafeLines(d calico.Direction, reversed bool) []line {
 	}
 	var all []line
 	for _, f := range b.site.Failsafes() {
-		if f.Direction != want || reversed && len(f.Ports) == 0 {
+		if f.Direction != want || reversed && len(f.Ports) == 0 || len(f.ICMPTypes) > 0 && f.Protocol != b.icmp() {
 			continue
 		}
 		l := line{action: calico.Allow, id: f.By()}
