@@ -28,6 +28,12 @@ const (
 // Begin decides for a host that nothing was done with yet, and for an unmanaged one.
 func Begin(f journey.Facts, now time.Time) journey.Decision {
 	d := journey.Begin(f, now)
+	if c := d.Record.Disk; c != nil && c.Written && d.State() == metal3.StateNone {
+		// Somebody took the status away (a restore from a backup, a tool that writes whole objects). To register it as new would wipe a system that runs.
+		return d.Block(journey.ReasonUnknownState, fmt.Sprintf("the host has lost its status, and %s holds the image %s that was written for it", c.DeviceName, c.ImageURL),
+			"give the status back with the annotation "+metal3.StatusAnnotation+"; or, to have the machine wiped and registered as a new one, delete the host and create it again",
+			now.Add(unmanagedPoll))
+	}
 	if d.Host.HasBMCDetails() {
 		d.MoveTo(metal3.StateRegistering)
 		d.Host.Status.OperationalStatus = metal3.OperationalStatusOK

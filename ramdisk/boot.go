@@ -149,7 +149,10 @@ func agentMode(h *metal3.BareMetalHost) metal3.BootMode {
 func waitForAgent(d *journey.Draft, how ingot.BootMethod, t metal3.ErrorType) journey.Decision {
 	b := d.Record.Boot
 	deadline := b.StartedAt.Add(bootDeadline(d))
-	switch {
+	switch w := d.Facts.Window; {
+	case w == nil || w.Name != b.ID:
+		// It was closed meanwhile (a detached host's is): the agent of this boot would not be let in, and without it the machine may boot whatever is on its disk.
+		return newBoot(d, how, b.Attempt)
 	case !d.Now.Before(deadline):
 		return missed(d, how, t, fmt.Sprintf("the agent did not call within %s of the boot by %s", bootDeadline(d), how))
 	case b.ConfirmedAt == nil:

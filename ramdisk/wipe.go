@@ -13,11 +13,13 @@ import (
 	"github.com/ingotmetal/ingot/step"
 )
 
-// Wipe cleans every disk and records the evidence. clean is true once Record.CleanedAt proves it; then the decision is empty.
+// Wipe cleans every disk and records the evidence. clean is true once Record.CleanedAt proves it; then the decision is empty. A proof speaks of the disks that were there:
+// where an inspection since then found others, for example one that was put in while the host was available, everything is wiped again.
 func Wipe(d *journey.Draft, t metal3.ErrorType) (dec journey.Decision, clean bool) {
-	if d.Record.CleanedAt != nil {
+	if d.Record.CleanedAt != nil && len(missing(proofs(d.Record.Wipes), d.Facts.Hardware)) == 0 {
 		return journey.Decision{}, true
 	}
+	d.Record.CleanedAt = nil
 	if dec, ready := Ensure(d, t); !ready {
 		return dec, false
 	}
@@ -48,14 +50,18 @@ func evidence(wipes []step.Wipe) []ingot.WipeRecord {
 			StartedAt: metav1.NewTime(w.StartedAt), FinishedAt: metav1.NewTime(w.FinishedAt), Result: "failed", Message: w.Message,
 		}
 		if w.Clean {
-			r.Result = "clean"
+			r.Result = resultClean
 		}
 		out = append(out, r)
 	}
 	return out
 }
 
-const maxWipes = 256
+const (
+	maxWipes = 256
+	// resultClean is WipeRecord.Result of a disk on which nothing was found.
+	resultClean = "clean"
+)
 
 // unproved says why the wipes don't prove that every disk is clean, nil if they do: each was found clean after its wipe, and no disk that inspection
 // saw is missing. Removable and read-only ones are not counted: no image can be written to them.
@@ -81,6 +87,17 @@ func unproved(wipes []step.Wipe, h *metal3.HardwareDetails) *step.Failure {
 			Fix: "put the disks back; or delete the host's HardwareData if they were taken out for good"}
 	}
 	return nil
+}
+
+// proofs are the recorded wipes that found their disk clean.
+func proofs(records []ingot.WipeRecord) []step.Wipe {
+	var out []step.Wipe
+	for _, r := range records {
+		if r.Result == resultClean {
+			out = append(out, step.Wipe{Clean: true, Disk: step.Disk{Name: r.DeviceName, SerialNumber: r.SerialNumber, WWN: r.WWN, SizeBytes: r.SizeBytes}})
+		}
+	}
+	return out
 }
 
 // missing lists the disks of the inspection that no wipe speaks of. One wipe speaks of one disk, since cheap ones share their serial numbers.
