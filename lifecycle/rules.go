@@ -59,6 +59,12 @@ func move(d *journey.Draft, to metal3.ProvisioningState, why string) (journey.De
 	return d.Again(journey.ReasonStageChanged, why), true
 }
 
+// DetachWanted says whether the host is to be detached now, so that its machine is no longer ours to touch.
+func DetachWanted(h *metal3.BareMetalHost) bool {
+	_, wanted := detachWanted(h)
+	return wanted
+}
+
 // detachWanted says whether the detached annotation is in force: at rest always, elsewhere only with force. A value that is no JSON means the defaults.
 func detachWanted(h *metal3.BareMetalHost) (metal3.DetachedAnnotationArguments, bool) {
 	var a metal3.DetachedAnnotationArguments

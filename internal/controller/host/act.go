@@ -59,6 +59,12 @@ func (r *Reconciler) actOnBMC(ctx context.Context, v *view, a journey.Action, re
 	key, uid := keyOf(v.host), v.host.UID
 	r.memories.with(key, uid, func(m *memory) { m.busy = true })
 	r.hands.run(func(ctx context.Context) {
+		if reason := r.refuseAction(ctx, key, uid, a); reason != "" {
+			r.log.Info("BMC action not done", "machine", w.name, "step", a.Name(), "err", reason)
+			r.memories.finish(key, uid, func(m *memory) { m.busy = false })
+			r.wakeSoon(key)
+			return
+		}
 		r.doOnBMC(ctx, w, a, result)
 		r.memories.finish(key, uid, func(m *memory) { m.take(w, result) })
 		r.wake(key)
@@ -102,7 +108,12 @@ func (r *Reconciler) bmcWork(ctx context.Context, v *view, a journey.Action, res
 	switch a := a.(type) {
 	case journey.Verify:
 		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
-			return verify(ctx, s, now, out)
+			if err := verify(ctx, s, now, out); err != nil {
+				return err
+			}
+			var err error
+			out.Failure, err = r.machineOfAnother(ctx, v.host, v.facts.Record.BMC, out.BMC)
+			return err
 		}
 	case journey.ReadPower:
 		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
@@ -161,9 +172,13 @@ func (r *Reconciler) openWindow(ctx context.Context, v *view, a journey.OpenWind
 			return &step.Failure{Kind: step.Invalid, Message: problem}, nil
 		}
 	}
-	_, failure, err := r.windows.Open(ctx, bootwindow.Request{
+	macs, failure, err := r.windowMACs(ctx, v.host, bootwindow.MACs(v.host, v.facts.Hardware))
+	if failure != nil || err != nil {
+		return failure, err
+	}
+	_, failure, err = r.windows.Open(ctx, bootwindow.Request{
 		BootID: a.BootID, Host: v.host, Purpose: a.Purpose, Method: a.Method, ClosesIn: time.Duration(a.ClosesInSeconds) * time.Second,
-		Partition: v.partition, MACAddresses: bootwindow.MACs(v.host, v.facts.Hardware),
+		Partition: v.partition, MACAddresses: macs,
 		AgentEndpoint: r.config.AgentEndpoint, CABundle: r.config.CABundle, NetworkData: network,
 		FirmwareMode: v.host.BootMode(), Architecture: architectureOf(v.host),
 	}, now)
@@ -202,6 +217,12 @@ func (r *Reconciler) saveHardware(ctx context.Context, host *metal3.BareMetalHos
 		return fmt.Errorf("read HardwareData: %w", err)
 	}
 	missing := err != nil
+	if !missing && ofEarlierHost(d, host) {
+		if err := r.cached.Delete(ctx, d, client.Preconditions{UID: &d.UID}); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("delete the HardwareData of an earlier host %s: %w", host.Name, err)
+		}
+		missing = true
+	}
 	switch {
 	case hardware == nil && missing:
 		return nil

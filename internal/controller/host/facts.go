@@ -77,17 +77,23 @@ func (r *Reconciler) gatherObjects(ctx context.Context, v *view, now time.Time) 
 	return err
 }
 
-// hardwareOf is the host's HardwareData, nil while there is none.
+// hardwareOf is the host's HardwareData, nil while there is none. One that belongs to an earlier host of this name says nothing of this machine: it is about to be collected.
 func (r *Reconciler) hardwareOf(ctx context.Context, host *metal3.BareMetalHost) (*metal3.HardwareDetails, error) {
 	d := &metal3.HardwareData{}
 	err := r.cached.Get(ctx, keyOf(host), d)
-	if apierrors.IsNotFound(err) || (err == nil && !d.DeletionTimestamp.IsZero()) {
+	if apierrors.IsNotFound(err) || (err == nil && (!d.DeletionTimestamp.IsZero() || ofEarlierHost(d, host))) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read HardwareData: %w", err)
 	}
 	return d.Spec.HardwareDetails.DeepCopy(), nil
+}
+
+// ofEarlierHost: the object is owned by another BareMetalHost than this one. Without an owner it was given by a person, or moved here.
+func ofEarlierHost(o client.Object, host *metal3.BareMetalHost) bool {
+	owner := metav1.GetControllerOf(o)
+	return owner != nil && owner.Kind == "BareMetalHost" && owner.UID != host.UID
 }
 
 // lifecycleOf is the host's record, made when there is none. Nil: the host is another partition's.

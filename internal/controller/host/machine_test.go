@@ -60,7 +60,7 @@ func (w *world) addMachine(name string) *machine {
 		writes:  map[string]int{}, ended: map[string]int{}, fail: map[step.Kind]*step.Failure{}, hold: map[step.Kind]chan struct{}{},
 	}
 	b, err := w.bmcs.Add(fake.Config{
-		Address: m.address, Username: "admin", Password: secret.New("secret"), Hardware: bmc.Hardware{UUID: name}, OnBoot: m.boot,
+		Address: m.address, Username: "admin", Password: secret.New("secret"), Hardware: bmc.Hardware{UUID: w.namespace + "." + name}, OnBoot: m.boot,
 	})
 	if err != nil {
 		w.t.Fatal(err)

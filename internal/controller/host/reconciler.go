@@ -58,6 +58,7 @@ type Reconciler struct {
 	windows      *bootwindow.Keeper
 	agents       *agentbook.Book
 	memories     *memories
+	machines     *machines
 	hands        *hands
 	queue        *queue
 	events       events.EventRecorder

@@ -70,7 +70,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) (*Reconciler, erro
 	}
 	r := &Reconciler{
 		config: o.Config, cached: mgr.GetClient(), live: o.Live, index: mgr.GetCache(), bmcs: o.BMCs,
-		windows: bootwindow.New(mgr.GetClient(), o.Live), agents: agentbook.New(), memories: newMemories(),
+		windows: bootwindow.New(mgr.GetClient(), o.Live), agents: agentbook.New(), memories: newMemories(), machines: newMachines(),
 		hands: newHands(o.Config.BMCActions), queue: &queue{}, events: mgr.GetEventRecorder("ingot-partition"),
 		metrics: m, decide: o.Decide, now: o.Now, log: o.Log,
 	}

@@ -7,12 +7,15 @@ import (
 	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
 	"github.com/ingotmetal/ingot/journey"
+	"github.com/ingotmetal/ingot/lifecycle"
 	"github.com/ingotmetal/ingot/rootdevice"
 	"github.com/ingotmetal/ingot/step"
 )
@@ -70,7 +73,7 @@ func (r *Reconciler) readLive(ctx context.Context, key types.NamespacedName, uid
 			return nil, nil, fmt.Errorf("read %s right before a step: %w", key, read)
 		}
 	}
-	if host.UID != uid {
+	if host.UID != uid || !metav1.IsControlledBy(record, host) {
 		return nil, nil, notNow("the host was deleted and made again")
 	}
 	return host, record, nil
@@ -90,7 +93,7 @@ func refuseStep(host *metal3.BareMetalHost, l *ingot.HostLifecycle, bootID strin
 	if _, paused := host.Annotations[metal3.PausedAnnotation]; paused {
 		return "the host is paused"
 	}
-	if _, detached := host.Annotations[metal3.DetachedAnnotation]; detached {
+	if host.Status.OperationalStatus == metal3.OperationalStatusDetached || lifecycle.DetachWanted(host) {
 		return "the host is detached"
 	}
 	if a.Kind == step.Clean {
@@ -99,14 +102,17 @@ func refuseStep(host *metal3.BareMetalHost, l *ingot.HostLifecycle, bootID strin
 	return refuseWrite(host, l.Status.Disk, a)
 }
 
-// refuseClean: wiping has a place before a host is offered, after a failed write and when it is taken back, and nowhere else.
+// refuseClean: wiping has a place before a host is offered and when it is taken back, and nowhere else; and only while its owner has not turned it off.
 func refuseClean(host *metal3.BareMetalHost) string {
 	switch state := host.Status.Provisioning.State; state {
-	case metal3.StatePreparing, metal3.StateProvisioning, metal3.StateDeprovisioning:
-		return ""
+	case metal3.StatePreparing, metal3.StateDeprovisioning:
 	default:
 		return fmt.Sprintf("the host is %q, where nothing is wiped", state)
 	}
+	if host.Spec.AutomatedCleaningMode == metal3.CleaningModeDisabled {
+		return "cleaning is disabled"
+	}
+	return ""
 }
 
 func refuseWrite(host *metal3.BareMetalHost, d *ingot.DiskClaim, a journey.RunStep) string {
@@ -119,6 +125,8 @@ func refuseWrite(host *metal3.BareMetalHost, d *ingot.DiskClaim, a journey.RunSt
 		return "the host has no image any more"
 	case host.Status.Provisioning.Image.URL != host.Spec.Image.URL:
 		return "the host asks for another image"
+	case !equality.Semantic.DeepEqual(host.Status.Provisioning.RootDeviceHints, host.Spec.RootDeviceHints):
+		return "the host has other root device hints than the disk was chosen by"
 	case d == nil || a.Claim == nil || d.StepID != a.ID || *d != *a.Claim:
 		return "the disk is not claimed for this step"
 	case d.Written:

@@ -1,0 +1,60 @@
+package host
+
+import (
+	"context"
+	"errors"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	"k8s.io/apimachinery/pkg/types"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/journey"
+	"github.com/ingotmetal/ingot/lifecycle"
+)
+
+// refuseAction says why an action that changes a machine's power or what it boots may not be done any more, empty when it may. Between the decision and a free hand minutes can pass, and a
+// process that was stopped for a while may have been replaced: host and record are read from the API server itself, at this moment. Readings are always let through.
+func (r *Reconciler) refuseAction(ctx context.Context, key types.NamespacedName, uid types.UID, a journey.Action) string {
+	switch a.(type) {
+	case journey.StartAgent, journey.BootDisk, journey.SetPower, journey.Restart:
+	default:
+		return ""
+	}
+	host, record, err := r.readLive(ctx, key, uid)
+	switch {
+	case errors.Is(err, errNotNow):
+		return err.Error()
+	case err != nil:
+		return "host and record could not be read right before it: " + err.Error()
+	}
+	return refusePower(host, &record.Status, a)
+}
+
+func refusePower(host *metal3.BareMetalHost, record *ingot.HostLifecycleStatus, a journey.Action) string {
+	if _, paused := host.Annotations[metal3.PausedAnnotation]; paused {
+		return "the host is paused"
+	}
+	// A host that is on its way out is past the question.
+	if host.Status.Provisioning.State != metal3.StatePoweringOffBeforeDelete && lifecycle.DetachWanted(host) {
+		return "the host is detached"
+	}
+	switch a := a.(type) {
+	case journey.StartAgent:
+		if b := record.Boot; b == nil || b.ID != a.BootID || b.Purpose == ingot.PurposeFirstBoot {
+			return "the host is at another boot"
+		}
+	case journey.BootDisk:
+		if b := record.Boot; b == nil || b.ID != a.BootID || b.Purpose != ingot.PurposeFirstBoot || record.Disk == nil || !record.Disk.Written {
+			return "the host is at another boot, or its disk is not written"
+		}
+	case journey.SetPower:
+		if c := record.PowerChange; c == nil || c.Want != string(a.Want) {
+			return "no such change of power is wanted any more"
+		}
+	case journey.Restart:
+		if record.Reboot == nil {
+			return "no reboot is wanted any more"
+		}
+	}
+	return ""
+}
