@@ -40,18 +40,18 @@ func (l *Lab) serveImages(listener net.Listener, dir string) {
 }
 
 // startImages opens the image server: where the machines are, on the lab's network or on loopback.
-func (l *Lab) startImages(before State) error {
+func (l *Lab) startImages(ctx context.Context, before State) error {
 	dir := filepath.Join(l.options.DataDir, "images")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	l.state.ImageDir = dir
 	if l.options.OnNetwork {
-		host, err := l.join(netstack.Spec{Socket: l.state.SwitchSocket, MAC: roleMAC(ImageAddress), Address: prefixed(ImageAddress)})
+		host, err := l.join(ctx, netstack.Spec{Socket: l.state.SwitchSocket, MAC: roleMAC(ImageAddress), Address: prefixed(ImageAddress)})
 		if err != nil {
 			return err
 		}
-		listener, err := host.Listen(context.Background(), addrPort(ImageAddress, imagePort))
+		listener, err := host.Listen(ctx, addrPort(ImageAddress, imagePort))
 		if err != nil {
 			return fmt.Errorf("open the lab's image server: %w", err)
 		}
@@ -59,7 +59,7 @@ func (l *Lab) startImages(before State) error {
 		l.serveImages(listener, dir)
 		return nil
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(before.ImagePort)))
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(before.ImagePort)))
 	if err != nil {
 		return fmt.Errorf("open the lab's image server at the port that it had before: %w", err)
 	}

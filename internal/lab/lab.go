@@ -31,7 +31,11 @@ import (
 	"github.com/ingotmetal/ingot/internal/secret"
 )
 
-const switchName = "lab-switch"
+const (
+	switchName = "lab-switch"
+	// joinLimit bounds the wait for a switch in this very process.
+	joinLimit = 10 * time.Second
+)
 
 // Lab is a running lab. Start makes it, Close ends it.
 type Lab struct {
@@ -95,14 +99,14 @@ func (l *Lab) start(ctx context.Context) error {
 		BMCCA: filepath.Join(o.DataDir, bmcCAFile), HostsManifest: filepath.Join(o.DataDir, manifestFile),
 	}
 	if o.OnNetwork {
-		if err := l.startSwitch(); err != nil {
+		if err := l.startSwitch(ctx); err != nil {
 			return err
 		}
 	}
 	if o.Kind == Simulated {
 		l.Journal = &simulated.Journal{}
 	}
-	if err := l.startImages(before); err != nil {
+	if err := l.startImages(ctx, before); err != nil {
 		return err
 	}
 	if err := l.startBMCs(); err != nil {
@@ -288,13 +292,13 @@ func roleMAC(a netip.Addr) net.HardwareAddr {
 }
 
 // join plugs a host into the switch and waits until it is in.
-func (l *Lab) join(s netstack.Spec) (*netstack.Network, error) {
-	host, err := netstack.Open(s, l.log)
+func (l *Lab) join(ctx context.Context, s netstack.Spec) (*netstack.Network, error) {
+	host, err := netstack.Open(s, l.log) //nolint:contextcheck // a host that is plugged in stays until Close
 	if err != nil {
 		return nil, err
 	}
 	l.onClose(host.Close)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, joinLimit)
 	defer cancel()
 	return host, host.WaitLinked(ctx)
 }

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -15,7 +16,7 @@ import (
 const socketPathBytes = 107
 
 // startSwitch makes the switch and its socket, at which the roles join.
-func (l *Lab) startSwitch() error {
+func (l *Lab) startSwitch(ctx context.Context) error {
 	path := filepath.Join(l.options.DataDir, socketFile)
 	if len(path) > socketPathBytes {
 		return fmt.Errorf("the switch's socket %s has a path of %d bytes, and at most %d are possible: use a shorter data directory", path, len(path), socketPathBytes)
@@ -34,7 +35,7 @@ func (l *Lab) startSwitch() error {
 		return err
 	}
 	l.onClose(func() error { sw.Close(); return nil })
-	listener, err := listenUnix(path)
+	listener, err := listenUnix(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -47,11 +48,11 @@ func (l *Lab) startSwitch() error {
 }
 
 // listenUnix takes over the socket of a lab that was killed; one that runs holds the directory's lock.
-func listenUnix(path string) (net.Listener, error) {
+func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	listener, err := net.Listen("unix", path)
+	listener, err := new(net.ListenConfig).Listen(ctx, "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("open the switch's socket: %w", err)
 	}

@@ -66,7 +66,7 @@ func serveMedium(t *testing.T, c medium.Config) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	fs, err := iso9660.Create(file.New(f, false), 0, 0, 2048, tree)
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestADriverBootsTheAgentThroughTheBMC(t *testing.T) {
 	defer cancel()
 	m := l.State().Machines[0]
 	s := openBMC(ctx, t, l, m)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,7 +96,7 @@ func (w machineWorld) medium(t *testing.T, artifacts *bootmedia.Artifacts, confi
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if _, err := io.Copy(f, iso); err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func (p *Program) Start(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(p.path, p.args...)
+	cmd := exec.Command(p.path, p.args...) //nolint:noctx // it lives until Stop or Kill, over the end of any context of the test
 	cmd.Stdout, cmd.Stderr = log, log
 	fmt.Fprintf(log, "\n=== %s: %s\n", time.Now().UTC().Format(time.RFC3339), cmd)
 	p.process, err = child.Start(cmd)
@@ -70,7 +70,7 @@ func (p *Program) Kill(t testing.TB) {
 // Stop ends the program in order. One that ended by itself, or does not obey, fails the test.
 func (p *Program) Stop(t testing.TB) {
 	t.Helper()
-	defer p.log.Close()
+	defer func() { _ = p.log.Close() }()
 	select {
 	case <-p.process.Done():
 		return
@@ -85,7 +85,7 @@ func (p *Program) Stop(t testing.TB) {
 func (p *Program) alive() error {
 	select {
 	case <-p.process.Done():
-		return fmt.Errorf("%s ended by itself: %v; its log:\n%s", p.name, p.process.Err(), tail(p.logPath))
+		return fmt.Errorf("%s ended by itself: %w; its log:\n%s", p.name, p.process.Err(), tail(p.logPath))
 	default:
 		return nil
 	}

@@ -102,11 +102,11 @@ func upArguments(t testing.TB, upDir, labDir, artifacts string) []string {
 // freeAddress is an address on loopback that nobody listens at right now. The programs keep their addresses over a restart, so they can't be left to choose.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().String()
 }
 

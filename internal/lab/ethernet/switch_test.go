@@ -191,13 +191,13 @@ func TestBrokenFramingEndsTheStream(t *testing.T) {
 func TestListenMakesAPortPerStream(t *testing.T) {
 	s := newSwitch(t, Options{})
 	path := filepath.Join(t.TempDir(), "s")
-	l, err := net.Listen("unix", path)
+	l, err := new(net.ListenConfig).Listen(t.Context(), "unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Listen(l, "role-")
 	dial := func() *station {
-		conn, err := net.Dial("unix", path)
+		conn, err := new(net.Dialer).DialContext(t.Context(), "unix", path)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -174,7 +174,7 @@ func (m *Machine) Console(max int) []byte {
 	if err != nil {
 		return nil
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if size, err := f.Seek(0, io.SeekEnd); err != nil || size > int64(max) {
 		_, _ = f.Seek(-int64(max), io.SeekEnd)
 	} else {

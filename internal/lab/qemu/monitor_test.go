@@ -21,7 +21,7 @@ func serve(t *testing.T, answer func(command string) string) (net.Conn, func()) 
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer far.Close()
+		defer func() { _ = far.Close() }()
 		_, _ = io.WriteString(far, greeting)
 		for lines := bufio.NewScanner(far); lines.Scan(); {
 			var got struct {

@@ -72,7 +72,7 @@ func launch(ctx context.Context, c Config, plan bmcsim.BootPlan) (*process, erro
 
 // start runs the process. The channel is closed when it is gone.
 func (p *process) start(c Config, args []string, files []*os.File, stderr *tail) (<-chan struct{}, error) {
-	cmd := exec.Command(program, args...)
+	cmd := exec.Command(program, args...) //nolint:noctx // a boot outlives the call that ordered it; the machine ends it
 	cmd.Dir = c.Dir
 	cmd.ExtraFiles = files
 	cmd.Stderr = stderr

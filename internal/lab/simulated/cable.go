@@ -58,7 +58,7 @@ func (m *Machine) lease(ctx context.Context, c client) (*dhcpv4.DHCPv4, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	return c.ask(ctx, conn)
 }
 
@@ -80,7 +80,7 @@ func (m *Machine) configure(ctx context.Context, ack *dhcpv4.DHCPv4) (dialFunc, 
 	if err != nil {
 		return nil, nil, err
 	}
-	host, err := netstack.OpenOver(netstack.Spec{Socket: m.config.Port.Name(), MAC: m.mac(), Address: address}, m.plug, m.log)
+	host, err := netstack.OpenOver(netstack.Spec{Socket: m.config.Port.Name(), MAC: m.mac(), Address: address}, m.plug, m.log) //nolint:contextcheck // the host lives until release
 	if err != nil {
 		return nil, nil, err
 	}
@@ -152,7 +152,7 @@ func fetch(ctx context.Context, client *http.Client, url string, limit int64) ([
 	if err != nil {
 		return nil, err
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: status %d", url, answer.StatusCode)
 	}

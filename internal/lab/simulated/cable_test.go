@@ -27,7 +27,7 @@ func newSite(t *testing.T) (labtest.Site, *ethernet.Switch) {
 	}
 	t.Cleanup(sw.Close)
 	path := filepath.Join(t.TempDir(), "s")
-	l, err := net.Listen("unix", path)
+	l, err := new(net.ListenConfig).Listen(t.Context(), "unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestAgentBootsFromTheNetwork(t *testing.T) {
 	}
 	s.Supersede("boot-1")
 	w.until(ctx, t, AtOff)
-	if w.Machine.config.Port.Attached() {
+	if w.config.Port.Attached() {
 		t.Fatal("a machine that is off still has its cable alive")
 	}
 }

@@ -135,7 +135,7 @@ func (m *Machine) PowerOn(_ context.Context, plan bmcsim.BootPlan) error {
 	if m.on.Load() {
 		return nil
 	}
-	return m.start(plan)
+	return m.start(plan) //nolint:contextcheck // a boot outlives the call that ordered it
 }
 
 // ForceOff implements bmcsim.Machine.
@@ -164,7 +164,7 @@ func (m *Machine) Reset(_ context.Context, plan bmcsim.BootPlan) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stop()
-	return m.start(plan)
+	return m.start(plan) //nolint:contextcheck // a boot outlives the call that ordered it
 }
 
 // Powered implements bmcsim.Machine.

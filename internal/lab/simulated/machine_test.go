@@ -58,7 +58,7 @@ type world struct {
 
 func newWorld(t *testing.T, change func(*Config)) world {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func isoWith(t *testing.T, label string, files map[string][]byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	fs, err := iso9660.Create(file.New(f, false), 0, 0, 2048, tree)
 	if err != nil {
 		t.Fatal(err)
@@ -286,7 +286,7 @@ func installed(t *testing.T, path string, vendor any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if _, err := f.WriteAt(drive, int64(start+4096)*512); err != nil {
 		t.Fatal(err)
 	}

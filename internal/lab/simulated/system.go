@@ -48,7 +48,7 @@ func bootable(path string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	var signature [2]byte
 	if _, err := f.ReadAt(signature[:], signatureAt); err != nil {
 		return false, err
@@ -170,7 +170,7 @@ func report(ctx context.Context, client *http.Client, to string, form url.Values
 		}
 		return err
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 64<<10))
 	if answer.StatusCode >= 300 {
 		return fmt.Errorf("refused with status %d", answer.StatusCode)

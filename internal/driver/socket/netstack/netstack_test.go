@@ -21,7 +21,7 @@ func startSwitch(t *testing.T, path string) *ethernet.Switch {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("unix", path)
+	l, err := new(net.ListenConfig).Listen(t.Context(), "unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestALostSwitchIsJoinedAgain(t *testing.T) {
 			if err != nil {
 				return false
 			}
-			defer conn.Close()
+			defer func() { _ = conn.Close() }()
 			got, err := io.ReadAll(conn)
 			if err != nil || string(got) != "hello" {
 				t.Fatalf("read %q, %v", got, err)
