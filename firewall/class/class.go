@@ -1,5 +1,4 @@
-// Package class owns the equivalence classes of packets: the smallest set of headers such that every header is treated by a host's policies like one
-// of them.
+// Package class owns the equivalence classes of packets: a set of headers such that every header is treated by a host's policies like one of them.
 //
 // Every rule is constant between neighbouring boundaries of its ports, protocols and networks, so one representative of each part of each field is
 // enough, and their product is complete. It refuses to look at a ruleset: classes come from the policies, so that a compiler that forgets a rule is

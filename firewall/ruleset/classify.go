@@ -8,10 +8,6 @@ import (
 	"github.com/ingotmetal/ingot/firewall/calico"
 )
 
-// leafLines is how many lines a chain may hold before it is worth a lookup: a lookup costs about as much as four rules, and keeping short chains
-// whole keeps peers in sets, where adding one is a single element.
-const leafLines = 8
-
 // Bounds on the size of a tree: a field is not split on where that would repeat lines more than about repeat times, or look at too many ranges.
 const (
 	repeat    = 32
@@ -67,12 +63,15 @@ func (c *classifier) prune(items []item) []item {
 }
 
 func (c *classifier) chain(items []item, tried uint16) string {
+	if len(items) <= c.b.chainLines {
+		tried = 0 // such a chain is the same wherever it stands
+	}
 	key := string(itemKey(items, tried))
 	if name, ok := c.known[key]; ok {
 		return name
 	}
 	var rules []Rule
-	if len(items) > leafLines {
+	if len(items) > c.b.chainLines {
 		if f, ok := c.choose(items, tried); ok {
 			rules = c.split(f, items, tried|1<<f)
 		}
@@ -87,9 +86,7 @@ func (c *classifier) chain(items []item, tried uint16) string {
 
 func itemKey(items []item, tried uint16) []byte {
 	key := make([]byte, 0, 6*len(items)+2)
-	if len(items) > leafLines {
-		key = binary.LittleEndian.AppendUint16(key, tried)
-	}
+	key = binary.LittleEndian.AppendUint16(key, tried)
 	for _, it := range items {
 		key = binary.LittleEndian.AppendUint32(key, uint32(it.index))
 		key = binary.LittleEndian.AppendUint16(key, it.rest)
@@ -184,6 +181,13 @@ type edge struct {
 	item   int // place in items
 }
 
+func begin(e edge) int {
+	if e.begins {
+		return 1
+	}
+	return 0
+}
+
 // edges are sorted. Lines without a match on the field have none, and are returned as always.
 func (c *classifier) edges(f Field, items []item) (edges []edge, always []int, ok bool) {
 	end := universe(f, c.b.ipv6).To
@@ -201,7 +205,10 @@ func (c *classifier) edges(f Field, items []item) (edges []edge, always []int, o
 		}
 	}
 	edges = slices.DeleteFunc(edges, func(e edge) bool { return e.last })
-	slices.SortFunc(edges, func(a, b edge) int { return cmp.Or(a.at.compare(b.at), cmp.Compare(a.item, b.item)) })
+	// Where a line stops and begins again at one value, stopping comes first.
+	slices.SortFunc(edges, func(a, b edge) int {
+		return cmp.Or(a.at.compare(b.at), cmp.Compare(a.item, b.item), cmp.Compare(begin(a), begin(b)))
+	})
 	return edges, always, true
 }
 

@@ -19,9 +19,15 @@ type Options struct {
 	MarkBit uint32
 	// Refused keeps the set of tuples that were dropped, Seen that of new tuples that were accepted. Each costs one set update a packet.
 	Refused, Seen bool
+	// ChainLines is how many lines a chain may hold before it is worth a lookup; DefaultChainLines where 0.
+	ChainLines int
 }
 
-// DefaultMarkBit is used by none of kube-proxy (0x4000, 0x8000), Tailscale (0xff0000) and Cilium (0xf00, 0xffff0000 as a value).
+// DefaultChainLines: a lookup costs about as much as four rules, and keeping short chains whole keeps peers in sets, where adding one is a single
+// element.
+const DefaultChainLines = 8
+
+// DefaultMarkBit is outside of what kube-proxy (0x4000, 0x8000), Tailscale (0xff0000) and Calico (0xffff0000) use by default.
 const DefaultMarkBit = 0x00001000
 
 type builder struct {
@@ -33,8 +39,9 @@ type builder struct {
 	refuse, admit string
 	sets          map[string]*Set
 	// stages are compiled once for all interfaces with one endpoint.
-	stages   map[stageKey]string
-	sections int
+	stages     map[stageKey]string
+	sections   int
+	chainLines int
 }
 
 type stageKey struct {
@@ -53,13 +60,16 @@ func Compile(s *firewall.Site, h *firewall.Host, o Options) *Ruleset {
 	if r.MarkBit == 0 {
 		r.MarkBit = DefaultMarkBit
 	}
+	if o.ChainLines == 0 {
+		o.ChainLines = DefaultChainLines
+	}
 	hooks := hooksFor(h)
 	for _, hook := range hooks {
 		r.Base = append(r.Base, hook.base())
 		r.Active = append(r.Active, &Map{Name: "active_" + hook.name, Field: Family})
 	}
 	for _, ipv6 := range []bool{false, true} {
-		b := &builder{site: s, host: h, r: r, ipv6: ipv6, sets: map[string]*Set{}, stages: map[stageKey]string{}}
+		b := &builder{site: s, host: h, r: r, ipv6: ipv6, sets: map[string]*Set{}, stages: map[stageKey]string{}, chainLines: o.ChainLines}
 		b.refuse = b.chain(b.recorded(o.Refused, "refused", Drop))
 		b.admit = b.chain(b.recorded(o.Seen, "seen", Accept))
 		for i, hook := range hooks {

@@ -51,7 +51,7 @@ func TestTheKernelTakesRandomRulesets(t *testing.T) {
 			t.Fatal(err)
 		}
 		name := fmt.Sprintf("seed%d.nft", seed)
-		files[name] = ruleset.Compile(s, h, ruleset.Options{Table: fmt.Sprintf("seed%d", seed), Generation: 3, Refused: w.one(2), Seen: w.one(2)}).Install(nil)
+		files[name] = ruleset.Compile(s, h, ruleset.Options{Table: fmt.Sprintf("seed%d", seed), Generation: 3, Refused: w.one(2), Seen: w.one(2), ChainLines: 1 + w.IntN(3)}).Install(nil)
 	}
 	if tables := inNamespace(t, "for f in seed*.nft; do nft -c -f $f; nft -f $f; done; nft list tables", files); strings.Count(tables, "table inet seed") != 60 {
 		t.Errorf("the kernel has not all tables:\n%s", tables)

@@ -26,7 +26,7 @@ func TestRulesetDecidesAsTheModelDoes(t *testing.T) {
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		r := ruleset.Compile(s, h, ruleset.Options{Generation: 1, Refused: w.one(2), Seen: w.one(2)})
+		r := ruleset.Compile(s, h, ruleset.Options{Generation: 1, Refused: w.one(2), Seen: w.one(2), ChainLines: 1 + w.IntN(ruleset.DefaultChainLines)})
 		simulator := ruleset.NewSimulator(r)
 		for p := range part(w, class.Of(s, h)).Packets() {
 			want, got := evaluate.Packet(s, h, p), simulator.Run(p)

@@ -213,7 +213,7 @@ func (w *world) peer(ipv4, ports bool) calico.Peer {
 	}
 	p.GlobalOnly = w.one(12)
 	if ports {
-		p.Ports = some(w, 2, w.port)
+		p.Ports = some(w, 4, w.port)
 		if w.one(4) {
 			p.NotPorts = some(w, 2, w.port)
 		}
@@ -225,7 +225,7 @@ func (w *world) port() calico.Port {
 	if w.named && w.one(3) {
 		return calico.Port{Name: pick(w, "web", "web", "nobody")}
 	}
-	low := pick[uint16](w, 0, 22, 80, 443)
+	low := pick[uint16](w, 0, 22, 22, 23, 80, 443)
 	return calico.Port{Min: low, Max: pick(w, low, low, low+1, 8080, 65535)}
 }
 
