@@ -138,9 +138,18 @@ func bootRows() []Row {
 		open(Row{ID: "3.2", Name: MachineToBootDHCP, Protocol: UDP, Port: 67, Purpose: "address and boot file for a machine's firmware"}),
 		open(Row{ID: "3.3", Name: MachineToBootPXE, Protocol: UDP, Port: 4011, Purpose: "boot file beside a foreign DHCP server"}),
 		open(Row{ID: "3.4", Name: MachineToBootTFTP, Protocol: UDP, Port: 69, Purpose: "iPXE for a machine's firmware"}),
-		open(Row{ID: "3.5", Name: MachineToBootHTTP, Protocol: TCP, Port: 8080, Purpose: "script, kernel and ramdisk of the agent for iPXE"}),
+		bootFiles(open(Row{ID: "3.5", Name: MachineToBootHTTP, Protocol: TCP, Port: 8080, Purpose: "script, kernel, ramdisk and boot configuration of the agent for iPXE"})),
 		open(Row{ID: "3.6", Name: MachineToBootRA, Protocol: ICMPv6, Purpose: "router advertisement for a machine that boots by IPv6"}),
 	}
+}
+
+// bootFiles says what the exception of network boot costs: the boot configuration holds the one-time token.
+func bootFiles(r Row) Row {
+	const window = "the URL has the boot's 128 random bits; in server mode the client must also have the lease of the window; the token is void " +
+		"once it was traded. A neighbour on the provisioning network that is quicker than the machine could trade it: virtual media have no such gap"
+	r.Confidential = no("the iPXE of the firmware speaks no TLS, and the boot configuration holds the one-time token", window)
+	r.Authenticated = no("the iPXE of the firmware has no credentials", window)
+	return r
 }
 
 func agentRows() []Row {
