@@ -82,6 +82,10 @@ func run(ctx context.Context, f flags, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	asked, err := requests(ctx, s)
+	if err != nil {
+		return err
+	}
 	took, states, err := provision(ctx, s, f.hosts)
 	if err != nil {
 		return err
@@ -90,7 +94,14 @@ func run(ctx context.Context, f flags, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	return report(out, f, took, states, before, after)
+	if err := report(out, f, took, states, before, after); err != nil {
+		return err
+	}
+	now, err := requests(ctx, s)
+	if err != nil {
+		return err
+	}
+	return reportRequests(out, f.hosts, asked, now)
 }
 
 // provision makes all hosts at once and waits for the last. It returns the time to each share of them.

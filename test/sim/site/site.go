@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
@@ -52,8 +53,9 @@ type Options struct {
 // Site is a running site.
 type Site struct {
 	Lab *lab.Lab
-	// Client is an administrator's.
+	// Client and Config are an administrator's.
 	Client client.Client
+	Config *rest.Config
 	// Image is the image, as URL and sha256; ImageRaw what it unpacks to.
 	ImageURL, ImageDigest string
 	ImageRaw              []byte
@@ -186,6 +188,7 @@ func (s *Site) startUp(ctx context.Context, o Options, programs, artifacts strin
 		return fmt.Errorf("read the administrator's kubeconfig: %w", err)
 	}
 	config.QPS = -1
+	s.Config = config
 	if s.Client, err = client.New(config, client.Options{Scheme: host.Scheme()}); err != nil {
 		return err
 	}
