@@ -131,7 +131,9 @@ func (f field) list(limit int, read func(field)) {
 
 func (f field) str() (string, bool) {
 	s, ok := f.value.(string)
-	if !ok {
+	if _, boolean := f.value.(bool); boolean {
+		f.problem("want a string, found a boolean: y, n, yes, no, on and off are booleans in YAML unless they stand in quotes")
+	} else if !ok {
 		f.problem("want a string, found %s", f.kindOf())
 	}
 	return s, ok
