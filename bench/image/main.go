@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/ingotmetal/ingot/internal/driver/disk"
 	"github.com/ingotmetal/ingot/internal/driver/disk/filebacked"
@@ -35,7 +36,7 @@ func main() {
 	flag.StringVar(&target, "target", "", "internal: to this disk")
 	flag.StringVar(&sum, "sum", "", "internal: with this digest")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error
 	if child != "" {

@@ -29,14 +29,16 @@ func (w *writer) commit() error {
 	if err := s.target.Flush(); err != nil {
 		return err
 	}
-	// The last MiB, then the first one from its second page on, then the page with the boot sector and the primary table's header.
+	// Everything of the held parts but the first page, then the page with the boot sector and the primary table's header.
 	first := min(disk.BufferAlignment, len(s.head))
-	for _, p := range []partition.Patch{{Off: s.tailOff, Data: s.tail}, {Off: int64(first), Data: s.head[first:]}, {Off: 0, Data: s.head[:first]}} {
+	for _, patches := range [][]partition.Patch{{{Off: s.tailOff, Data: s.tail}, {Off: int64(first), Data: s.head[first:]}}, {{Off: 0, Data: s.head[:first]}}} {
 		if err := s.ctx.Err(); err != nil {
 			return err
 		}
-		if _, err := s.target.WriteAt(p.Data, p.Off); err != nil {
-			return err
+		for _, p := range patches {
+			if _, err := s.target.WriteAt(p.Data, p.Off); err != nil {
+				return err
+			}
 		}
 		if err := s.target.Flush(); err != nil {
 			return err

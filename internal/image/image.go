@@ -15,7 +15,7 @@
 //
 // The pipeline: one goroutine downloads into chunks that two others use at the same time, the hash and the unpacker; the unpacker fills 4 MiB buffers, aligned for direct
 // I/O, that one more goroutine writes. Memory does not depend on the size of the image: 6 MiB of chunks, 16 MiB of buffers, 2 MiB held back, and the
-// window of the compression, at most 32 MiB.
+// window of the compression. A process that does nothing else stays under 64 MiB with the usual windows of up to 8 MiB; the largest that is accepted has 64 MiB.
 //
 // Every error is a *step.Failure, except when the context was cancelled.
 package image

@@ -29,8 +29,9 @@ const (
 	XZ   Kind = "xz"
 )
 
-// MaxWindowBytes bounds the history (window, dictionary) of a packed file: zstd -19 and xz -8 are within it, zstd --long=27 and xz -9 are not.
-const MaxWindowBytes = 32 << 20
+// MaxWindowBytes bounds the history (window, dictionary) of a packed file. Usual files need 8 MiB at most (gzip, zstd up to -19, xz up to -6); xz -9, which Fedora CoreOS
+// uses, just fits; zstd --long=27 does not.
+const MaxWindowBytes = 64 << 20
 
 // SniffBytes is how many bytes Detect needs.
 const SniffBytes = 18

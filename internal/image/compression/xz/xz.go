@@ -15,6 +15,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"runtime"
 
 	"github.com/ulikunitz/xz/lzma"
 )
@@ -109,6 +110,9 @@ func (x *Reader) nextBlock() error {
 	}
 	if dict > int64(x.maxDict) {
 		return fmt.Errorf("%w: its dictionary of %d MiB is more than %d MiB", ErrUnsupported, dict>>20, x.maxDict>>20)
+	}
+	if dict > 16<<20 && len(x.records) > 0 {
+		runtime.GC() // the last block's dictionary, before there is another one as large
 	}
 	b.start, b.headerSize, b.sum = start, int64(len(head)), x.check.new()
 	b.data, err = lzma.Reader2Config{DictCap: int(max(dict, lzma.MinDictCap))}.NewReader2(x.in)
