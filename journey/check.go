@@ -226,11 +226,12 @@ func diskStarted(f Facts, dec Decision) string {
 
 func offeredClean(f Facts, dec Decision) string {
 	from, to := f.Host.Status.Provisioning.State, dec.Host.Status.Provisioning.State
-	if to != metal3.StateAvailable || from == to || from == metal3.StateReady || from == metal3.StateNone {
+	// A status that came by annotation is taken as it is: before the first image everything is proved.
+	if from == to || from == metal3.StateNone || to != metal3.StateProvisioning && (to != metal3.StateAvailable || from == metal3.StateReady) {
 		return ""
 	}
 	if dec.Record.CleanedAt == nil && f.Host.Spec.AutomatedCleaningMode != metal3.CleaningModeDisabled {
-		return fmt.Sprintf("from %q to available without a proved wipe", from)
+		return fmt.Sprintf("from %q to %q without a proved wipe", from, to)
 	}
 	return ""
 }

@@ -39,7 +39,7 @@ func Moves() []Move {
 		{metal3.StateReady, metal3.StateAvailable, "always: an old name"},
 		{metal3.StateAvailable, metal3.StateExternallyProvisioned, "the host was declared externally provisioned"},
 		{metal3.StateAvailable, metal3.StateInspecting, "a new inspection was asked for by annotation"},
-		{metal3.StateAvailable, metal3.StatePreparing, "root device hints or RAID differ from what was prepared"},
+		{metal3.StateAvailable, metal3.StatePreparing, "root device hints or RAID differ from what was prepared, or an image is asked for while cleaning is enabled and not proved"},
 		{metal3.StateAvailable, metal3.StateProvisioning, "online and an image is asked for"},
 		{metal3.StateProvisioning, metal3.StateProvisioned, "the image is on the disk and the machine was started from it"},
 		{metal3.StateProvisioning, metal3.StateDeprovisioning, "a step failed, the image was changed or cleared, or the host is deleted"},

@@ -56,13 +56,18 @@ func leave(d *journey.Draft) (journey.Decision, bool) {
 	return journey.Decision{}, false
 }
 
-// demand begins provisioning unless the image cannot work, or failed too often or too lately.
+// demand begins provisioning, with a cleaning before it where none is proved, unless the image cannot work, or failed too often or too lately.
 func demand(d *journey.Draft) journey.Decision {
 	if dec, waits := imageFailed(d); waits {
 		return dec
 	}
 	if dec, wrong := unusable(d); wrong {
 		return dec
+	}
+	if d.Record.CleanedAt == nil && d.Host.Spec.AutomatedCleaningMode != metal3.CleaningModeDisabled {
+		// Its status came by annotation, its record was lost, or cleaning was disabled when it became available: its next user must not find the last one's disks.
+		d.MoveTo(metal3.StatePreparing)
+		return d.Again(journey.ReasonStageChanged, "an image is asked for and nothing proves that the disks are clean: they are wiped first")
 	}
 	begin(d)
 	return d.Again(journey.ReasonStageChanged, fmt.Sprintf("the image %s is asked for", d.Host.Spec.Image.URL))
