@@ -81,8 +81,8 @@ bench: packages build ## print the figures: image writing against zstd|dd and qe
 
 .PHONY: generate
 generate: ## generate deep copies and CRDs
-	go generate ./...
-	gofmt -w api config
+	cd tools && go tool controller-gen object paths=../api/...
+	cd tools && go run ./generatecrds -root ..
 
 .PHONY: generated
 generated: generate ## fail where the generated files differ from what is committed
