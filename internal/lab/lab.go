@@ -266,14 +266,9 @@ func (l *Lab) BMC(name string) *bmcsim.BMC {
 
 func (l *Lab) onClose(f func() error) { l.closers = append(l.closers, f) }
 
-// Close ends the lab: BMCs first, then the machines, then what they were plugged into.
+// Close ends the lab: the machines first, which refuse orders from then on, then their BMCs, then what both were plugged into.
 func (l *Lab) Close() error {
 	var errs []error
-	if l.bmcs != nil {
-		for _, m := range l.machines {
-			errs = append(errs, m.bmc.Close())
-		}
-	}
 	for i := len(l.closers) - 1; i >= 0; i-- {
 		errs = append(errs, l.closers[i]())
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/internal/lab/bmcsim"
@@ -57,7 +58,9 @@ type Config struct {
 	Mode  bmc.Mode
 	NICs  []NIC
 	Disks []Disk
-	Log   *slog.Logger
+	// StallLimit is how long a boot may spin without any effect before it is reset, once. 0: 4 min; negative: for ever.
+	StallLimit time.Duration
+	Log        *slog.Logger
 }
 
 // Programs and firmware, as Debian's packages qemu-system-x86 and ovmf install them.

@@ -59,6 +59,9 @@ func New(c Config) (*Machine, error) {
 	if c.Mode == "" {
 		c.Mode = bmc.ModeUEFI
 	}
+	if c.StallLimit == 0 {
+		c.StallLimit = stallDefault
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -100,7 +103,7 @@ func (m *Machine) PowerOn(ctx context.Context, plan bmcsim.BootPlan) error {
 	if m.current != nil {
 		return nil
 	}
-	return m.boot(ctx, plan)
+	return m.boot(ctx, plan, watched)
 }
 
 // ForceOff implements bmcsim.Machine.
@@ -134,7 +137,7 @@ func (m *Machine) Reset(ctx context.Context, plan bmcsim.BootPlan) error {
 		m.current = nil
 		p.end()
 	}
-	return m.boot(ctx, plan)
+	return m.boot(ctx, plan, watched)
 }
 
 // ChangeMedium implements bmcsim.MediumChanger.
@@ -187,8 +190,16 @@ func (m *Machine) Console(max int) []byte {
 	return text
 }
 
+// watching says whether a boot is reset when it hangs.
+type watching bool
+
+const (
+	watched   watching = true
+	unwatched watching = false
+)
+
 // boot starts a process. The caller holds mu, and there is none.
-func (m *Machine) boot(ctx context.Context, plan bmcsim.BootPlan) error {
+func (m *Machine) boot(ctx context.Context, plan bmcsim.BootPlan, w watching) error {
 	if err := m.background.Err(); err != nil {
 		return fmt.Errorf("turn on machine %s: the lab is closed", m.config.Name)
 	}
@@ -209,6 +220,13 @@ func (m *Machine) boot(ctx context.Context, plan bmcsim.BootPlan) error {
 	m.boots++
 	m.log.Info("machine turned on", "mode", string(mode), "device", string(plan.Device), "boot", m.boots)
 	m.watchers.Go(func() { m.watch(p) })
+	if w == watched {
+		m.watchers.Go(func() {
+			if m.watchdog(p) {
+				m.unstall(p, plan)
+			}
+		})
+	}
 	return nil
 }
 
@@ -239,7 +257,7 @@ func (m *Machine) watch(p *process) {
 	}
 	m.current = nil
 	m.log.Info("machine restarts by itself")
-	if err := m.boot(m.background, plan); err != nil && m.background.Err() == nil {
+	if err := m.boot(m.background, plan, watched); err != nil && m.background.Err() == nil {
 		m.log.Error("machine did not restart", "err", err)
 	}
 }

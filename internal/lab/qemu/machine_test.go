@@ -102,6 +102,7 @@ func TestFirmwareAsksForNetworkBoot(t *testing.T) {
 		arch string
 	}{
 		{bmc.ModeUEFI, "PXEClient:Arch:00007"},
+		{bmc.ModeSecureBoot, "PXEClient:Arch:00007"},
 		{bmc.ModeLegacy, "PXEClient:Arch:00000"},
 	} {
 		t.Run(string(tc.mode), func(t *testing.T) {
@@ -182,6 +183,57 @@ func TestAGuestThatRestartsFollowsTheNextPlan(t *testing.T) {
 	}
 	if !strings.Contains(string(m.Console(4096)), "X") {
 		t.Fatal("the console log does not hold what the first boot wrote")
+	}
+}
+
+func TestABootThatSpinsIsResetOnce(t *testing.T) {
+	m, _ := newMachine(t)
+	m.config.StallLimit = 3 * time.Second
+	// It says X and jumps to itself.
+	bootSector(t, m, append(bytes.Clone(sayX), 0xeb, 0xfe))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := m.PowerOn(ctx, bmcsim.BootPlan{Mode: bmc.ModeLegacy}); err != nil {
+		t.Fatal(err)
+	}
+	said := func(times int) func() bool {
+		return func() bool { return strings.Count(string(m.Console(1<<16)), "X") == times }
+	}
+	waitFor(ctx, t, said(2))
+	if got := m.Boots(); got != 2 || !m.Powered() {
+		t.Fatalf("%d boots, powered %v; want 2 and on", got, m.Powered())
+	}
+	// The second try is left to hang: the watchdog of the first has ended, and there is no other.
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Boots(); got != 2 {
+		t.Fatalf("%d boots, want 2", got)
+	}
+}
+
+func TestAnIdleMachineIsNotReset(t *testing.T) {
+	m, _ := newMachine(t)
+	m.config.StallLimit = time.Second
+	// sti; hlt; jmp to the hlt: interrupts come 18 times a second, and nothing else.
+	bootSector(t, m, append(bytes.Clone(sayX), 0xfb, 0xf4, 0xeb, 0xfd))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := m.PowerOn(ctx, bmcsim.BootPlan{Mode: bmc.ModeLegacy}); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(ctx, t, func() bool { return strings.Contains(string(m.Console(1<<16)), "X") })
+	m.mu.Lock()
+	p := m.current
+	m.mu.Unlock()
+	// It is judged over several limits: what must not happen has no event to wait for.
+	idle := time.Now()
+	waitFor(ctx, t, func() bool { return time.Since(idle) > 4*m.config.StallLimit })
+	m.mu.Lock()
+	same := m.current == p
+	m.mu.Unlock()
+	if !same {
+		t.Fatalf("an idle machine was reset; %d boots", m.Boots())
 	}
 }
 

@@ -105,23 +105,29 @@ func (m *monitor) end() {
 	}
 }
 
-// execute sends one command and waits for its answer.
+// execute sends one command and waits until it is done.
 func (m *monitor) execute(ctx context.Context, command string, arguments map[string]any) error {
+	_, err := m.ask(ctx, command, arguments)
+	return err
+}
+
+// ask sends one command and waits for its answer.
+func (m *monitor) ask(ctx context.Context, command string, arguments map[string]any) (json.RawMessage, error) {
 	reply, err := m.send(command, arguments)
 	if err != nil {
-		return fmt.Errorf("monitor command %s: %w", command, err)
+		return nil, fmt.Errorf("monitor command %s: %w", command, err)
 	}
 	select {
 	case got, ok := <-reply:
 		switch {
 		case !ok:
-			return fmt.Errorf("monitor command %s: %w", command, errMonitorEnded)
+			return nil, fmt.Errorf("monitor command %s: %w", command, errMonitorEnded)
 		case got.Error != nil:
-			return fmt.Errorf("monitor command %s: %s: %s", command, got.Error.Class, got.Error.Desc)
+			return nil, fmt.Errorf("monitor command %s: %s: %s", command, got.Error.Class, got.Error.Desc)
 		}
-		return nil
+		return got.Return, nil
 	case <-ctx.Done():
-		return fmt.Errorf("monitor command %s: %w", command, ctx.Err())
+		return nil, fmt.Errorf("monitor command %s: %w", command, ctx.Err())
 	}
 }
 

@@ -26,6 +26,7 @@ const startLimit = time.Minute
 // process is one QEMU process: one boot of the machine.
 type process struct {
 	monitor *monitor
+	pid     int
 	kill    func()
 	// exited is closed when the process is gone and its ports are detached.
 	exited chan struct{}
@@ -80,6 +81,7 @@ func (p *process) start(c Config, args []string, files []*os.File, stderr *tail)
 	if err != nil {
 		return nil, err
 	}
+	p.pid = running.PID()
 	p.kill = func() { _ = running.Kill() }
 	if err := os.WriteFile(c.pidPath(), []byte(strconv.Itoa(running.PID())), 0o600); err != nil {
 		return nil, errors.Join(err, running.Kill())
