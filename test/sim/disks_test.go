@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"testing"
@@ -66,7 +67,7 @@ func contentOf(t *testing.T, path string) (blocks int) {
 		if n > 0 && !bytes.Equal(b[:n], zero[:n]) {
 			blocks++
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return blocks
 		}
 		if err != nil {

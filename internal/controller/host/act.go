@@ -136,8 +136,8 @@ func (r *Reconciler) bmcWork(ctx context.Context, v *view, a journey.Action, res
 		if err != nil {
 			return nil, err
 		}
-		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
-			return startAgent(ctx, s, a, url, w.note, now, out)
+		w.do = func(ctx context.Context, s bmc.Session, _ *journey.ActionResult) error {
+			return startAgent(ctx, s, a, url, w.note)
 		}
 	case journey.CloseWindow:
 		if err := r.windows.Close(ctx, v.host.UID, ""); err != nil {
@@ -149,9 +149,7 @@ func (r *Reconciler) bmcWork(ctx context.Context, v *view, a journey.Action, res
 		if err := r.windows.Close(ctx, v.host.UID, a.BootID); err != nil {
 			return nil, err
 		}
-		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
-			return bootDisk(ctx, s, a, w.note, now, out)
-		}
+		w.do = func(ctx context.Context, s bmc.Session, _ *journey.ActionResult) error { return bootDisk(ctx, s, a, w.note) }
 	default:
 		return nil, fmt.Errorf("no arm for action %T: a new action needs one in internal/controller/host", a)
 	}
@@ -213,10 +211,10 @@ func (r *Reconciler) askStep(v *view, a journey.RunStep, now time.Time) {
 func (r *Reconciler) saveHardware(ctx context.Context, host *metal3.BareMetalHost, hardware *metal3.HardwareDetails) error {
 	d := &metal3.HardwareData{}
 	err := r.cached.Get(ctx, keyOf(host), d)
-	if err != nil && !apierrors.IsNotFound(err) {
+	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("read HardwareData: %w", err)
 	}
-	missing := err != nil
+	missing := apierrors.IsNotFound(err)
 	if !missing && ofEarlierHost(d, host) {
 		if err := r.cached.Delete(ctx, d, client.Preconditions{UID: &d.UID}); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("delete the HardwareData of an earlier host %s: %w", host.Name, err)

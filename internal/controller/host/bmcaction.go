@@ -84,21 +84,15 @@ func powerOf(s bmc.PowerState) journey.PowerState {
 		return journey.PowerOn
 	case bmc.Off:
 		return journey.PowerOff
+	default:
+		return journey.PowerUnknown
 	}
-	return journey.PowerUnknown
 }
 
-// setPower asks for a change only when the machine is not there yet, then reads where it is.
+// setPower asks for a change, which is nothing where the machine is there already (bmc.Power's contract), then reads where it is.
 func setPower(ctx context.Context, s bmc.Session, a journey.SetPower, now func() time.Time, out *journey.ActionResult) error {
-	state, err := s.Power().State(ctx)
-	if err != nil {
-		return err
-	}
 	do := bmc.PowerOn
 	switch {
-	case powerOf(state) == a.Want:
-		out.Power = &journey.PowerReading{State: a.Want, ReadAt: now()}
-		return nil
 	case a.Want == journey.PowerOff && a.Soft:
 		do = bmc.GracefulOff
 	case a.Want == journey.PowerOff:
@@ -110,8 +104,9 @@ func setPower(ctx context.Context, s bmc.Session, a journey.SetPower, now func()
 	return readPower(ctx, s, now, out)
 }
 
-// startAgent makes the next boot the agent's: medium, override, then power. The order matters: a machine that restarts before the medium is in boots its disk.
-func startAgent(ctx context.Context, s bmc.Session, a journey.StartAgent, mediaURL string, note func(string), now func() time.Time, out *journey.ActionResult) error {
+// startAgent makes the next boot the agent's: medium, override, then power. The order matters: a machine that restarts before the medium is in boots its disk. A restart turns a
+// machine on that is off (bmc.Power's contract).
+func startAgent(ctx context.Context, s bmc.Session, a journey.StartAgent, mediaURL string, note func(string)) error {
 	device := bmc.BootPXE
 	if a.Method == ingot.MethodVirtualMedia {
 		device = bmc.BootCD
@@ -123,11 +118,11 @@ func startAgent(ctx context.Context, s bmc.Session, a journey.StartAgent, mediaU
 	if err := override(ctx, s, bmc.BootSetting{Device: device, Mode: modeOf(a.Mode), Once: true}); err != nil {
 		return err
 	}
-	return restart(ctx, s, now, out)
+	return s.Power().Do(ctx, bmc.ForceRestart)
 }
 
 // bootDisk makes the next boot the disk's. The override is for one boot: later ones follow the firmware's own order, in which the installed system has entered itself.
-func bootDisk(ctx context.Context, s bmc.Session, a journey.BootDisk, note func(string), now func() time.Time, out *journey.ActionResult) error {
+func bootDisk(ctx context.Context, s bmc.Session, a journey.BootDisk, note func(string)) error {
 	if err := eject(ctx, s); err != nil {
 		return err
 	}
@@ -135,7 +130,7 @@ func bootDisk(ctx context.Context, s bmc.Session, a journey.BootDisk, note func(
 	if err := override(ctx, s, bmc.BootSetting{Device: bmc.BootDisk, Mode: modeOf(a.Mode), Once: true}); err != nil {
 		return err
 	}
-	return restart(ctx, s, now, out)
+	return s.Power().Do(ctx, bmc.ForceRestart)
 }
 
 func insert(ctx context.Context, s bmc.Session, url string) error {
@@ -181,30 +176,15 @@ func reset(ctx context.Context, s bmc.Session, soft bool, now func() time.Time, 
 	return readPower(ctx, s, now, out)
 }
 
-// restart turns the machine on, or restarts it when it is on.
-func restart(ctx context.Context, s bmc.Session, now func() time.Time, out *journey.ActionResult) error {
-	state, err := s.Power().State(ctx)
-	if err != nil {
-		return err
-	}
-	do := bmc.PowerOn
-	if state == bmc.On || state == bmc.PoweringOn {
-		do = bmc.ForceRestart
-	}
-	if err := s.Power().Do(ctx, do); err != nil {
-		return err
-	}
-	return readPower(ctx, s, now, out)
-}
-
 func modeOf(m metal3.BootMode) bmc.Mode {
 	switch m {
 	case metal3.Legacy:
 		return bmc.ModeLegacy
 	case metal3.UEFISecureBoot:
 		return bmc.ModeSecureBoot
+	default:
+		return bmc.ModeUEFI
 	}
-	return bmc.ModeUEFI
 }
 
 func unsupported(op, why, fix string) error {

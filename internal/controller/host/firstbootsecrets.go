@@ -150,6 +150,7 @@ func atRest(host *metal3.BareMetalHost) bool {
 	switch host.Status.Provisioning.State {
 	case metal3.StateProvisioned, metal3.StateExternallyProvisioned, metal3.StateUnmanaged:
 		return true
+	default:
+		return false
 	}
-	return false
 }

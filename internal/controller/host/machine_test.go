@@ -343,6 +343,7 @@ func (m *machine) finish(s *protocol.Step, failure *step.Failure) *step.Outcome 
 			m.image = s.WriteImage.Image.URL
 			o.Disk, o.Written = &disks()[1], &step.Written{Digest: "sha256:" + s.WriteImage.Image.Checksum, ImageBytes: 1}
 		}
+	case step.PowerOff: // its caller turns the machine off
 	}
 	return o
 }

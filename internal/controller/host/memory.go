@@ -37,7 +37,6 @@ type credentials struct {
 	name     string
 	username string
 	password secret.String
-	caPEM    []byte
 }
 
 // memories holds the hosts' memories. One goroutine at a time works on a host (the work queue gives a key to one worker), and a BMC action's goroutine

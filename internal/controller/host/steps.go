@@ -52,6 +52,7 @@ func (r *Reconciler) builder(key types.NamespacedName, uid types.UID, bootID str
 			s.Clean = &protocol.Clean{Method: cleanMethod}
 		case step.WriteImage:
 			s.WriteImage, err = r.writeImage(ctx, host, record, a)
+		case step.Inspect, step.PowerOff: // the kind says all
 		}
 		if err != nil {
 			return nil, err

@@ -41,7 +41,7 @@ func (r *Reconciler) write(ctx context.Context, v *view, d *journey.Decision, no
 
 func (r *Reconciler) writeRecord(ctx context.Context, v *view, d *journey.Decision) (bool, error) {
 	was, is := &v.lifecycle.Status, &d.Record
-	if !worthWriting(was, is) {
+	if !worthWriting(was, is, d) {
 		return false, nil
 	}
 	l := v.lifecycle.DeepCopy()
@@ -53,16 +53,32 @@ func (r *Reconciler) writeRecord(ctx context.Context, v *view, d *journey.Decisi
 	return true, nil
 }
 
-// worthWriting: something but the time of the next routine look changed. That time moves at every look at a host at rest, and nobody needs it there.
-func worthWriting(was, is *ingot.HostLifecycleStatus) bool {
+// worthWriting says whether the record must be written. Not when nothing changed but the time of the next routine look, which moves at every look at a host at rest; and not when
+// only words changed that the next look, which follows at once, will replace.
+func worthWriting(was, is *ingot.HostLifecycleStatus, d *journey.Decision) bool {
 	a, b := was.DeepCopy(), is.DeepCopy()
 	if a.Outcome.Kind == b.Outcome.Kind && a.Outcome.Reason == b.Outcome.Reason && b.Failure == nil {
 		a.Outcome.NextAttempt, b.Outcome.NextAttempt = nil, nil
+	}
+	if passing(a.Outcome, d) && a.Stage == b.Stage {
+		b.Outcome = a.Outcome
 	}
 	// Compared as they stand in the API: times in whole seconds, nothing where nothing is.
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)
 	return errX != nil || errY != nil || !bytes.Equal(x, y)
+}
+
+// passing says whether an outcome's words are gone in a moment: the objects change once more at once, the action takes no time, or a step that was handed out is now with the agent.
+func passing(was ingot.OutcomeStatus, d *journey.Decision) bool {
+	o := d.Outcome
+	switch d.Action.(type) {
+	case nil:
+		return o.Kind == journey.Wait && (o.NextAttempt.IsZero() || o.Reason == journey.ReasonStepStarting && was.Reason == string(o.Reason))
+	case journey.SaveHardware, journey.ReadPower:
+		return true
+	}
+	return false
 }
 
 // writeMeta writes finalizers, labels, annotations and spec.

@@ -61,7 +61,7 @@ func openAgentTrust(ctx context.Context, c client.Client, partition string, now 
 		return agentTrust{}, fmt.Errorf("read the agents' CA in Secret %s (delete the Secret to have a new one made; running agents then lose their boot): %w", key, err)
 	}
 	if len(s.Data[keyFirstBoot]) < firstBootKeyBytes {
-		return agentTrust{}, fmt.Errorf("Secret %s has no usable %q: delete the Secret to have a new one made", key, keyFirstBoot)
+		return agentTrust{}, fmt.Errorf("the Secret %s has no usable %q: delete the Secret to have a new one made", key, keyFirstBoot)
 	}
 	return agentTrust{ca: ca, firstBootKey: secret.New(string(s.Data[keyFirstBoot]))}, nil
 }

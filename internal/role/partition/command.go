@@ -54,7 +54,7 @@ func Command() *cobra.Command {
 			return Run(c.Context(), o, slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
 		},
 	}
-	o.Flags.Add(c.Flags())
+	o.Add(c.Flags())
 	f := c.Flags()
 	f.StringVar(&o.DataDir, "data-dir", "", "folder for agents' logs (required)")
 	f.StringVar(&o.AgentBind, "agent-bind", "", "address for agents on the provisioning network, like 10.0.0.2:8443 (required)")
@@ -72,7 +72,7 @@ func Command() *cobra.Command {
 }
 
 func (o *Options) check() error {
-	if err := o.Flags.Check(); err != nil {
+	if err := o.Flags.Check(); err != nil { //nolint:staticcheck // o.Check within o.check would be mistaken for it
 		return err
 	}
 	switch {

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -47,13 +48,15 @@ type process struct {
 	live                client.Client
 	trust               agentTrust
 	agents, operators   net.Listener
+	// counters are this process's own metrics, beside those of the libraries.
+	counters *prometheus.Registry
 	// leading is set once caches are filled and the leadership is held.
 	leading atomic.Bool
 }
 
 // Run is the role until ctx ends.
 func Run(ctx context.Context, o Options, log *slog.Logger) error {
-	p := &process{o: o, log: log, bound: socket.Bind(matrix.Partition, matrix.Builtin(), kernel.Network{})}
+	p := &process{o: o, log: log, counters: prometheus.NewRegistry(), bound: socket.Bind(matrix.Partition, matrix.Builtin(), kernel.Network{})}
 	network, leave, err := o.Network(log)
 	if err != nil {
 		return err
@@ -167,7 +170,7 @@ func (p *process) hosts(ctx context.Context, mgr manager.Manager) (*host.Reconci
 			BMCCAPEM: bmcCA, FirstBootKey: p.trust.firstBootKey,
 			BootDeadline: p.o.BootDeadline, BMCTimeout: bmcTimeout, BMCActions: bmcActions, ProgressEvery: progressEvery,
 		},
-		BMCs: bmcs, Live: p.live, Workers: p.o.Workers, Log: p.log,
+		BMCs: bmcs, Live: p.live, Metrics: p.counters, Workers: p.o.Workers, Log: p.log,
 	})
 }
 
@@ -179,7 +182,7 @@ func (p *process) serve(mgr manager.Manager, hosts *host.Reconciler) error {
 		Windows: objects, Boots: objects, Logs: logs, FirstBoots: objects, Authority: p.trust.ca, Logger: p.log,
 	})
 	operators := &operatorAPI{live: p.live, hosts: hosts, logs: logs, log: p.log}
-	health := identity.Health{Flow: matrix.HealthOfPartition, Bind: p.o.HealthBind, Metrics: metrics.Registry, Ready: p.ready, Log: p.log}
+	health := identity.Health{Flow: matrix.HealthOfPartition, Bind: p.o.HealthBind, Metrics: prometheus.Gatherers{metrics.Registry, p.counters}, Ready: p.ready, Log: p.log}
 	published := endpoints{agent: p.agentEndpoint(), media: p.o.MediaEndpoint, operator: p.operatorEndpoint(), ca: p.caPEM}
 	for _, r := range []manager.Runnable{
 		always{func(ctx context.Context) error { return health.Start(ctx, p.bound) }},

@@ -13,6 +13,7 @@ import (
 	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/config"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -47,6 +48,8 @@ func managerOptions(o Options, h *http.Client, log *slog.Logger) manager.Options
 		LeaderElectionReleaseOnCancel: true,
 		LeaseDuration:                 ptr.To(leaseTime), RenewDeadline: ptr.To(renewTime), RetryPeriod: ptr.To(retryTime),
 		GracefulShutdownTimeout: ptr.To(shutdownTime),
+		// There is one controller here; the check is per process, and a test runs several roles in one.
+		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 	}
 }
 

@@ -155,7 +155,7 @@ func (s *Site) WriteImageFile(name string, content []byte) error {
 }
 
 func (s *Site) startUp(ctx context.Context, o Options, programs, artifacts string) error {
-	ports, err := freePorts(5)
+	ports, err := freePorts(ctx, 5)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (s *Site) startUp(ctx context.Context, o Options, programs, artifacts strin
 		"up", "--data-dir", s.DataDir, "--lab", o.Lab.DataDir, "--artifacts", artifacts, "--bind", ports[0], "--agent-bind", ports[1],
 		"--operator-bind", ports[2], "--media-bind", ports[3], "--http-bind", ports[4],
 	}
-	cmd := exec.Command(filepath.Join(programs, "ingot"), append(args, o.Args...)...)
+	cmd := exec.Command(filepath.Join(programs, "ingot"), append(args, o.Args...)...) //nolint:noctx // it lives until Close, over the end of the context that starts it
 	cmd.Stderr = o.Log
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -243,11 +243,11 @@ func watchFor(text string, from io.Reader, to io.Writer, found chan struct{}) {
 }
 
 // freePorts finds loopback addresses that nobody listens on. Another process may take one before it is used; the start then fails and says so.
-func freePorts(n int) ([]string, error) {
+func freePorts(ctx context.Context, n int) ([]string, error) {
 	var out []string
 	var open []net.Listener
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}

@@ -103,7 +103,7 @@ func (p power) Do(ctx context.Context, a bmc.PowerAction) error {
 			if !b.on {
 				b.boot()
 			}
-		case bmc.ForceRestart, bmc.PowerCycle:
+		case bmc.ForceRestart, bmc.PowerCycle, bmc.GracefulRestart:
 			b.boot()
 		case bmc.ForceOff:
 			b.on = false
@@ -113,6 +113,13 @@ func (p power) Do(ctx context.Context, a bmc.PowerAction) error {
 			}
 			if !b.config.IgnoresButton {
 				b.on = false
+			}
+		case bmc.GracefulRestart:
+			if b.on && b.lacks(bmc.CanSoftPowerOff) {
+				return b.failure(op, step.Unsupported, "the BMC has no reset type for it", "")
+			}
+			if !b.on || !b.config.IgnoresButton {
+				b.boot()
 			}
 		}
 		return nil
