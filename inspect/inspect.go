@@ -3,6 +3,9 @@
 // It owns the state inspecting and the conversion of the agent's inventory into Metal3's HardwareDetails. It refuses judgement: whether the hardware fits a size
 // is claim's. Inspection is in band: the agent is booted, or the one that runs is asked.
 //
+// It is also where a machine that was booted over the network is held against its BMC for the first time, before anything on it is changed: a boot MAC address that is
+// another machine's brings the agent up there.
+//
 // Invariants: the HardwareData is written before the host leaves the state, and the agent's answer is kept until it is.
 package inspect
 
@@ -20,7 +23,7 @@ import (
 // Decide decides for an inspecting host.
 func Decide(f journey.Facts, now time.Time) journey.Decision {
 	d := journey.Begin(f, now)
-	if a, ok := d.Host.Annotations[metal3.InspectAnnotationPrefix]; ok && a != metal3.InspectAnnotationValueDisabled {
+	if a, ok := d.Host.Annotations[metal3.InspectAnnotationPrefix]; ok && a != metal3.InspectAnnotationValueDisabled { //nolint:staticcheck // hosts made before spec.inspectionMode say it by the annotation
 		delete(d.Host.Annotations, metal3.InspectAnnotationPrefix)
 		return d.Again(journey.ReasonObjectsChanged, "the inspection that the annotation asks for has begun")
 	}
@@ -49,6 +52,9 @@ func finish(d *journey.Draft, out *step.Outcome) journey.Decision {
 	failure := out.Failure
 	if failure == nil && out.Inventory == nil {
 		failure = &step.Failure{Kind: step.Internal, Message: "the agent ended the inspection without an inventory"}
+	}
+	if failure == nil {
+		failure = otherMachine(d, out.Inventory.System.UUID)
 	}
 	if failure != nil {
 		d.EndStep(failure.Message)
