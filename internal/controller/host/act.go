@@ -149,7 +149,9 @@ func (r *Reconciler) bmcWork(ctx context.Context, v *view, a journey.Action, res
 		if err := r.windows.Close(ctx, v.host.UID, a.BootID); err != nil {
 			return nil, err
 		}
-		w.do = func(ctx context.Context, s bmc.Session, _ *journey.ActionResult) error { return bootDisk(ctx, s, a, w.note) }
+		w.do = func(ctx context.Context, s bmc.Session, _ *journey.ActionResult) error {
+			return bootDisk(ctx, s, a, w.note)
+		}
 	default:
 		return nil, fmt.Errorf("no arm for action %T: a new action needs one in internal/controller/host", a)
 	}

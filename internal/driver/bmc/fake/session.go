@@ -103,7 +103,7 @@ func (p power) Do(ctx context.Context, a bmc.PowerAction) error {
 			if !b.on {
 				b.boot()
 			}
-		case bmc.ForceRestart, bmc.PowerCycle, bmc.GracefulRestart:
+		case bmc.ForceRestart, bmc.PowerCycle:
 			b.boot()
 		case bmc.ForceOff:
 			b.on = false
