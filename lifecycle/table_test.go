@@ -33,6 +33,7 @@ func at(s metal3.ProvisioningState) journey.Facts {
 		h.Status.Provisioning.Image = *h.Spec.Image
 	case metal3.StateExternallyProvisioned:
 		h.Spec.ExternallyProvisioned = true
+	default: // the other states ask nothing of the spec
 	}
 	return journey.Facts{
 		Host: h, Record: ingot.HostLifecycleStatus{BMC: &ingot.BMCStatus{Address: h.Spec.BMC.Address, SystemUUID: "m", Capabilities: []string{"virtual-media"}}},
@@ -231,7 +232,7 @@ func TestBadHosts(t *testing.T) {
 		"hardware RAID":         {metal3.StatePreparing, raid(&metal3.RAIDConfig{HardwareRAIDVolumes: []metal3.HardwareRAIDVolume{{Level: "1"}}}), "hardware RAID"},
 		"clearing RAID":         {metal3.StatePreparing, raid(&metal3.RAIDConfig{HardwareRAIDVolumes: []metal3.HardwareRAIDVolume{}}), "hardware RAID"},
 		"software RAID":         {metal3.StatePreparing, raid(&metal3.RAIDConfig{SoftwareRAIDVolumes: []metal3.SoftwareRAIDVolume{{Level: "1"}}}), "software RAID"},
-		"firmware":              {metal3.StatePreparing, func(f *journey.Facts) { f.Host.Spec.Firmware = &metal3.FirmwareConfig{} }, "firmware"},
+		"firmware":              {metal3.StatePreparing, func(f *journey.Facts) { f.Host.Spec.Firmware = &metal3.FirmwareConfig{} }, "firmware"}, //nolint:staticcheck // deprecated, but still in the API
 		"ftp image":             {metal3.StateAvailable, image(metal3.Image{URL: "ftp://a/b", Checksum: "c"}), "is not http(s)"},
 		"file image":            {metal3.StateAvailable, image(metal3.Image{URL: "file:///etc/passwd", Checksum: "c"}), "is not http(s)"},
 		"image without host":    {metal3.StateAvailable, image(metal3.Image{URL: "http:///b", Checksum: "c"}), "is not http(s)"},

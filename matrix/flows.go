@@ -40,8 +40,9 @@ func ToAPIServer(r Role) FlowName {
 		return BootToAPIServer
 	case Controller:
 		return ControllerToAPIServer
+	default:
+		return ""
 	}
-	return ""
 }
 
 // HealthOf is the flow by which a role's health and metrics are read; "" for a role that serves none.
@@ -53,6 +54,7 @@ func HealthOf(r Role) FlowName {
 		return HealthOfBoot
 	case Controller:
 		return HealthOfController
+	default:
+		return ""
 	}
-	return ""
 }

@@ -45,7 +45,7 @@ func leave(d *journey.Draft) (journey.Decision, bool) {
 		d.Record.CleanedAt = nil
 		d.MoveTo(metal3.StateExternallyProvisioned)
 		return d.Again(journey.ReasonStageChanged, "the host was declared externally provisioned"), true
-	case asked && annotation != metal3.InspectAnnotationValueDisabled && !d.Host.InspectionDisabled():
+	case asked && annotation != metal3.InspectAnnotationValueDisabled && !d.Host.InspectionDisabled(): //nolint:staticcheck // hosts made before spec.inspectionMode say it by the annotation
 		d.Host.Status.HardwareDetails = nil
 		d.MoveTo(metal3.StateInspecting)
 		return d.Again(journey.ReasonStageChanged, "a new inspection was asked for"), true

@@ -65,7 +65,7 @@ func unsupported(h *metal3.BareMetalHost) *step.Failure {
 		return no("configuring hardware RAID (spec.raid.hardwareRAIDVolumes)", "remove spec.raid and configure the volumes by the BMC")
 	case r != nil && r.SoftwareRAIDVolumes != nil:
 		return no("configuring software RAID (spec.raid.softwareRAIDVolumes)", "remove spec.raid")
-	case h.Spec.Firmware != nil:
+	case h.Spec.Firmware != nil: //nolint:staticcheck // deprecated, but still in the API: what asks for it must be told that nothing does it
 		return no("configuring firmware (spec.firmware)", "remove spec.firmware")
 	}
 	return nil
@@ -83,5 +83,5 @@ func takeSettings(h *metal3.BareMetalHost) {
 func differs(h *metal3.BareMetalHost) bool {
 	p := h.Status.Provisioning
 	return !equality.Semantic.DeepEqual(p.RootDeviceHints, h.Spec.RootDeviceHints) || !equality.Semantic.DeepEqual(p.RAID, h.Spec.RAID) ||
-		h.Spec.Firmware != nil
+		h.Spec.Firmware != nil //nolint:staticcheck // deprecated, but still in the API; see unsupported
 }

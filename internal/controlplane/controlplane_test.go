@@ -185,7 +185,7 @@ func TestNobodyIsAnonymous(t *testing.T) {
 	}
 	client := &http.Client{Transport: transport}
 	for _, path := range []string{"/", "/api", "/apis", "/api/v1/namespaces", "/version", "/healthz", "/livez", "/readyz", "/metrics", "/openapi/v2", "/openid/v1/jwks"} {
-		response, err := client.Get(cp.URL + path)
+		response, err := get(t, client, cp.URL+path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,7 +194,7 @@ func TestNobodyIsAnonymous(t *testing.T) {
 			t.Errorf("%s answers %s to nobody", path, response.Status)
 		}
 	}
-	plain, err := http.Get("http://" + strings.TrimPrefix(cp.URL, "https://") + "/version")
+	plain, err := get(t, http.DefaultClient, "http://"+strings.TrimPrefix(cp.URL, "https://")+"/version")
 	if err != nil {
 		return // refused on the connection is as good
 	}
@@ -202,6 +202,15 @@ func TestNobodyIsAnonymous(t *testing.T) {
 	if plain.StatusCode != http.StatusBadRequest {
 		t.Errorf("plain HTTP answers %s", plain.Status)
 	}
+}
+
+func get(t *testing.T, client *http.Client, url string) (*http.Response, error) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client.Do(request)
 }
 
 func TestOwnedObjectsGo(t *testing.T) {

@@ -35,7 +35,6 @@ type sink struct {
 	free   chan []byte
 	jobs   chan job
 	ended  chan struct{}
-	once   sync.Once
 	cur    job
 	closed bool
 

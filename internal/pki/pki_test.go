@@ -1,6 +1,7 @@
 package pki_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -268,28 +269,29 @@ func serve(t *testing.T, cfg *tls.Config) string {
 			if err != nil {
 				return
 			}
-			go answer(c.(*tls.Conn))
+			go answer(t.Context(), c.(*tls.Conn))
 		}
 	}()
 	return l.Addr().String()
 }
 
-func answer(c *tls.Conn) {
+func answer(ctx context.Context, c *tls.Conn) {
 	defer c.Close()
-	if err := c.Handshake(); err != nil {
+	if err := c.HandshakeContext(ctx); err != nil {
 		return
 	}
 	_, _ = io.WriteString(c, c.ConnectionState().PeerCertificates[0].Subject.CommonName)
 }
 
-func ask(address string, cfg *tls.Config) (server *x509.Certificate, said string, err error) {
-	raw, err := net.Dial("tcp", address)
+func ask(t *testing.T, address string, cfg *tls.Config) (server *x509.Certificate, said string, err error) {
+	t.Helper()
+	raw, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 	if err != nil {
 		return nil, "", err
 	}
 	c := tls.Client(raw, cfg)
 	defer c.Close()
-	if err := c.Handshake(); err != nil {
+	if err := c.HandshakeContext(t.Context()); err != nil {
 		return nil, "", err
 	}
 	text, err := io.ReadAll(c)
@@ -317,13 +319,13 @@ func TestReloaderTakesUpNewFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := serve(t, servers.ServerConfig(tls.RequireAndVerifyClientCert))
-	_, said, err := ask(address, clients.ClientConfig("127.0.0.1"))
+	_, said, err := ask(t, address, clients.ClientConfig("127.0.0.1"))
 	if err != nil || said != "ingot:boot:x" {
 		t.Fatalf("said %q, %v", said, err)
 	}
 	issue(server, pki.RoleProfile("partition", "renewed", "127.0.0.1"))
 	issue(client, pki.RoleProfile("boot", "renewed"))
-	next, said, err := ask(address, clients.ClientConfig("127.0.0.1"))
+	next, said, err := ask(t, address, clients.ClientConfig("127.0.0.1"))
 	if err != nil || said != "ingot:boot:renewed" || next.Subject.CommonName != "ingot:partition:renewed" {
 		t.Errorf("after renewal: %s and %q, %v", next.Subject, said, err)
 	}
@@ -335,7 +337,7 @@ func TestReloaderTakesUpNewFiles(t *testing.T) {
 	if err := pki.WriteFile(server.Key, []byte(stray.KeyPEM.Reveal()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if kept, _, err := ask(address, clients.ClientConfig("127.0.0.1")); err != nil || !kept.Equal(next) {
+	if kept, _, err := ask(t, address, clients.ClientConfig("127.0.0.1")); err != nil || !kept.Equal(next) {
 		t.Errorf("with half a pair on disk: %v", err)
 	}
 }
@@ -354,11 +356,11 @@ func TestStrangersAreRefused(t *testing.T) {
 		return r
 	}
 	address := serve(t, files(ca, pki.RoleProfile("partition", "x", "127.0.0.1")).ServerConfig(tls.RequireAndVerifyClientCert))
-	if _, _, err := ask(address, files(stranger, pki.RoleProfile("boot", "x")).ClientConfig("127.0.0.1")); err == nil {
+	if _, _, err := ask(t, address, files(stranger, pki.RoleProfile("boot", "x")).ClientConfig("127.0.0.1")); err == nil {
 		t.Error("a server of another CA is trusted")
 	}
 	bare := &tls.Config{RootCAs: ca.Pool(), ServerName: "127.0.0.1"}
-	if _, said, err := ask(address, bare); err == nil && said != "" {
+	if _, said, err := ask(t, address, bare); err == nil && said != "" {
 		t.Error("a client without a certificate is let in")
 	}
 	id, err := stranger.NewIdentity(pki.RoleProfile("boot", "x"), now)
@@ -370,10 +372,10 @@ func TestStrangersAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	bare.Certificates = []tls.Certificate{pair}
-	if _, said, err := ask(address, bare); err == nil && said != "" {
+	if _, said, err := ask(t, address, bare); err == nil && said != "" {
 		t.Error("a client of another CA is let in")
 	}
-	if _, _, err := ask(address, files(ca, pki.RoleProfile("boot", "x")).ClientConfig("10.0.0.9")); err == nil {
+	if _, _, err := ask(t, address, files(ca, pki.RoleProfile("boot", "x")).ClientConfig("10.0.0.9")); err == nil {
 		t.Error("a server is trusted by a name that it does not have")
 	}
 }

@@ -175,7 +175,7 @@ func (s *Server) run(ctx context.Context, bind string) error {
 		return fmt.Errorf("open the control plane's log: %w", err)
 	}
 	defer logFile.Close()
-	cmd := exec.Command(s.program, "--data-dir", s.DataDir, "--bind", bind)
+	cmd := exec.Command(s.program, "--data-dir", s.DataDir, "--bind", bind) //nolint:noctx // it is shared by tests and outlives their contexts; Stop ends it
 	cmd.Stderr = logFile
 	out, err := cmd.StdoutPipe()
 	if err != nil {

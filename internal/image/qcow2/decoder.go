@@ -174,6 +174,7 @@ func (d *Decoder) handle(in *bufio.Reader, x extent, out Output) error {
 		return d.copy(in, x, out)
 	case packed:
 		return d.inflate(in, x, out)
+	case tableL1, tableL2, verify: // read whole, below
 	}
 	b := make([]byte, x.length)
 	n, err := io.ReadFull(in, b)

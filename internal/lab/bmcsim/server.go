@@ -97,7 +97,7 @@ func (s *Server) Add(c Config) (*BMC, error) {
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:0"
 	}
-	l, err := net.Listen("tcp", c.Listen)
+	l, err := new(net.ListenConfig).Listen(s.ctx, "tcp", c.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("BMC %q: listen at %s: %w", c.Name, c.Listen, err)
 	}

@@ -148,7 +148,7 @@ func boot(t *testing.T, r *reporter, args ...string) (map[string][]string, []byt
 	case report = <-r.reports:
 		t.Logf("reported %s after QEMU's start", time.Since(began).Round(time.Second))
 		cancel()
-		<-ended
+		t.Logf("QEMU was ended: %v", <-ended)
 	case err := <-ended:
 		text, _ := os.ReadFile(console)
 		t.Fatalf("QEMU ended without a report: %v: %s; console:\n%s", err, errText.String(), text)

@@ -128,7 +128,7 @@ func (s *firmwareSite) boots(t *testing.T, args []string) bool {
 			t.Errorf("the agent enrolled with boot %q and token %q", got.BootID, got.Token)
 		}
 		cancel()
-		_ = <-ended // it was killed
+		t.Logf("QEMU was ended: %v", <-ended)
 		return true
 	case err := <-ended:
 		t.Logf("QEMU ended: %v %s. The console:\n%s", err, &problems, tail(console))

@@ -86,7 +86,7 @@ func (s *supervisor) run(ctx context.Context, c supervised) error {
 
 // once is one life of a child.
 func (s *supervisor) once(ctx context.Context, c supervised, file io.Writer) error {
-	cmd := exec.Command(c.program, c.args()...)
+	cmd := exec.Command(c.program, c.args()...) //nolint:noctx // a role is told to stop and has its grace when ctx ends; see the end of this function
 	// Pipes of our own rather than exec's, which are closed at the child's end with its last words still in them.
 	said, saidIn, err := os.Pipe()
 	if err != nil {

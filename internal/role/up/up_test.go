@@ -86,11 +86,7 @@ func startUp(t *testing.T, o Options) *running {
 	go func() { r.done <- Run(ctx, o) }()
 	t.Cleanup(func() {
 		cancel()
-		select {
-		case <-r.done:
-		default:
-			<-r.done
-		}
+		t.Logf("ingot up ended: %v", <-r.done)
 	})
 	eventually(t, "ingot up to be up", func() error {
 		select {

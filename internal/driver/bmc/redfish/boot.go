@@ -93,8 +93,9 @@ func deviceOf(b boot) bmc.Device {
 		return bmc.BootCD
 	case redfish.HddBootSourceOverrideTarget:
 		return bmc.BootDisk
+	default:
+		return bmc.BootNone
 	}
-	return bmc.BootNone
 }
 
 // Set implements bmc.Boot.

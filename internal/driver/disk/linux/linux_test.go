@@ -1,6 +1,7 @@
 package linux_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -36,7 +37,7 @@ func loop(t *testing.T) string {
 	}
 	name := strings.TrimSpace(string(out))
 	t.Cleanup(func() {
-		if out, err := exec.Command("losetup", "--detach", name).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "losetup", "--detach", name).CombinedOutput(); err != nil {
 			t.Errorf("losetup --detach %s: %v: %s", name, err, out)
 		}
 	})
@@ -61,11 +62,11 @@ func TestRefusesWhatIsNotAWholeDisk(t *testing.T) {
 
 func TestRefusesReadOnlyDevice(t *testing.T) {
 	name := loop(t)
-	if out, err := exec.Command("blockdev", "--setro", name).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "blockdev", "--setro", name).CombinedOutput(); err != nil {
 		t.Fatalf("blockdev: %v: %s", err, out)
 	}
 	t.Cleanup(func() { // the flag outlives the loop device's file
-		if out, err := exec.Command("blockdev", "--setrw", name).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "blockdev", "--setrw", name).CombinedOutput(); err != nil {
 			t.Errorf("blockdev: %v: %s", err, out)
 		}
 	})
