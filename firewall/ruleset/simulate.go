@@ -43,16 +43,9 @@ type journey struct {
 
 // Run takes the packet through all base chains of its hook. A packet that no chain drops is accepted: the policy of the base chains.
 func (s *Simulator) Run(p firewall.Packet) Outcome {
-	hooks := []string{"prerouting", "input"}
-	switch p.Hook {
-	case firewall.Output:
-		hooks = []string{"output"}
-	case firewall.Forward:
-		hooks = []string{"prerouting", "forward"}
-	}
 	j := &journey{Packet: p}
 	for _, c := range s.r.Base { // in the order of priorities
-		if slices.Contains(hooks, c.Hook.Name) && s.chain(c, j) == Drop {
+		if slices.Contains(hookNames(p.Hook), c.Hook.Name) && s.chain(c, j) == Drop {
 			j.out.Verdict = firewall.Drop
 			return j.out
 		}

@@ -1,6 +1,8 @@
 package ruleset
 
 import (
+	"slices"
+
 	"github.com/ingotmetal/ingot/firewall"
 )
 
@@ -131,7 +133,7 @@ type Ruleset struct {
 	Refused, Seen bool
 }
 
-// Depth is the largest number of rules that a packet can meet, over all hooks together. It is the measure of a packet's cost.
+// Depth is the largest number of rules that a packet can meet on its way to, from or through the host. It is the measure of a packet's cost.
 func (r *Ruleset) Depth() int {
 	chains := map[string]*Chain{}
 	for _, c := range r.Chains {
@@ -167,9 +169,26 @@ func (r *Ruleset) Depth() int {
 		known[c] = longest
 		return longest
 	}
-	total := 0
-	for _, c := range r.Base {
-		total += depth(c)
+	deepest := 0
+	for _, way := range []firewall.Hook{firewall.Input, firewall.Output, firewall.Forward} {
+		total := 0
+		for _, c := range r.Base {
+			if slices.Contains(hookNames(way), c.Hook.Name) {
+				total += depth(c)
+			}
+		}
+		deepest = max(deepest, total)
 	}
-	return total
+	return deepest
+}
+
+// hookNames are nftables' hooks on the way of a packet, in its order.
+func hookNames(way firewall.Hook) []string {
+	switch way {
+	case firewall.Output:
+		return []string{"output"}
+	case firewall.Forward:
+		return []string{"prerouting", "forward"}
+	}
+	return []string{"prerouting", "input"}
 }
