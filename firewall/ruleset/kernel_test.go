@@ -91,7 +91,6 @@ func TestATrialExpiresByItselfAndAConfirmedOneStays(t *testing.T) {
 	pending := `nft -j list map inet ingot pending_input | grep -c g2_ || true`
 	active := func(g int) string { return fmt.Sprintf(`nft list map inet ingot active_input | grep -q g%d_`, g) }
 	inNamespace(t, `
-		ip link add a0 type veth peer name b0
 		nft -f install; `+active(1)+`
 		nft -f try; test "$(`+pending+`)" = 1; `+active(1)+`
 		# Wait for the condition: the element is gone. The bound only ends a broken test.

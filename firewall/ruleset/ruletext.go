@@ -2,6 +2,7 @@ package ruleset
 
 import (
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -135,6 +136,13 @@ func rangeText(r Range, f Field, ipv6 bool) string {
 	}
 	if r.Single() {
 		return text(r.From)
+	}
+	if f == Source || f == Destination {
+		for bits := range universe(f, ipv6).From.addr(ipv6).BitLen() {
+			if p := netip.PrefixFrom(r.From.addr(ipv6), bits); network(p) == r {
+				return p.String()
+			}
+		}
 	}
 	return text(r.From) + "-" + text(r.To)
 }

@@ -101,7 +101,7 @@ func (r *Ruleset) contents(b *strings.Builder) {
 		r.setText(b, s)
 	}
 	for _, c := range r.Chains {
-		fmt.Fprintf(b, "\tchain %s {\n\t}\n", c.Name)
+		fmt.Fprintf(b, "\tchain %s { }\n", c.Name)
 	}
 	for _, m := range r.Maps {
 		r.mapText(b, m)
