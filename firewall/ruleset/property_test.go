@@ -43,6 +43,42 @@ func TestRulesetDecidesAsTheModelDoes(t *testing.T) {
 	}
 }
 
+// The classes are complete: whatever decides some packet that was made without looking at the policies also decides a packet of the classes. And the
+// tree, which never heard of classes, agrees with the model there too.
+func TestClassesMissNothing(t *testing.T) {
+	tried := 0
+	for seed := uint64(1); seed <= 1000 && tried < 60; seed++ {
+		w := newWorld(seed)
+		s, h, err := w.site()
+		if err != nil {
+			t.Fatal(err)
+		}
+		space := class.Of(s, h)
+		if space.Count() > 60_000 {
+			continue
+		}
+		tried++
+		decided := map[string]bool{}
+		for p := range space.Packets() {
+			decided[evaluate.Packet(s, h, p).By] = true
+		}
+		simulator := ruleset.NewSimulator(ruleset.Compile(s, h, ruleset.Options{Generation: 1}))
+		for range 500 {
+			p := w.packet()
+			want, got := evaluate.Packet(s, h, p), simulator.Run(p)
+			if !decided[want.By] {
+				t.Errorf("seed %d: %s is decided by %s, which decides no class", seed, p, want.By)
+			}
+			if want.Verdict != got.Verdict || want.By != got.By {
+				t.Fatalf("seed %d: %s\nmodel: %s by %s\ntree:  %s by %s", seed, p, want.Verdict, want.By, got.Verdict, got.By)
+			}
+		}
+	}
+	if tried < 60 {
+		t.Errorf("only %d sites are small enough", tried)
+	}
+}
+
 // part takes all packets of a small site, and of a large one those of a hook, a family and a state that the seed chooses, until they are few enough.
 func part(w *world, s class.Space) class.Space {
 	cuts := []func(){

@@ -242,3 +242,34 @@ func (w *world) failsafes() []firewall.Failsafe {
 	}
 	return all
 }
+
+// packet is any packet, near to what policies speak of.
+func (w *world) packet() firewall.Packet {
+	ipv4 := w.one(2)
+	address := func() netip.Addr {
+		n := w.net(ipv4)
+		b := n.Addr().AsSlice()
+		b[len(b)-1] = byte(w.IntN(256))
+		a, _ := netip.AddrFromSlice(b)
+		return a
+	}
+	p := firewall.Packet{
+		Hook: pick(w, firewall.Input, firewall.Output, firewall.Forward), In: pick(w, "if0", "if1", "if7"), Out: pick(w, "if0", "if1", "if7"),
+		Source: address(), Destination: address(), Protocol: pick(w, 6, 6, 17, 1, 58, 112, uint8(w.IntN(256))),
+		State: pick(w, firewall.New, firewall.New, firewall.New, firewall.Established, firewall.Invalid, firewall.Untracked),
+	}
+	switch {
+	case p.Hook == firewall.Input:
+		p.Out = ""
+	case p.Hook == firewall.Output:
+		p.In = ""
+	}
+	switch {
+	case firewall.HasPorts(p.Protocol):
+		p.SourcePort = pick(w, 22, 53, 80, uint16(w.IntN(65536)))
+		p.DestinationPort = pick(w, 22, 23, 80, 443, 8080, uint16(w.IntN(65536)))
+	case p.Protocol == 1 && ipv4, p.Protocol == 58 && !ipv4:
+		p.ICMPType, p.ICMPCode = pick(w, 0, 8, 135, uint8(w.IntN(256))), pick[uint8](w, 0, 3, 255)
+	}
+	return p
+}
