@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ingotmetal/ingot/internal/image"
 	"github.com/ingotmetal/ingot/step"
@@ -159,4 +160,17 @@ func TestCancelledWriteLeavesTheDiskUnbootable(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.wantImageOrNothing(t)
+}
+
+// TestADamagedFileEndsTheDownload holds that a file which cannot be unpacked is refused at once, although the server keeps the connection open and sends nothing more.
+func TestADamagedFileEndsTheDownload(t *testing.T) {
+	file := run(t, sparse(t, 12*mib, 14), "zstd", "-c")
+	copy(file[6:], bytes.Repeat([]byte{0xff}, 16)) // the first block, behind a frame header of six bytes, has a type that there is not
+	s := &server{data: file, stallAt: 200 << 10}
+	o := options()
+	o.Retry.Stall = time.Hour
+	x := stale(t, diskBytes, 512)
+	_, err := x.write(t, image.Source{URL: s.start(t) + "/disk.img", Checksum: sha(file)}, o)
+	failure(t, err, step.Invalid, "damaged")
+	x.wantUntouched(t)
 }

@@ -76,14 +76,17 @@ func (p *pass) download(ctx context.Context) {
 			return
 		case c = <-p.free:
 		}
-		n, err := io.ReadFull(p.stream, c.buf)
+		// One read, so that what came is used at once. While the users are slower than the network, more waits in the socket, and the reads grow by themselves.
+		n, err := p.stream.Read(c.buf)
 		if n > 0 {
 			c.n = n
 			c.users.Store(2)
 			p.toHash <- c // never blocks: the channels hold every chunk there is
 			p.toRead <- c
+		} else {
+			p.free <- c
 		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		if errors.Is(err, io.EOF) {
 			return
 		}
 		if err != nil {

@@ -92,6 +92,7 @@ type unpacked struct {
 	closer    io.Closer
 }
 
+// unpack gives the unpacker, also beside an error when there is one to close: that has to wait until the pass is closed (see end).
 func (w *writer) unpack(p *pass) (*unpacked, []byte, error) {
 	packed := bufio.NewReaderSize(p, sniffBytes)
 	first, err := packed.Peek(compression.SniffBytes)
@@ -116,7 +117,7 @@ func (w *writer) unpack(p *pass) (*unpacked, []byte, error) {
 	u.Reader, u.closer = bufio.NewReaderSize(r, sniffBytes), r
 	head, err := u.Peek(sniffBytes)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, nil, w.damaged(p, errors.Join(err, r.Close()))
+		return u, nil, w.damaged(p, err)
 	}
 	return u, head, nil
 }
@@ -283,7 +284,7 @@ func (w *writer) writeQcow2(ctx context.Context, p *pass, in *unpacked, head []b
 			return nil, nil, err
 		}
 		if in, _, err = w.unpack(p); err != nil {
-			return p, nil, err
+			return p, in, err
 		}
 	}
 	if err := d.Holes(w.sink.Zero); err != nil {
