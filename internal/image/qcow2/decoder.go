@@ -12,7 +12,7 @@
 //
 // Invariants: every byte that reaches the output came by in a pass, so that the digest of the passes is the digest of what was written (tables that were
 // prefetched must come by again with the same hash); each cluster of the disk is put out at most once; what was not put out is zero, and Holes names it.
-// Memory: the window (two clusters), the heap (16 MiB at most), one bit per cluster.
+// Memory: the window (two clusters), the heap (16 MiB at most), one bit per cluster, 8 MiB of clusters that several goroutines unpack.
 package qcow2
 
 import (
@@ -44,14 +44,14 @@ type Decoder struct {
 	tables    []int64 // where the L2 tables are, sorted
 	ahead     map[int64][sha256.Size]byte
 	done      bitmap
-	unpack    *unpacker
+	inflaters *inflaters
 	pos       int64
 }
 
 // NewDecoder starts with a file's header. fileBytes is the size of the file, -1 where it is unknown.
 func NewDecoder(h Header, fileBytes int64) *Decoder {
 	d := &Decoder{h: h, fileBytes: fileBytes, done: newBitmap((h.VirtualBytes-1)>>h.ClusterBits + 1)}
-	d.unpack = newUnpacker(h)
+	d.inflaters = newInflaters(h)
 	d.wanted = queue{{host: h.L1Offset, length: h.L1Entries * 8, kind: tableL1}}
 	return d
 }
@@ -123,6 +123,7 @@ func overlap(sorted queue) error {
 func (d *Decoder) Pass(file io.Reader, out Output) (bool, error) {
 	in := bufio.NewReaderSize(file, int(max(2*d.h.ClusterBytes()+1024, 64<<10)))
 	d.pos = 0
+	defer d.inflaters.stop()
 	for len(d.wanted) > 0 {
 		x, _ := heap.Pop(&d.wanted).(extent)
 		if x.host < d.pos {
@@ -136,6 +137,9 @@ func (d *Decoder) Pass(file io.Reader, out Output) (bool, error) {
 		if err := d.handle(in, x, out); err != nil {
 			return false, err
 		}
+	}
+	if err := d.settleAll(out); err != nil {
+		return false, err
 	}
 	n, err := discard(in, 1<<62)
 	d.pos += n
@@ -239,31 +243,6 @@ func (d *Decoder) copy(in io.Reader, x extent, out Output) error {
 			return err
 		}
 		done += int64(len(p))
-	}
-	return d.mark(x.guest, length)
-}
-
-// inflate puts out a compressed cluster. The bytes stay in the window, since the next one may begin in the same sector.
-func (d *Decoder) inflate(in *bufio.Reader, x extent, out Output) error {
-	b, err := in.Peek(int(x.length))
-	if err != nil && (!errors.Is(err, io.EOF) || len(b) == 0) {
-		return d.ended(err, x)
-	}
-	cluster, err := d.unpack.cluster(b)
-	if err != nil {
-		return fmt.Errorf("%w: the compressed cluster at %d: %w", ErrCorrupt, x.host, err)
-	}
-	length := min(d.h.ClusterBytes(), d.h.VirtualBytes-x.guest)
-	for done := int64(0); done < length; {
-		p, err := out.Space(x.guest+done, length-done)
-		if err != nil {
-			return err
-		}
-		n := copy(p, cluster[done:length])
-		if err := out.Commit(n); err != nil {
-			return err
-		}
-		done += int64(n)
 	}
 	return d.mark(x.guest, length)
 }
