@@ -145,8 +145,9 @@ func stageHas(s Stage, p *calico.Policy) bool {
 		return p.PreDNAT
 	case Forwarded:
 		return p.ApplyOnForward && !p.DoNotTrack && !p.PreDNAT
+	default: // Local
+		return !p.DoNotTrack && !p.PreDNAT
 	}
-	return !p.DoNotTrack && !p.PreDNAT
 }
 
 // Rules are a policy's rules of a direction.

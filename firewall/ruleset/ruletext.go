@@ -94,8 +94,9 @@ func fieldText(f Field, ipv6 bool) string {
 		return "ct state"
 	case Mark:
 		return "meta mark"
+	default: // Family
+		return "meta nfproto"
 	}
-	return "meta nfproto"
 }
 
 func (r *Ruleset) match(m Match, ipv6 bool) string {
@@ -106,6 +107,7 @@ func (r *Ruleset) match(m Match, ipv6 bool) string {
 		return "ct state " + stateNames[firewall.State(m.Values[0].From.Low)]
 	case InInterface, OutInterface:
 		return fieldText(m.Field, ipv6) + ` "` + m.Interface + `"`
+	default: // values, below
 	}
 	not := ""
 	if m.Negate {

@@ -111,6 +111,7 @@ func (j *journey) matches(m *Match) bool {
 		return j.isService(m, firewall.Service{Address: j.Source, Port: j.SourcePort})
 	case DestinationService:
 		return j.isService(m, firewall.Service{Address: j.Destination, Port: j.DestinationPort})
+	default: // a number of the packet, below
 	}
 	v, ok := j.value(m.Field)
 	return ok && m.Values.Contains(v) != m.Negate
@@ -126,28 +127,29 @@ func (j *journey) value(f Field) (Value, bool) {
 	ported, icmp := firewall.HasPorts(j.Protocol), j.Protocol == 1 && j.Source.Is4() || j.Protocol == 58 && j.Source.Is6()
 	switch f {
 	case Protocol:
-		return number(j.Packet.Protocol), true
+		return number(j.Protocol), true
 	case SourcePort:
-		return number(j.Packet.SourcePort), ported
+		return number(j.SourcePort), ported
 	case DestinationPort:
-		return number(j.Packet.DestinationPort), ported
+		return number(j.DestinationPort), ported
 	case Source:
-		return address(j.Packet.Source), true
+		return address(j.Source), true
 	case Destination:
-		return address(j.Packet.Destination), true
+		return address(j.Destination), true
 	case ICMPType:
-		return number(j.Packet.ICMPType), icmp
+		return number(j.ICMPType), icmp
 	case ICMPHead:
-		return number(uint16(j.Packet.ICMPType)<<8 | uint16(j.ICMPCode)), icmp
+		return number(uint16(j.ICMPType)<<8 | uint16(j.ICMPCode)), icmp
 	case State:
-		return number(uint8(j.Packet.State)), true
+		return number(uint8(j.State)), true
 	case Family:
-		if j.Packet.Source.Is4() {
+		if j.Source.Is4() {
 			return number(uint8(4)), true
 		}
 		return number(uint8(6)), true
+	default: // interfaces, services and the mark are no numbers of the packet
+		return Value{}, false
 	}
-	return Value{}, false
 }
 
 func (s *Simulator) lookup(m *Map, j *journey) string {
@@ -166,6 +168,7 @@ func (s *Simulator) lookup(m *Map, j *journey) string {
 			}
 		}
 		return ""
+	default: // by a number of the packet, below
 	}
 	v, ok := j.value(m.Field)
 	if !ok {

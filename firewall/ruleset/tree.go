@@ -161,6 +161,7 @@ func (r *Ruleset) Depth() int {
 						targets = append(targets, e.Target)
 					}
 				}
+			case Continue, Accept, Drop: // lead nowhere
 			}
 			for _, t := range targets {
 				longest = max(longest, i+1+depth(chains[t]))
@@ -189,6 +190,7 @@ func hookNames(way firewall.Hook) []string {
 		return []string{"output"}
 	case firewall.Forward:
 		return []string{"prerouting", "forward"}
+	default: // firewall.Input
+		return []string{"prerouting", "input"}
 	}
-	return []string{"prerouting", "input"}
 }

@@ -139,6 +139,7 @@ func universe(f Field, ipv6 bool) Range {
 		return Range{Value{}, Value{0, 0xff}}
 	case SourcePort, DestinationPort, ICMPHead:
 		return Range{Value{}, Value{0, 0xffff}}
+	default: // an address; the others are no ranges
 	}
 	if ipv6 {
 		return Range{Value{}, Value{^uint64(0), ^uint64(0)}}

@@ -18,7 +18,7 @@ import (
 // TestMain is also the parent that is killed: it starts a child, says its process ID, and waits.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == "parent" {
-		p, err := child.Start(exec.Command("sleep", "1000"))
+		p, err := child.Start(exec.Command("sleep", "1000")) //nolint:noctx // it must die with its parent and by nothing else
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
@@ -37,7 +37,7 @@ func start(t *testing.T, script string) (*child.Process, *bufio.Reader) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.Close() })
-	cmd := exec.Command("sh", "-c", script)
+	cmd := exec.Command("sh", "-c", script) //nolint:noctx // it must end by Stop or Kill and by nothing else
 	cmd.Stdout = w
 	p, err := child.Start(cmd)
 	if err != nil {
@@ -103,7 +103,7 @@ func TestKill(t *testing.T) {
 }
 
 func TestStartOfNothing(t *testing.T) {
-	if _, err := child.Start(exec.Command("/no/such/program")); err == nil || !strings.Contains(err.Error(), "/no/such/program") {
+	if _, err := child.Start(exec.CommandContext(t.Context(), "/no/such/program")); err == nil || !strings.Contains(err.Error(), "/no/such/program") {
 		t.Errorf("want the program named, have %v", err)
 	}
 }
@@ -114,7 +114,7 @@ func TestDiesWithItsParent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parent := exec.Command(self, "parent")
+	parent := exec.CommandContext(t.Context(), self, "parent")
 	out, err := parent.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func TestDiesWithItsParent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer syscall.Close(fd)
+	defer func() { _ = syscall.Close(fd) }()
 	if err := parent.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

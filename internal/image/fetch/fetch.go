@@ -83,7 +83,7 @@ func (c *Client) Small(ctx context.Context, rawURL string, limit int64) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	b, err := io.ReadAll(io.LimitReader(s, limit+1))
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ func get(t *testing.T, c *fetch.Client, url string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	return io.ReadAll(s)
 }
 
@@ -216,7 +216,7 @@ func TestPartsBesideTheStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer st.Close()
+	defer func() { _ = st.Close() }()
 	p := make([]byte, 20)
 	if n, err := st.Parts().ReadAt(p, 5003); n != 20 || err != nil || !bytes.Equal(p, content[5003:5023]) {
 		t.Errorf("%d, %v, %q", n, err, p)
@@ -296,7 +296,7 @@ func FuzzContentRange(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer s.Close()
+		defer func() { _ = s.Close() }()
 		b, err := io.ReadAll(s)
 		if err == nil && string(b) != "0123456789" || !strings.HasPrefix("0123456789", string(b)) {
 			t.Errorf("%q, %v", b, err)

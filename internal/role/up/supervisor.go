@@ -58,7 +58,7 @@ func (s *supervisor) run(ctx context.Context, c supervised) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	pause := firstPause
 	for {
 		started := time.Now()

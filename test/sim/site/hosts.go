@@ -66,7 +66,7 @@ func (s *Site) Await(ctx context.Context, namespace string, holds func([]metal3.
 		case <-s.up.Done():
 			return fmt.Errorf("ingot up ended while hosts were waited for: %w", s.up.Err())
 		case <-ctx.Done():
-			return fmt.Errorf("%w (last answer of the API server: %v)\n%s", context.Cause(ctx), last, s.Describe(context.WithoutCancel(ctx), namespace))
+			return fmt.Errorf("%w (last answer of the API server: %v)\n%s", context.Cause(ctx), last, s.Describe(context.WithoutCancel(ctx), namespace)) //nolint:errorlint // last is nil where the server answered
 		}
 	}
 }
