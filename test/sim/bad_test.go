@@ -165,7 +165,7 @@ func badBMCCases() []badCase {
 
 // Each bad thing gives a clear error on its object, writes no other disk, and loses nothing: once it is put right, every host is provisioned.
 func TestBadInput(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := bounded(t)
 	defer cancel()
 	cases := append(append(badHosts(), badImageCases()...), badBMCCases()...)
 	const atLeast = 40

@@ -21,7 +21,7 @@ var seed = flag.Uint64("seed", 0, "seed of the moments and roles that are killed
 // no image lands on a disk that the hints exclude.
 func TestRolesAreKilledAtRandomMoments(t *testing.T) {
 	const machines, kills = 6, 20
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := bounded(t)
 	defer cancel()
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())

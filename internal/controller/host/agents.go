@@ -15,13 +15,8 @@ import (
 // BootIndex is the cache's field index of HostLifecycles by status.boot.id.
 const BootIndex = "status.boot.id"
 
-// The kinds of error towards agents.
-var (
-	// ErrBootOver: the boot is not the one that its host is at. The agent must stop.
-	ErrBootOver = errors.New("boot is over")
-	// ErrNotReady: the objects were not read yet.
-	ErrNotReady = errors.New("not ready")
-)
+// ErrBootOver: the boot is not the one that its host is at. The agent must stop.
+var ErrBootOver = errors.New("boot is over")
 
 // Report takes in what an agent is at, and wakes its host when there is news. What matters of it is in the objects before another step is handed out, since only a look of the
 // controller asks for one; until then the agent repeats itself.

@@ -44,6 +44,8 @@ type machine struct {
 	fail map[step.Kind]*step.Failure
 	// hold, when not nil, keeps a step of this kind running until it is closed.
 	hold map[step.Kind]chan struct{}
+	// deaf machines boot nothing.
+	deaf bool
 	// problems are breaches of the invariants.
 	problems []string
 	drive    []byte
@@ -128,6 +130,9 @@ func (m *machine) boot(b fake.Boot) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.power = cancel
+	if m.deaf {
+		return
+	}
 	if b.Setting.Device != bmc.BootCD || b.Medium == "" {
 		if m.image != "" {
 			m.systems++
@@ -356,6 +361,13 @@ func (m *machine) counts() (writes, wiped, systems int) {
 		writes += n
 	}
 	return writes, m.wiped, m.systems
+}
+
+// holdFirmware makes the machine boot nothing: its agent is the test.
+func (m *machine) holdFirmware() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.deaf = true
 }
 
 // holdStep keeps steps of a kind running until release.
