@@ -258,11 +258,12 @@ func (w *world) packet() firewall.Packet {
 		Source: address(), Destination: address(), Protocol: pick(w, 6, 6, 17, 1, 58, 112, uint8(w.IntN(256))),
 		State: pick(w, firewall.New, firewall.New, firewall.New, firewall.Established, firewall.Invalid, firewall.Untracked),
 	}
-	switch {
-	case p.Hook == firewall.Input:
+	switch p.Hook {
+	case firewall.Input:
 		p.Out = ""
-	case p.Hook == firewall.Output:
+	case firewall.Output:
 		p.In = ""
+	case firewall.Forward: // has both
 	}
 	switch {
 	case firewall.HasPorts(p.Protocol):
