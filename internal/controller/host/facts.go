@@ -21,6 +21,8 @@ type view struct {
 	host      *metal3.BareMetalHost
 	lifecycle *ingot.HostLifecycle
 	partition *ingot.Partition
+	// busy: an action on the BMC was under way when the facts were read.
+	busy bool
 }
 
 // gather reads the facts. A nil view: there is nothing to decide (the host is gone, or belongs to another partition).
@@ -46,7 +48,8 @@ func (r *Reconciler) gather(ctx context.Context, key types.NamespacedName, now t
 		return nil, err
 	}
 	m := r.memories.snapshot(key, host.UID)
-	v.facts.Power, v.facts.Media, v.facts.Result = m.power, m.media, m.result
+	// One look at the memory gives both: an action that ends between two looks would be neither under way nor have a result.
+	v.facts.Power, v.facts.Media, v.facts.Result, v.busy = m.power, m.media, m.result, m.busy
 	if b := v.facts.Record.Boot; b != nil && b.Purpose != ingot.PurposeFirstBoot {
 		v.facts.Agent = r.agents.Facts(b.ID)
 	}

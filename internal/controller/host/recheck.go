@@ -20,7 +20,7 @@ func (r *Reconciler) refuseAction(ctx context.Context, key types.NamespacedName,
 	default:
 		return ""
 	}
-	host, record, err := r.readLive(ctx, key, uid)
+	host, record, err := readBoth(ctx, r.live, key, uid)
 	switch {
 	case errors.Is(err, errNotNow):
 		return err.Error()

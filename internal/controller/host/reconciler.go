@@ -112,7 +112,7 @@ func (r *Reconciler) pass(ctx context.Context, key types.NamespacedName) (time.D
 	if v == nil || err != nil {
 		return untilWoken, err
 	}
-	if r.memories.snapshot(key, v.host.UID).busy {
+	if v.busy {
 		return untilWoken, nil
 	}
 	d := r.decide(v.facts, now)

@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
@@ -31,10 +32,14 @@ func notNow(format string, args ...any) error {
 const defaultDeadline = 2 * time.Hour
 
 // builder makes the step when the agent takes it. Between the decision and that moment the host may have been deleted, paused or given to another boot, so host and record
-// are read again from the API server itself, and a step that writes is given out only if they want it still (architecture, property 1).
+// are read again, for a step that writes from the API server itself, and it is given out only if they want it still (architecture, property 1).
 func (r *Reconciler) builder(key types.NamespacedName, uid types.UID, bootID string, a journey.RunStep) func(context.Context) (*protocol.Step, error) {
 	return func(ctx context.Context) (*protocol.Step, error) {
-		host, record, err := r.readLive(ctx, key, uid)
+		var from client.Reader = r.cached
+		if destroys(a.Kind) {
+			from = r.live
+		}
+		host, record, err := readBoth(ctx, from, key, uid)
 		if err != nil {
 			return nil, err
 		}
@@ -64,9 +69,12 @@ func (r *Reconciler) builder(key types.NamespacedName, uid types.UID, bootID str
 // cleanMethod is the one that this version knows.
 const cleanMethod = "metadata"
 
-func (r *Reconciler) readLive(ctx context.Context, key types.NamespacedName, uid types.UID) (*metal3.BareMetalHost, *ingot.HostLifecycle, error) {
+// destroys: the step changes what is on a disk.
+func destroys(k step.Kind) bool { return k == step.Clean || k == step.WriteImage }
+
+func readBoth(ctx context.Context, from client.Reader, key types.NamespacedName, uid types.UID) (*metal3.BareMetalHost, *ingot.HostLifecycle, error) {
 	host, record := &metal3.BareMetalHost{}, &ingot.HostLifecycle{}
-	for _, read := range []error{r.live.Get(ctx, key, host), r.live.Get(ctx, key, record)} {
+	for _, read := range []error{from.Get(ctx, key, host), from.Get(ctx, key, record)} {
 		if apierrors.IsNotFound(read) {
 			return nil, nil, notNow("the host is gone")
 		}
@@ -88,7 +96,7 @@ func refuseStep(host *metal3.BareMetalHost, l *ingot.HostLifecycle, bootID strin
 	case s.Step == nil || s.Step.ID != a.ID || s.Step.Kind != string(a.Kind):
 		return "the host is at another step"
 	}
-	if a.Kind != step.Clean && a.Kind != step.WriteImage {
+	if !destroys(a.Kind) {
 		return ""
 	}
 	if _, paused := host.Annotations[metal3.PausedAnnotation]; paused {
