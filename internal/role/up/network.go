@@ -14,6 +14,7 @@ import (
 
 // labState is what is read of a lab's lab.json. The lab tells where its network is; nothing else of it is known here.
 type labState struct {
+	Kind             string `json:"kind"`
 	PartitionNetwork string `json:"partitionNetwork"`
 	BootNetwork      string `json:"bootNetwork"`
 	BMCCA            string `json:"bmcCA"`
@@ -41,6 +42,8 @@ func (o *Options) networks(f flags) error {
 		if o.BMCCA == "" {
 			o.BMCCA = state.BMCCA
 		}
+		// First, so that a person's own --partition-arg has the last word.
+		o.PartitionArgs = append([]string{"--boot-deadline=" + labBootDeadline(state.Kind)}, o.PartitionArgs...)
 	case strings.HasPrefix(f.network, netstack.Scheme) && !strings.Contains(f.network, "?"):
 		o.PartitionNetwork = onLab(f.network, partitionHost)
 		o.BootNetwork = onLab(f.network, bootHost)
@@ -53,6 +56,15 @@ func (o *Options) networks(f flags) error {
 		return o.labDefaults()
 	}
 	return nil
+}
+
+// labBootDeadline is how long a lab's machine may take to its agent's first word. The default is for the self-test of large servers; a boot that is lost in a lab, as one
+// of 200 under emulation is, would wait that long for its second try. Virtual machines take 10 to 35 s, several times that on a busy host.
+func labBootDeadline(kind string) string {
+	if kind == "simulated" {
+		return "1m"
+	}
+	return "6m"
 }
 
 func readLab(dir string) (labState, error) {
