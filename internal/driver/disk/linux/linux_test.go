@@ -15,7 +15,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/driver/disk/linux"
 )
 
-// loop attaches a sparse file of 32 MiB to a loop device. Loop devices need root and the kernel's loop driver; only their absence skips a test, with the reason.
+// loop attaches a sparse file of 32 MiB to a loop device, which needs root and the kernel's loop driver.
 func loop(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
