@@ -50,8 +50,14 @@ func TestDeletionInEachState(t *testing.T) {
 			if err := w.admin.Delete(t.Context(), w.host("a")); err != nil {
 				t.Fatal(err)
 			}
-			m.release()
+			// A clean that is let go on at once may end before the deletion is seen, which is no fault: it stays held until the host is gone.
+			if c.state != metal3.StatePreparing {
+				m.release()
+			}
 			w.untilGone("a")
+			if c.state == metal3.StatePreparing {
+				m.release()
+			}
 			if _, wiped, _ := m.counts(); (wiped > 0) != c.wiped {
 				t.Errorf("wiped %d times", wiped)
 			}
