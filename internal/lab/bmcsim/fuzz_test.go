@@ -38,7 +38,7 @@ func FuzzRequests(f *testing.F) {
 		r := newRig(t, bmcsim.Options{MediaDial: nowhere}, func(c *bmcsim.Config) { c.Personality = people[int(which)%len(people)] })
 		req, err := http.NewRequestWithContext(t.Context(), method, "https://bmc/redfish/v1/"+path, strings.NewReader(body))
 		if err != nil {
-			t.Skip("not a request")
+			return // what net/http refuses to send never reaches a BMC
 		}
 		addr, err := net.ResolveTCPAddr("tcp", r.bmc.HostPort())
 		must(t, err)
