@@ -33,9 +33,9 @@ var (
 	atSwitch     = Endpoint{Switch, ZoneProvisioning}
 )
 
-func yes(how string) Property { return Property{Holds: true, How: how} }
+func yes(how string) Property { return Property{State: Holds, How: how} }
 
-func no(why, bound string) Property { return Property{How: why, Bound: bound} }
+func no(why, bound string) Property { return Property{State: Excepted, How: why, Bound: bound} }
 
 const (
 	tls13 = "TLS 1.3"
@@ -53,22 +53,22 @@ var anyNetwork = no("the control plane is reached from operators' and sites' net
 func controlPlaneRows() []Row {
 	return []Row{
 		mutual(Row{
-			ID: "1.1", Name: OperatorToAPIServer, From: atOperator, To: atAPIServer, Protocol: TCP, Port: 6443,
+			ID: "1.1", Name: OperatorToAPIServer, From: atOperator, To: atAPIServer, Protocol: TCP, Ports: Port(6443),
 			Identity: "ingot:operator:<name>", Rights: operatorRights(),
 			Purpose: "people and their tools (kubectl, the CLI, GitOps) read and change objects",
 		}, anyNetwork),
 		mutual(Row{
-			ID: "1.2", Name: PartitionToAPIServer, From: atPartition, To: atAPIServer, Protocol: TCP, Port: 6443,
+			ID: "1.2", Name: PartitionToAPIServer, From: atPartition, To: atAPIServer, Protocol: TCP, Ports: Port(6443),
 			Identity: "ingot:partition:<partition>", Rights: partitionRights(),
 			Purpose: "the partition role reads hosts and their Secrets and writes what it did",
 		}, anyNetwork),
 		mutual(Row{
-			ID: "1.3", Name: BootToAPIServer, From: atBoot, To: atAPIServer, Protocol: TCP, Port: 6443,
+			ID: "1.3", Name: BootToAPIServer, From: atBoot, To: atAPIServer, Protocol: TCP, Ports: Port(6443),
 			Identity: "ingot:boot:<partition>", Rights: bootRights(),
 			Purpose: "the boot role reads which machines may boot what, and nothing else",
 		}, anyNetwork),
 		mutual(Row{
-			ID: "1.4", Name: ControllerToAPIServer, From: atController, To: atAPIServer, Protocol: TCP, Port: 6443,
+			ID: "1.4", Name: ControllerToAPIServer, From: atController, To: atAPIServer, Protocol: TCP, Ports: Port(6443),
 			Identity: "ingot:controller", Rights: controllerRights(),
 			Purpose: "the controller role reads hosts and sites",
 		}, yes("both are in the control plane's zone")),
@@ -79,7 +79,7 @@ func controlPlaneRows() []Row {
 func partitionRows() []Row {
 	return []Row{
 		{
-			ID: "2.1", Name: PartitionToBMC, From: atPartition, To: atBMC, Protocol: TCP, Port: 0,
+			ID: "2.1", Name: PartitionToBMC, From: atPartition, To: atBMC, Protocol: TCP,
 			Confidential:  yes("TLS; the certificate is verified unless the host says disableCertificateVerification"),
 			Integrity:     yes("TLS"),
 			Authenticated: yes("the BMC by its certificate, Ingot by the user and password of the host's Secret"),
@@ -87,7 +87,7 @@ func partitionRows() []Row {
 			Purpose:       "power, boot device, virtual media, inventory over Redfish",
 		},
 		{
-			ID: "2.2", Name: PartitionToDNS, From: atPartition, To: atNames, Protocol: UDP, Port: 53,
+			ID: "2.2", Name: PartitionToDNS, From: atPartition, To: atNames, Protocol: UDP, Ports: Port(53),
 			Confidential:  no("DNS as sites run it", "names of BMCs and image stores only"),
 			Integrity:     no("DNS as sites run it", "what is dialed afterwards is checked by its certificate"),
 			Authenticated: no("DNS as sites run it", "what is dialed afterwards is checked by its certificate"),
@@ -95,7 +95,7 @@ func partitionRows() []Row {
 			Purpose:       "resolve names in BMC addresses",
 		},
 		mutual(Row{
-			ID: "2.3", Name: OperatorToPartition, From: atOperator, To: atPartition, Protocol: TCP, Port: 8444,
+			ID: "2.3", Name: OperatorToPartition, From: atOperator, To: atPartition, Protocol: TCP, Ports: Port(8444),
 			Identity: "ingot:operator:<name>",
 			Purpose:  "the CLI reads console logs, which are no API objects",
 		}, no("operators sit in their own network", "an operator's certificate is needed")),
@@ -105,9 +105,9 @@ func partitionRows() []Row {
 }
 
 // health rows are one a role, since a row has one server.
-func health(id string, name FlowName, to Endpoint, port int) Row {
+func health(id string, name FlowName, to Endpoint, port uint16) Row {
 	return Row{
-		ID: id, Name: name, From: atOperator, To: to, Protocol: TCP, Port: port,
+		ID: id, Name: name, From: atOperator, To: to, Protocol: TCP, Ports: Port(port),
 		Confidential:  no("plain HTTP for monitoring systems", "bound to loopback unless the operator says otherwise; counters and readiness only"),
 		Integrity:     no("plain HTTP for monitoring systems", "read only, nothing is decided from it"),
 		Authenticated: no("plain HTTP for monitoring systems", "bound to loopback unless the operator says otherwise; counters and readiness only"),
@@ -128,17 +128,17 @@ func bootRows() []Row {
 	}
 	return []Row{
 		{
-			ID: "3.1", Name: BMCToBootMedia, From: atBMC, To: atBoot, Protocol: TCP, Port: 8081, Stages: booting,
+			ID: "3.1", Name: BMCToBootMedia, From: atBMC, To: atBoot, Protocol: TCP, Ports: Port(8081), Stages: booting,
 			Confidential:  yes("TLS 1.2 or later; the URL has 128 random bits and ends with the boot window"),
 			Integrity:     yes("TLS 1.2 or later"),
 			Authenticated: no("BMCs send no credentials for virtual media, and many do not check the server's certificate", "the URL is unguessable and ends with the boot window; the token inside is void once it was used, and the agent pins the CA of what it gives it to"),
 			Trusted:       yes("the BMC network of the site"),
 			Purpose:       "the per-host virtual medium that boots the agent",
 		},
-		open(Row{ID: "3.2", Name: MachineToBootDHCP, Protocol: UDP, Port: 67, Purpose: "address and boot file for a machine's firmware"}),
-		open(Row{ID: "3.3", Name: MachineToBootPXE, Protocol: UDP, Port: 4011, Purpose: "boot file beside a foreign DHCP server"}),
-		open(Row{ID: "3.4", Name: MachineToBootTFTP, Protocol: UDP, Port: 69, Purpose: "iPXE for a machine's firmware"}),
-		bootFiles(open(Row{ID: "3.5", Name: MachineToBootHTTP, Protocol: TCP, Port: 8080, Purpose: "script, kernel, ramdisk and boot configuration of the agent for iPXE"})),
+		open(Row{ID: "3.2", Name: MachineToBootDHCP, Protocol: UDP, Ports: Port(67), Purpose: "address and boot file for a machine's firmware"}),
+		open(Row{ID: "3.3", Name: MachineToBootPXE, Protocol: UDP, Ports: Port(4011), Purpose: "boot file beside a foreign DHCP server"}),
+		open(Row{ID: "3.4", Name: MachineToBootTFTP, Protocol: UDP, Ports: Port(69), Purpose: "iPXE for a machine's firmware"}),
+		bootFiles(open(Row{ID: "3.5", Name: MachineToBootHTTP, Protocol: TCP, Ports: Port(8080), Purpose: "script, kernel, ramdisk and boot configuration of the agent for iPXE"})),
 		open(Row{ID: "3.6", Name: MachineToBootRA, Protocol: ICMPv6, Purpose: "router advertisement for a machine that boots by IPv6"}),
 	}
 }
@@ -157,14 +157,14 @@ func agentRows() []Row {
 	network := yes("the site's provisioning network")
 	return []Row{
 		{
-			ID: "4.1", Name: AgentToPartition, From: atAgent, To: atPartition, Protocol: TCP, Port: 8443, Stages: booting,
+			ID: "4.1", Name: AgentToPartition, From: atAgent, To: atPartition, Protocol: TCP, Ports: Port(8443), Stages: booting,
 			Confidential: yes(tls13), Integrity: yes(tls13),
 			Authenticated: yes("the server by the CA that the boot medium pins; the agent by its one-time token, then by the certificate traded for it"),
 			Trusted:       network, Identity: "ingot:agent:<boot>",
 			Purpose: "the agent asks what to do, and says what it did",
 		},
 		{
-			ID: "4.2", Name: AgentToImageStore, From: atAgent, To: atImages, Protocol: TCP, Port: 0, Stages: []string{"provisioning"},
+			ID: "4.2", Name: AgentToImageStore, From: atAgent, To: atImages, Protocol: TCP, Stages: []string{"provisioning"},
 			Confidential:  no("an image store may speak plain HTTP", "images are no secrets; credentials of a registry go over TLS only"),
 			Integrity:     yes("sha256 or sha512 of the whole image, checked before the disk is bootable"),
 			Authenticated: yes("the image by its digest"),
@@ -172,7 +172,7 @@ func agentRows() []Row {
 			Purpose:       "fetch the image that the host's spec names",
 		},
 		{
-			ID: "4.3", Name: AgentToDHCP, From: atAgent, To: atBootNet, Protocol: UDP, Port: 67, Stages: booting,
+			ID: "4.3", Name: AgentToDHCP, From: atAgent, To: atBootNet, Protocol: UDP, Ports: Port(67), Stages: booting,
 			Confidential:  no("DHCP", "an address is no secret"),
 			Integrity:     no("DHCP", "a wrong address leads to no server that the pinned CA vouches for"),
 			Authenticated: no("DHCP", "answers go to the MAC addresses of open boot windows only"),
@@ -180,7 +180,7 @@ func agentRows() []Row {
 			Purpose:       "an address for the agent",
 		},
 		{
-			ID: "4.4", Name: AgentToDNS, From: atAgent, To: atNames, Protocol: UDP, Port: 53, Stages: booting,
+			ID: "4.4", Name: AgentToDNS, From: atAgent, To: atNames, Protocol: UDP, Ports: Port(53), Stages: booting,
 			Confidential:  no("DNS as sites run it", "names of image stores only"),
 			Integrity:     no("DNS as sites run it", "the image's digest is checked"),
 			Authenticated: no("DNS as sites run it", "the image's digest is checked"),
@@ -188,7 +188,7 @@ func agentRows() []Row {
 			Purpose:       "resolve the name in an image's URL",
 		},
 		{
-			ID: "4.5", Name: MachineToPartition, From: atMachine, To: atPartition, Protocol: TCP, Port: 8443, Stages: []string{"provisioning", "provisioned"},
+			ID: "4.5", Name: MachineToPartition, From: atMachine, To: atPartition, Protocol: TCP, Ports: Port(8443), Stages: []string{"provisioning", "provisioned"},
 			Confidential: yes(tls13), Integrity: yes(tls13),
 			Authenticated: yes("the server by the CA in the config drive; the machine by its one-time token"),
 			Trusted:       network,

@@ -13,7 +13,7 @@ import (
 )
 
 func TestBuiltinIsWhole(t *testing.T) {
-	if err := matrix.Check(matrix.Builtin()); err != nil {
+	if err := matrix.Complete(matrix.Own()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -69,9 +69,9 @@ func TestCheckFindsEachDefect(t *testing.T) {
 		"yes with bound":     {func(r []matrix.Row) []matrix.Row { r[0].Integrity.Bound = "x"; return r }, "bounds are for exceptions"},
 		"unknown role":       {func(r []matrix.Row) []matrix.Row { r[0].From.Role = "guest"; return r }, `role "guest" is unknown`},
 		"unknown zone":       {func(r []matrix.Row) []matrix.Row { r[0].To.Zone = "moon"; return r }, `zone "moon" is unknown`},
-		"unknown protocol":   {func(r []matrix.Row) []matrix.Row { r[0].Protocol = "sctp"; return r }, `protocol "sctp" is unknown`},
-		"port out of range":  {func(r []matrix.Row) []matrix.Row { r[0].Port = 70000; return r }, "port 70000"},
-		"no port":            {func(r []matrix.Row) []matrix.Row { r[0].Port = 0; return r }, "has no port"},
+		"unknown protocol":   {func(r []matrix.Row) []matrix.Row { r[0].Protocol = "quic"; return r }, `protocol "quic" is unknown`},
+		"port out of range":  {func(r []matrix.Row) []matrix.Row { r[0].Ports = matrix.Ports{{9, 8}}; return r }, "ports 9-8"},
+		"no port":            {func(r []matrix.Row) []matrix.Row { r[0].Ports = nil; return r }, "has no port"},
 		"no purpose":         {func(r []matrix.Row) []matrix.Row { r[0].Purpose = ""; return r }, "no purpose"},
 		"empty stage":        {func(r []matrix.Row) []matrix.Row { r[0].Stages = []string{""}; return r }, "empty stage"},
 		"no identity":        {func(r []matrix.Row) []matrix.Row { r[0].Identity = ""; return r }, "with an identity"},
@@ -86,7 +86,9 @@ func TestCheckFindsEachDefect(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			err := matrix.Check(c.spoil(matrix.Builtin()))
+			m := matrix.Own()
+			m.Rows = c.spoil(m.Rows)
+			err := matrix.Complete(m)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("want a problem with %q, have: %v", c.want, err)
 			}

@@ -1,11 +1,3 @@
-// Package matrix is the communication matrix as data: every flow between two parts of the system, once.
-//
-// It owns the rows and what can be asked of them. It refuses sockets: listeners and dialers take a row's name from here and are bound in internal/driver/socket.
-// A flow that is not a row cannot happen, since the only place that opens a socket looks it up here; the identities (certificate names) and
-// the rights (RBAC) of the roles are compiled from the same rows, so that no second list can disagree.
-//
-// Invariants, held by Check: names and ids are unique, no blank security cell, every "no" has a reason and a bound, every right is held by a
-// role that dials the API server. Builtin is Ingot's own matrix; a test runs Check on it and compares the flow names with the constants.
 package matrix
 
 // Role is a process or a party with an identity of its own.
@@ -25,6 +17,9 @@ const (
 	NameServer Role = "name-server"
 	// Switch is the switch that a machine is cabled to.
 	Switch Role = "switch"
+
+	// AnyRole stands for every role of a zone, and with AnyZone for anybody at all.
+	AnyRole Role = "*"
 )
 
 // Zone is where a role stands.
@@ -38,28 +33,21 @@ const (
 	ZoneBMC                 Zone = "bmc"
 	ZoneOperator            Zone = "operator"
 	ZoneOutside             Zone = "outside"
+
+	// AnyZone stands for every zone, listed or not.
+	AnyZone Zone = "*"
 )
 
-// Protocol is what a flow speaks on the wire below its application.
-type Protocol string
-
-// The protocols.
-const (
-	TCP    Protocol = "tcp"
-	UDP    Protocol = "udp"
-	ICMPv6 Protocol = "icmpv6"
-	// LLDP is IEEE 802.1AB, straight on Ethernet: it has no ports and never crosses a switch.
-	LLDP Protocol = "lldp"
-)
-
-// Property is one security cell: it holds, and how; or it does not, and why and within which bound.
-type Property struct {
-	Holds bool
-	// How it holds ("mTLS"), or why it does not.
-	How string
-	// Bound limits an exception; required where Holds is false.
-	Bound string
+// Endpoint is one end of a flow.
+type Endpoint struct {
+	Role Role
+	Zone Zone
 }
+
+// Anybody is the end that nothing is known of.
+var Anybody = Endpoint{AnyRole, AnyZone}
+
+func (e Endpoint) String() string { return string(e.Role) + "@" + string(e.Zone) }
 
 // Right is what a caller may do at the API server over a flow. Empty Namespace: all.
 type Right struct {
@@ -71,32 +59,61 @@ type Right struct {
 	Paths []string
 }
 
-// Endpoint is one end of a flow.
-type Endpoint struct {
-	Role Role
-	Zone Zone
-}
-
 // Row is one flow. The dialing side is From.
 type Row struct {
-	ID   string
+	// ID is the row's number, like "7.1": stable, never used again.
+	ID string
+	// Name is what code calls the flow.
 	Name FlowName
 	From Endpoint
 	To   Endpoint
 
 	Protocol Protocol
-	// Port is the server's default port. 0: the address is the other party's to say.
-	Port int
+	// Ports are the server's. Empty where the protocol has none, where the server's side chooses its own, and where all are meant.
+	Ports Ports
+	// ICMPTypes restrict icmp and icmpv6; empty is all.
+	ICMPTypes []uint8
+	// Application is what is spoken above Protocol; empty where there is nothing above it.
+	Application Application
 
 	Confidential, Integrity, Authenticated, Trusted Property
-	// Identity is the certificate name that the dialing side shows, empty for flows without one.
-	Identity string
-	Rights   []Right
+	// Identity is the certificate name that the dialing side shows, ServerIdentity the server's; empty where that side shows none.
+	Identity       string
+	ServerIdentity string
+	Rights         []Right
 	// Stages in which it may happen; empty: any.
 	Stages  []string
 	Purpose string
+	Notes   string
+	// Feature switches the flow on; empty: it is always there.
 	Feature string
+	// Section is the title of the table that the row is shown in; empty is the matrix's own.
+	Section string
+	// Reading names the one of several readings of a contradictory document that the row belongs to; empty: all of them.
+	Reading string
+	// Enforced says on which host the row opens something.
+	Enforced Enforcement
+	// Failsafe rows hold whatever other policies of a site say: they are looked at first. Each is written down; none is implied.
+	Failsafe bool
+	// Management marks the flows by which people or controllers reach a host to mend it. A host is never given rules that leave none.
+	Management bool
 }
 
 // FlowName is a row's name in code.
 type FlowName string
+
+// Enforcement is the side on which a flow is let through. A matrix of our own hosts needs both: the server's ingress and the client's egress.
+type Enforcement string
+
+// The sides.
+const (
+	EnforcedBoth    Enforcement = ""
+	EnforcedIngress Enforcement = "Ingress"
+	EnforcedEgress  Enforcement = "Egress"
+)
+
+// Ingress says whether the server's host lets the flow in.
+func (r Row) Ingress() bool { return r.Enforced != EnforcedEgress }
+
+// Egress says whether the client's host lets the flow out.
+func (r Row) Egress() bool { return r.Enforced != EnforcedIngress }

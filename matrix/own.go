@@ -1,0 +1,32 @@
+package matrix
+
+// Own is Ingot's own matrix, whole. Each call makes a new one, so that nobody can change the next one's.
+func Own() Matrix {
+	return Matrix{
+		Name:  "ingot",
+		Title: "Ingot",
+		Text:  "The flows between Ingot's own roles, the machines they serve, and the outside parties they need.",
+		Zones: []ZoneDefinition{
+			{Name: ZoneControlPlane, Title: "Control plane"},
+			{Name: ZonePartitionManagement, Title: "Partition management"},
+			{Name: ZoneProvisioning, Title: "Provisioning network"},
+			{Name: ZoneBMC, Title: "BMC network", Outside: true},
+			{Name: ZoneOperator, Title: "Operators", Outside: true},
+			{Name: ZoneOutside, Title: "Outside", Outside: true},
+		},
+		Roles: []RoleDefinition{
+			{Name: APIServer, Title: "API server", Purpose: "the Kubernetes API on embedded etcd"},
+			{Name: Controller, Title: "Controller", Purpose: "compiles the matrix into policies"},
+			{Name: Partition, Title: "Partition", Purpose: "decides and acts for one site's hosts"},
+			{Name: Boot, Title: "Boot", Purpose: "answers booting machines"},
+			{Name: Agent, Title: "Agent", Purpose: "inspects, cleans and writes, in a machine's memory"},
+			{Name: Machine, Title: "Machine", Purpose: "a server's firmware, and the system it runs", Outside: true},
+			{Name: BMC, Title: "BMC", Purpose: "a server's baseboard management controller", Outside: true},
+			{Name: Operator, Title: "Operator", Purpose: "a person, and the programs that act for one", Outside: true},
+			{Name: ImageStore, Title: "Image store", Purpose: "serves the images that hosts name", Outside: true},
+			{Name: NameServer, Title: "Name server", Purpose: "the site's DNS resolver", Outside: true},
+			{Name: Switch, Title: "Switch", Purpose: "the switch that a machine is cabled to", Outside: true},
+		},
+		Rows: Builtin(),
+	}
+}
