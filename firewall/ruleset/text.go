@@ -218,8 +218,11 @@ func shorten(s string, limit int) string {
 	return fmt.Sprintf("%s~%016x", s[:limit-17], h.Sum64())
 }
 
-// quoted is a text as an nft string, which has no escapes: quotes of a selector become single ones.
-func quoted(s string) string {
+// quoted is a text as an nft string.
+func quoted(s string) string { return `"` + commentText(s) + `"` }
+
+// commentText is a text as it can stand in an nft string, which has no escapes: quotes of a selector become single ones.
+func commentText(s string) string {
 	clean := strings.Map(func(r rune) rune {
 		switch {
 		case r == '"':
@@ -229,7 +232,7 @@ func quoted(s string) string {
 		}
 		return r
 	}, s)
-	return `"` + shorten(clean, maxComment) + `"`
+	return shorten(clean, maxComment)
 }
 
 var stateNames = map[firewall.State]string{
