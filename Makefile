@@ -52,11 +52,17 @@ lint: ## run the linters
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
 	  [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted" >&2; exit 1; }
 	go tool -modfile=tools/lint/go.mod golangci-lint run ./...
+	cd api && go tool -modfile=../tools/lint/go.mod golangci-lint run ./...
+	cd tools && go tool -modfile=lint/go.mod golangci-lint run ./...
+
+.PHONY: bound
+bound: ## find sockets and flow names that the communication matrix does not bind
+	cd tools && go run ./checkbound -root ..
 
 .PHONY: check
-check: lint ## lint and the quick tests: the inner loop
+check: lint bound ## lint, the matrix's bounds and the quick tests: the inner loop
 	go test $$(go list ./... | grep -vE '$(SLOW_PATTERN)')
-	cd api && go vet ./...
+	cd tools && go test ./...
 
 .PHONY: test
 test: packages generated check agent image ## everything: check, the slow tests, and QEMU end to end

@@ -7,12 +7,15 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
+	"github.com/ingotmetal/ingot/internal/driver/socket"
+	"github.com/ingotmetal/ingot/internal/driver/socket/kernel"
 	"github.com/ingotmetal/ingot/internal/driver/socket/netstack"
+	"github.com/ingotmetal/ingot/matrix"
 )
 
 // imagePort is the image server's port on the lab's own network.
@@ -39,6 +42,9 @@ func (l *Lab) serveImages(listener net.Listener, dir string) {
 	})
 }
 
+// imageStore is the outside party that the matrix has at the other end of the agents' downloads.
+func imageStore(n socket.Network) *socket.Bound { return socket.Bind(matrix.ImageStore, matrix.Builtin(), n) }
+
 // startImages opens the image server: where the machines are, on the lab's network or on loopback.
 func (l *Lab) startImages(ctx context.Context, before State) error {
 	dir := filepath.Join(l.options.DataDir, "images")
@@ -51,7 +57,7 @@ func (l *Lab) startImages(ctx context.Context, before State) error {
 		if err != nil {
 			return err
 		}
-		listener, err := host.Listen(ctx, addrPort(ImageAddress, imagePort))
+		listener, err := imageStore(host).Listen(ctx, matrix.AgentToImageStore, addrPort(ImageAddress, imagePort))
 		if err != nil {
 			return fmt.Errorf("open the lab's image server: %w", err)
 		}
@@ -59,7 +65,8 @@ func (l *Lab) startImages(ctx context.Context, before State) error {
 		l.serveImages(listener, dir)
 		return nil
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(before.ImagePort)))
+	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	listener, err := imageStore(kernel.Network{}).Listen(ctx, matrix.AgentToImageStore, addrPort(loopback, uint16(before.ImagePort)))
 	if err != nil {
 		return fmt.Errorf("open the lab's image server at the port that it had before: %w", err)
 	}

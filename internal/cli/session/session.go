@@ -20,6 +20,9 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/cli/print"
+	"github.com/ingotmetal/ingot/internal/driver/socket"
+	"github.com/ingotmetal/ingot/internal/driver/socket/kernel"
+	"github.com/ingotmetal/ingot/matrix"
 )
 
 // Session is one call of the program.
@@ -68,13 +71,14 @@ func (s *Session) loader() clientcmd.ClientConfig {
 	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: s.context})
 }
 
-// RESTConfig reads the kubeconfig.
+// RESTConfig reads the kubeconfig. The API server is dialed as the operator's end of its flow.
 func (s *Session) RESTConfig() (*rest.Config, error) {
 	config, err := s.loader().ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("read the kubeconfig: %w; give one with --kubeconfig or KUBECONFIG (`ingot up` writes its own to %s)",
 			err, filepath.Join("DATA-DIR", "admin.kubeconfig"))
 	}
+	config.Dial = socket.Bind(matrix.Operator, matrix.Builtin(), kernel.Network{}).DialContext(matrix.OperatorToAPIServer)
 	return config, nil
 }
 

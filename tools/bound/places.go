@@ -1,0 +1,55 @@
+package bound
+
+// Module is the path of the module that is bound.
+const Module = "github.com/ingotmetal/ingot"
+
+// Rule is what a place may do that others may not.
+type Rule string
+
+// The rules.
+const (
+	// Opens may open sockets.
+	Opens Rule = "opens"
+	// Names may make flow names of other things than the matrix's constants.
+	Names Rule = "names"
+)
+
+// Place is a package, with the ones below it, that is let be, and why.
+type Place struct {
+	// Path is below Module.
+	Path   string
+	Rule   Rule
+	Reason string
+}
+
+// Places are all of them. One in which nothing is found any more is reported, so that the list can only be as long as it has to be. Files of tests are not looked at.
+var Places = []Place{
+	{"internal/driver/socket", Opens, "the one place: socket.Bound, and the drivers behind it"},
+	{"internal/lab/bmcsim", Opens, "simulated hardware: what a BMC does is no flow of Ingot's own"},
+	{"internal/lab/simulated", Opens, "simulated hardware: a machine's firmware and system"},
+	{"internal/lab/qemu", Opens, "simulated hardware: the cable of a virtual machine is a pair of Unix sockets"},
+	{"internal/lab/labtest", Opens, "servers for the tests of the lab's machines"},
+	{"internal/server/agentapi/agentapitest", Opens, "a partition role for the tests of the agent"},
+	{"internal/controlplane/controlplanetest", Opens, "an API server for tests"},
+	{"internal/controlplane", Opens, "etcd inside of the API server's process: its sockets are Unix sockets in the data directory"},
+	{"test", Opens, "tests"},
+	{"bench", Opens, "measures image writing against a server of its own on loopback"},
+	{"matrix", Names, "reads the rows of other systems, whose flows no code opens"},
+}
+
+// Unopened are the flows that no code names, and why. One that code does name is reported.
+var Unopened = map[string]string{
+	"MachineToPartition": "dialed by the provisioned system; served by the listener of AgentToPartition",
+	"PartitionToDNS":     "found by socket.Bound where a name is dialed",
+	"AgentToDNS":         "found by socket.Bound where a name is dialed",
+}
+
+// placeOf finds the place that a package belongs to; the longest one wins.
+func placeOf(path string, r Rule) (found Place, ok bool) {
+	for _, p := range Places {
+		if p.Rule == r && under(path, Module+"/"+p.Path) && len(p.Path) > len(found.Path) {
+			found, ok = p, true
+		}
+	}
+	return found, ok
+}

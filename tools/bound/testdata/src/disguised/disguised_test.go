@@ -1,0 +1,5 @@
+package disguised
+
+import "net"
+
+func inTests() { net.Dial("tcp", "x:1") }
