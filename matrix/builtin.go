@@ -22,6 +22,7 @@ var (
 	atAPIServer  = Endpoint{APIServer, ZoneControlPlane}
 	atController = Endpoint{Controller, ZoneControlPlane}
 	atPartition  = Endpoint{Partition, ZonePartitionManagement}
+	atNode       = Endpoint{Node, AnyZone}
 	atBoot       = Endpoint{Boot, ZonePartitionManagement}
 	atBootNet    = Endpoint{Boot, ZoneProvisioning}
 	atAgent      = Endpoint{Agent, ZoneProvisioning}
@@ -73,6 +74,28 @@ func controlPlaneRows() []Row {
 			Purpose: "the controller role reads hosts and sites",
 		}, yes("both are in the control plane's zone")),
 		health("1.5", HealthOfController, atController, 8447),
+		names(Row{ID: "1.8", Name: ControllerToDNS, From: atController, Purpose: "resolve the name of the API server"}, "the name of the API server only"),
+		names(Row{ID: "1.9", Name: NodeToDNS, From: atNode, Purpose: "resolve the name of the API server"}, "the name of the API server only"),
+		mutual(Row{
+			ID: "1.6", Name: NodeToAPIServer, From: atNode, To: atAPIServer, Protocol: TCP, Ports: Port(6443), Application: "HTTPS",
+			Identity: "ingot:node:<node>", Rights: nodeRights(),
+			Purpose: "a host reads the policies and says which of them it enforces, and what it refused",
+		}, anyNetwork),
+		dialBack(),
+	}
+}
+
+// dialBack is how new rules are confirmed: a connection that is older than they are proves nothing.
+func dialBack() Row {
+	const nothing = "nothing is sent: the connection is closed once it is open, or once an SSH server has named itself"
+	return Row{
+		ID: "1.7", Name: ControllerToNodeManagement, From: atController, To: atNode, Protocol: TCP, Ports: Port(22), Application: "SSH", Management: true,
+		Confidential:  no(nothing, "a TCP handshake, and the server's banner"),
+		Integrity:     no(nothing, "that the port answers is all that is read from it"),
+		Authenticated: no(nothing, "who answers in the host's stead makes the host keep rules by which the host is not reached; its status still says them, and the next change is tried anew"),
+		Trusted:       no("hosts stand in any zone", "no more than a handshake crosses the network"),
+		Purpose:       "the controller opens a new connection to a host whose new rules are on trial, before they are confirmed",
+		Notes:         "the port is that of the site's own management row for the host, where it has one",
 	}
 }
 
@@ -86,14 +109,7 @@ func partitionRows() []Row {
 			Trusted:       yes("the BMC network of the site"),
 			Purpose:       "power, boot device, virtual media, inventory over Redfish",
 		},
-		{
-			ID: "2.2", Name: PartitionToDNS, From: atPartition, To: atNames, Protocol: UDP, Ports: Port(53),
-			Confidential:  no("DNS as sites run it", "names of BMCs and image stores only"),
-			Integrity:     no("DNS as sites run it", "what is dialed afterwards is checked by its certificate"),
-			Authenticated: no("DNS as sites run it", "what is dialed afterwards is checked by its certificate"),
-			Trusted:       yes("the site's own resolver"),
-			Purpose:       "resolve names in BMC addresses",
-		},
+		names(Row{ID: "2.2", Name: PartitionToDNS, From: atPartition, Purpose: "resolve names in BMC addresses, and the API server's"}, "names of BMCs and of the API server only"),
 		mutual(Row{
 			ID: "2.3", Name: OperatorToPartition, From: atOperator, To: atPartition, Protocol: TCP, Ports: Port(8444),
 			Identity: "ingot:operator:<name>",
@@ -101,7 +117,17 @@ func partitionRows() []Row {
 		}, no("operators sit in their own network", "an operator's certificate is needed")),
 		health("2.4", HealthOfPartition, atPartition, 8445),
 		health("2.5", HealthOfBoot, atBoot, 8446),
+		names(Row{ID: "2.6", Name: BootToDNS, From: atBoot, Purpose: "resolve the name of the API server"}, "the name of the API server only"),
 	}
+}
+
+// names rows are one a role, to the site's resolver. What is resolved is checked by its certificate when it is dialed.
+func names(r Row, asked string) Row {
+	const checked = "what is dialed afterwards is checked by its certificate"
+	r.To, r.Protocol, r.Ports, r.Application = atNames, UDP, Port(53), "DNS"
+	r.Confidential, r.Integrity, r.Authenticated = no("DNS as sites run it", asked), no("DNS as sites run it", checked), no("DNS as sites run it", checked)
+	r.Trusted = yes("the site's own resolver")
+	return r
 }
 
 // health rows are one a role, since a row has one server.
@@ -126,6 +152,8 @@ func bootRows() []Row {
 		r.Confidential, r.Integrity, r.Authenticated, r.Trusted = firmware, firmware, firmware, network
 		return r
 	}
+	transfer := open(Row{ID: "3.7", Name: BootToMachineTFTP, Protocol: UDP, Purpose: "the blocks of a TFTP transfer: the server sends them from a port of its own (RFC 1350 §4)"})
+	transfer.From, transfer.To = atBootNet, atMachine
 	return []Row{
 		{
 			ID: "3.1", Name: BMCToBootMedia, From: atBMC, To: atBoot, Protocol: TCP, Ports: Port(8081), Stages: booting,
@@ -140,6 +168,7 @@ func bootRows() []Row {
 		open(Row{ID: "3.4", Name: MachineToBootTFTP, Protocol: UDP, Ports: Port(69), Purpose: "iPXE for a machine's firmware"}),
 		bootFiles(open(Row{ID: "3.5", Name: MachineToBootHTTP, Protocol: TCP, Ports: Port(8080), Purpose: "script, kernel, ramdisk and boot configuration of the agent for iPXE"})),
 		open(Row{ID: "3.6", Name: MachineToBootRA, Protocol: ICMPv6, Purpose: "router advertisement for a machine that boots by IPv6"}),
+		transfer,
 	}
 }
 

@@ -6,18 +6,25 @@ const (
 	PartitionToAPIServer  FlowName = "partition-to-apiserver"
 	BootToAPIServer       FlowName = "boot-to-apiserver"
 	ControllerToAPIServer FlowName = "controller-to-apiserver"
+	ControllerToDNS       FlowName = "controller-to-dns"
+	NodeToAPIServer       FlowName = "node-to-apiserver"
+	NodeToDNS             FlowName = "node-to-dns"
 
 	PartitionToBMC      FlowName = "partition-to-bmc"
 	PartitionToDNS      FlowName = "partition-to-dns"
 	OperatorToPartition FlowName = "operator-to-partition"
+	BootToDNS           FlowName = "boot-to-dns"
 	HealthOfPartition   FlowName = "partition-health"
 	HealthOfBoot        FlowName = "boot-health"
 	HealthOfController  FlowName = "controller-health"
+
+	ControllerToNodeManagement FlowName = "controller-to-node-management"
 
 	BMCToBootMedia    FlowName = "bmc-to-boot-media"
 	MachineToBootDHCP FlowName = "machine-to-boot-dhcp"
 	MachineToBootPXE  FlowName = "machine-to-boot-pxe"
 	MachineToBootTFTP FlowName = "machine-to-boot-tftp"
+	BootToMachineTFTP FlowName = "boot-to-machine-tftp"
 	MachineToBootHTTP FlowName = "machine-to-boot-http"
 	MachineToBootRA   FlowName = "machine-to-boot-router-solicitation"
 
@@ -40,6 +47,8 @@ func ToAPIServer(r Role) FlowName {
 		return BootToAPIServer
 	case Controller:
 		return ControllerToAPIServer
+	case Node:
+		return NodeToAPIServer
 	default:
 		return ""
 	}
@@ -54,6 +63,24 @@ func HealthOf(r Role) FlowName {
 		return HealthOfBoot
 	case Controller:
 		return HealthOfController
+	default:
+		return ""
+	}
+}
+
+// ToNameServer is the flow by which a role resolves names; "" for a role that dials none. Operators resolve names as their own machines do.
+func ToNameServer(r Role) FlowName {
+	switch r {
+	case Partition:
+		return PartitionToDNS
+	case Boot:
+		return BootToDNS
+	case Controller:
+		return ControllerToDNS
+	case Node:
+		return NodeToDNS
+	case Agent:
+		return AgentToDNS
 	default:
 		return ""
 	}

@@ -19,6 +19,7 @@ func Own() Matrix {
 			{Name: Controller, Title: "Controller", Purpose: "compiles the matrix into policies"},
 			{Name: Partition, Title: "Partition", Purpose: "decides and acts for one site's hosts"},
 			{Name: Boot, Title: "Boot", Purpose: "answers booting machines"},
+			{Name: Node, Title: "Node", Purpose: "enforces the host firewall on a host"},
 			{Name: Agent, Title: "Agent", Purpose: "inspects, cleans and writes, in a machine's memory"},
 			{Name: Machine, Title: "Machine", Purpose: "a server's firmware, and the system it runs", Outside: true},
 			{Name: BMC, Title: "BMC", Purpose: "a server's baseboard management controller", Outside: true},

@@ -15,6 +15,8 @@ const (
 	coreGroup   = ""
 	metal3Group = "metal3.io"
 	ingotGroup  = "ingot.dev"
+	calicoGroup = "projectcalico.org"
+	certsGroup  = "certificates.k8s.io"
 )
 
 // Verbs as RBAC writes them.
@@ -75,7 +77,38 @@ func controllerRights() []Right {
 	return []Right{
 		{Group: metal3Group, Resources: []string{"baremetalhosts", "hardwaredata"}, Verbs: read},
 		{Group: ingotGroup, Resources: []string{"partitions", "hostlifecycles"}, Verbs: read},
+		{Group: ingotGroup, Resources: []string{"communicationmatrices"}, Verbs: read},
+		{Group: ingotGroup, Resources: []string{"communicationmatrices/status"}, Verbs: set},
+		{Group: calicoGroup, Resources: []string{"globalnetworkpolicies", "globalnetworksets", "hostendpoints"}, Verbs: own},
+		// A tier is shared by matrices, and without policies it means nothing: it goes with the last matrix that owns it.
+		{Group: calicoGroup, Resources: []string{"tiers"}, Verbs: []string{"get", "list", "watch", "create", "update", "patch"}},
+		{Group: calicoGroup, Resources: otherPolicies, Verbs: read},
+		// An admission policy keeps it to what the controller says of a host: which generation it has reached the host through.
+		{Group: calicoGroup, Resources: []string{"hostendpoints/status"}, Verbs: set},
+		// An admission policy keeps it to requests that nodes make for their own next certificate.
+		{Group: certsGroup, Resources: []string{"certificatesigningrequests"}, Verbs: read},
+		{Group: certsGroup, Resources: []string{"certificatesigningrequests/approval"}, Verbs: []string{"update", "patch"}},
+		{Group: certsGroup, Resources: []string{"signers"}, Verbs: []string{"approve"}},
+		{Group: coreGroup, Resources: []string{"events"}, Verbs: announce},
+		{Group: "events.k8s.io", Resources: []string{"events"}, Verbs: announce},
 		{Group: "coordination.k8s.io", Resources: []string{"leases"}, Verbs: own, Namespace: systemNamespace},
+	}
+}
+
+// otherPolicies are the kinds that a host firewall reads and no matrix is compiled to.
+var otherPolicies = []string{"networkpolicies", "networksets", "profiles", "stagedglobalnetworkpolicies", "stagednetworkpolicies"}
+
+// nodeRights: a node reads all policies, since any of them may be about it, and writes its own endpoints' status, which an admission policy holds it to. It asks for its next
+// certificate; what is signed is its own name, or nothing.
+func nodeRights() []Right {
+	return []Right{
+		{Group: calicoGroup, Resources: []string{"globalnetworkpolicies", "globalnetworksets", "hostendpoints", "tiers"}, Verbs: read},
+		{Group: calicoGroup, Resources: otherPolicies, Verbs: read},
+		{Group: calicoGroup, Resources: []string{"hostendpoints/status"}, Verbs: set},
+		{Group: certsGroup, Resources: []string{"certificatesigningrequests"}, Verbs: []string{"create", "get"}},
+		// Events about objects that are in no namespace stand in this one.
+		{Group: coreGroup, Resources: []string{"events"}, Verbs: announce, Namespace: "default"},
+		{Group: "events.k8s.io", Resources: []string{"events"}, Verbs: announce, Namespace: "default"},
 	}
 }
 

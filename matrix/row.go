@@ -8,6 +8,8 @@ const (
 	APIServer  Role = "apiserver"
 	Controller Role = "controller"
 	Partition  Role = "partition"
+	// Node is ingot-node, on each host whose firewall is enforced.
+	Node       Role = "node"
 	Boot       Role = "boot"
 	Agent      Role = "agent"
 	Machine    Role = "machine"
