@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
@@ -51,7 +53,11 @@ func Apply(ctx context.Context, cfg *rest.Config, o Options) error {
 	if err != nil {
 		return fmt.Errorf("install: make a client for %s: %w", cfg.Host, err)
 	}
-	i := installer{client: client}
+	groups, err := discovery.NewDiscoveryClientForConfig(cfg)
+	if err != nil {
+		return fmt.Errorf("install: make a client for %s: %w", cfg.Host, err)
+	}
+	i := installer{client: client, groups: groups}
 	for _, step := range []func(context.Context) error{i.kinds, i.namespaces, i.permissions, i.kindsServed, i.policies} {
 		if err := step(ctx); err != nil {
 			return fmt.Errorf("install into %s: %w", cfg.Host, err)
@@ -67,6 +73,7 @@ func Apply(ctx context.Context, cfg *rest.Config, o Options) error {
 
 type installer struct {
 	client dynamic.Interface
+	groups discovery.ServerGroupsInterface
 	// crds are the names of the applied definitions.
 	crds []string
 }
@@ -99,7 +106,14 @@ func (i *installer) kinds(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list the embedded definitions: %w", err)
 	}
+	foreign, err := i.foreignCalico(ctx)
+	if err != nil {
+		return err
+	}
 	for _, file := range files {
+		if foreign && strings.HasPrefix(file, calicoGroup+"_") {
+			continue
+		}
 		text, err := crd.Files.ReadFile(file)
 		if err != nil {
 			return fmt.Errorf("read the embedded definition %s: %w", file, err)

@@ -42,11 +42,11 @@ func run(root string) error {
 		return err
 	}
 	out := filepath.Join(work, "crd")
-	// HardwareData has a float (a CPU's clock), hence allowDangerousTypes. It is loaded from the main module, which pins its version.
+	// HardwareData (a CPU's clock) and policies (their order) have floats, hence allowDangerousTypes. It is loaded from the main module, which pins its version.
 	if err := command(root, generator, "crd:allowDangerousTypes=true", "paths="+metal3Types, "output:crd:dir="+out); err != nil {
 		return err
 	}
-	if err := command(filepath.Join(root, "api"), generator, "crd", "object", "paths=./...", "output:crd:dir="+out); err != nil {
+	if err := command(filepath.Join(root, "api"), generator, "crd:allowDangerousTypes=true", "object", "paths=./...", "output:crd:dir="+out); err != nil {
 		return err
 	}
 	return publish(out, filepath.Join(root, "config", "crd"))
@@ -113,6 +113,11 @@ func patch(name string, text []byte) ([]byte, error) {
 	}
 	for _, p := range patches[name] {
 		if err := p(crd); err != nil {
+			return nil, err
+		}
+	}
+	if strings.HasPrefix(name, "projectcalico.org_") {
+		if err := boundNumbersOrNames(crd); err != nil {
 			return nil, err
 		}
 	}
