@@ -15,6 +15,7 @@ func AddToScheme(s *runtime.Scheme) error {
 		&HostLifecycle{}, &HostLifecycleList{},
 		&BootWindow{}, &BootWindowList{},
 		&Partition{}, &PartitionList{},
+		&CommunicationMatrix{}, &CommunicationMatrixList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

@@ -19,9 +19,9 @@ import (
 // TestSchemasHaveEveryField finds definitions that are older than their types: the API server would drop the missing fields without a word.
 func TestSchemasHaveEveryField(t *testing.T) {
 	kinds := map[string]any{
-		"ingot.dev_hostlifecycles.yaml":  ingot.HostLifecycle{},
-		"ingot.dev_bootwindows.yaml":     ingot.BootWindow{},
-		"ingot.dev_partitions.yaml":      ingot.Partition{},
+		"ingot.dev_hostlifecycles.yaml": ingot.HostLifecycle{},
+		"ingot.dev_bootwindows.yaml":    ingot.BootWindow{},
+		"ingot.dev_partitions.yaml":     ingot.Partition{},
 
 		"projectcalico.org_hostendpoints.yaml":               calico.HostEndpoint{},
 		"projectcalico.org_globalnetworkpolicies.yaml":       calico.GlobalNetworkPolicy{},
