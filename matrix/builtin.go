@@ -46,7 +46,16 @@ const (
 // mutual fills the cells of a flow between two of our own that both show a certificate.
 func mutual(r Row, trusted Property) Row {
 	r.Confidential, r.Integrity, r.Authenticated, r.Trusted = yes(tls13), yes(tls13), yes(mTLS), trusted
+	r.ServerIdentity = servingIdentity(r.To.Role)
 	return r
+}
+
+// servingIdentity is the name in the certificate that a role of ours serves with.
+func servingIdentity(r Role) string {
+	if r == APIServer {
+		return "ingot-apiserver"
+	}
+	return "ingot:" + string(r) + ":<partition>"
 }
 
 var anyNetwork = no("the control plane is reached from operators' and sites' networks", "a certificate of the CA is needed for the first byte of an answer; everything is audited")
@@ -157,11 +166,12 @@ func bootRows() []Row {
 	return []Row{
 		{
 			ID: "3.1", Name: BMCToBootMedia, From: atBMC, To: atBoot, Protocol: TCP, Ports: Port(8081), Stages: booting,
-			Confidential:  yes("TLS 1.2 or later; the URL has 128 random bits and ends with the boot window"),
-			Integrity:     yes("TLS 1.2 or later"),
-			Authenticated: no("BMCs send no credentials for virtual media, and many do not check the server's certificate", "the URL is unguessable and ends with the boot window; the token inside is void once it was used, and the agent pins the CA of what it gives it to"),
-			Trusted:       yes("the BMC network of the site"),
-			Purpose:       "the per-host virtual medium that boots the agent",
+			ServerIdentity: servingIdentity(Boot),
+			Confidential:   yes("TLS 1.2 or later; the URL has 128 random bits and ends with the boot window"),
+			Integrity:      yes("TLS 1.2 or later"),
+			Authenticated:  no("BMCs send no credentials for virtual media, and many do not check the server's certificate", "the URL is unguessable and ends with the boot window; the token inside is void once it was used, and the agent pins the CA of what it gives it to"),
+			Trusted:        yes("the BMC network of the site"),
+			Purpose:        "the per-host virtual medium that boots the agent",
 		},
 		open(Row{ID: "3.2", Name: MachineToBootDHCP, Protocol: UDP, Ports: Port(67), Purpose: "address and boot file for a machine's firmware"}),
 		open(Row{ID: "3.3", Name: MachineToBootPXE, Protocol: UDP, Ports: Port(4011), Purpose: "boot file beside a foreign DHCP server"}),
@@ -189,7 +199,7 @@ func agentRows() []Row {
 			ID: "4.1", Name: AgentToPartition, From: atAgent, To: atPartition, Protocol: TCP, Ports: Port(8443), Stages: booting,
 			Confidential: yes(tls13), Integrity: yes(tls13),
 			Authenticated: yes("the server by the CA that the boot medium pins; the agent by its one-time token, then by the certificate traded for it"),
-			Trusted:       network, Identity: "ingot:agent:<boot>",
+			Trusted:       network, Identity: "ingot:agent:<boot>", ServerIdentity: servingIdentity(Partition),
 			Purpose: "the agent asks what to do, and says what it did",
 		},
 		{
@@ -219,9 +229,10 @@ func agentRows() []Row {
 		{
 			ID: "4.5", Name: MachineToPartition, From: atMachine, To: atPartition, Protocol: TCP, Ports: Port(8443), Stages: []string{"provisioning", "provisioned"},
 			Confidential: yes(tls13), Integrity: yes(tls13),
-			Authenticated: yes("the server by the CA in the config drive; the machine by its one-time token"),
-			Trusted:       network,
-			Purpose:       "the provisioned system reports its first boot",
+			Authenticated:  yes("the server by the CA in the config drive; the machine by its one-time token"),
+			Trusted:        network,
+			ServerIdentity: servingIdentity(Partition),
+			Purpose:        "the provisioned system reports its first boot",
 		},
 		{
 			ID: "4.6", Name: NeighbourToAgentLLDP, From: atSwitch, To: atAgent, Protocol: LLDP, Stages: []string{"inspecting"},
