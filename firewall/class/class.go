@@ -69,6 +69,9 @@ type features struct {
 	named                         []uint8
 	sourcePorts, destinationPorts []calico.Port
 	icmp                          []calico.ICMP
+	// asked and rows are what packets of a Way can meet: rules and failsafes.
+	asked []calico.Rule
+	rows  []firewall.Failsafe
 }
 
 func (f *features) failsafes(rows []firewall.Failsafe) {

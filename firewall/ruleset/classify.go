@@ -3,6 +3,7 @@ package ruleset
 import (
 	"cmp"
 	"encoding/binary"
+	"maps"
 	"slices"
 
 	"github.com/ingotmetal/ingot/firewall/calico"
@@ -263,14 +264,19 @@ func (c *classifier) split(f Field, items []item, tried uint16) []Rule {
 			other = s.class
 		}
 	}
+	// Chains get their names in the order of classes, not of values: an address more in a known class renames nothing.
+	targets := map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(classes)) {
+		targets[key] = c.chain(classes[key], tried)
+	}
 	m := &Map{Field: f, IPv6: c.b.ipv6}
 	for _, s := range segments {
 		if s.class != other {
-			m.Elements = append(m.Elements, Element{Range: s.Range, Target: c.chain(classes[s.class], tried)})
+			m.Elements = append(m.Elements, Element{Range: s.Range, Target: targets[s.class]})
 			m.Interval = m.Interval || !s.Single()
 		}
 	}
-	rest := Rule{Action: Goto, Target: c.chain(classes[other], tried)}
+	rest := Rule{Action: Goto, Target: targets[other]}
 	if len(m.Elements) == 0 {
 		return []Rule{rest}
 	}

@@ -3,6 +3,7 @@ package ruleset
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/ingotmetal/ingot/firewall"
 	"github.com/ingotmetal/ingot/firewall/calico"
@@ -37,7 +38,8 @@ type builder struct {
 	ipv6 bool
 	// refuse and admit are the chains of the family in which refused and new accepted packets end.
 	refuse, admit string
-	sets          map[string]*Set
+	// sets are those of the family by origin.
+	sets map[string]*Set
 	// stages are compiled once for all interfaces with one endpoint.
 	stages     map[stageKey]string
 	sections   int
@@ -95,31 +97,30 @@ func (b *builder) addMap(m *Map) {
 	b.r.Maps = append(b.r.Maps, m)
 }
 
-// set gives the named set with these members: one for all rules that mean the same members.
-func (b *builder) set(values Ranges, services []firewall.Service, comment string) *Set {
-	var key []byte
-	interval := false
+// set gives the named set of an origin: a selector, or the owners of named ports. Its name follows the origin and not the members, so that a member
+// more or less is no other set.
+func (b *builder) set(origin string, values Ranges, services []firewall.Service, comment string) *Set {
+	if known, ok := b.sets[origin]; ok {
+		return known
+	}
+	set := &Set{
+		Name: fmt.Sprintf("g%d_s%d", b.r.Generation, len(b.r.Sets)+1), IPv6: b.ipv6, Values: values, Services: services, Comment: comment,
+		Interval: slices.ContainsFunc(values, func(r Range) bool { return !r.Single() }),
+	}
+	b.sets[origin] = set
+	b.r.Sets = append(b.r.Sets, set)
+	return set
+}
+
+// listOrigin is the origin of a list that a rule spells out: its members, so that one set serves all rules with the same list.
+func listOrigin(values Ranges) string {
+	key := []byte("list ")
 	for _, v := range values {
 		for _, n := range []uint64{v.From.High, v.From.Low, v.To.High, v.To.Low} {
 			key = binary.BigEndian.AppendUint64(key, n)
 		}
-		interval = interval || !v.Single()
 	}
-	for _, s := range services {
-		key = binary.BigEndian.AppendUint16(append(key, s.Address.AsSlice()...), s.Port)
-	}
-	if len(services) > 0 {
-		key = append(key, 's')
-	}
-	if known, ok := b.sets[string(key)]; ok {
-		return known
-	}
-	set := &Set{
-		Name: fmt.Sprintf("g%d_s%d", b.r.Generation, len(b.r.Sets)+1), IPv6: b.ipv6, Values: values, Interval: interval, Services: services, Comment: comment,
-	}
-	b.sets[string(key)] = set
-	b.r.Sets = append(b.r.Sets, set)
-	return set
+	return string(key)
 }
 
 // recorded are the rules of a family's last chain: note the tuple, then decide. A set that is full does not stop the decision.

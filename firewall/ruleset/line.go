@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ingotmetal/ingot/firewall"
@@ -84,7 +85,13 @@ func icmp(r *calico.Rule, l *line) {
 
 // peer adds the matches on an address. It says false where no address can match.
 func (b *builder) peer(p *calico.Peer, f Field, l *line) bool {
-	members := func(s *selector.Selector) []netip.Prefix { return b.site.Members(*s, p.GlobalOnly) }
+	members := func(s *selector.Selector) members {
+		origin := "selector "
+		if p.GlobalOnly {
+			origin = "global selector "
+		}
+		return members{b.site.Members(*s, p.GlobalOnly), origin + s.String(), s.String()}
+	}
 	sel := p.Selector
 	if sel == nil && p.GlobalOnly {
 		all := selector.All()
@@ -92,42 +99,52 @@ func (b *builder) peer(p *calico.Peer, f Field, l *line) bool {
 	}
 	ok := true
 	if len(p.Nets) > 0 {
-		ok = b.addresses(p.Nets, listed(p.Nets), f, false, l)
+		ok = b.addresses(list(p.Nets), f, false, l)
 	}
 	if ok && sel != nil {
-		ok = b.addresses(members(sel), sel.String(), f, false, l)
+		ok = b.addresses(members(sel), f, false, l)
 	}
 	if ok && len(p.NotNets) > 0 {
-		ok = b.addresses(p.NotNets, listed(p.NotNets), f, true, l)
+		ok = b.addresses(list(p.NotNets), f, true, l)
 	}
 	if ok && p.NotSelector != nil {
-		ok = b.addresses(members(p.NotSelector), p.NotSelector.String(), f, true, l)
+		ok = b.addresses(members(p.NotSelector), f, true, l)
 	}
 	return ok
 }
 
-func listed(nets []netip.Prefix) string {
+// members are networks and where they come from. Those of an origin stand in a named set even where there are none or one, since members come and go;
+// a list that a rule spells out has no origin of its own.
+type members struct {
+	nets            []netip.Prefix
+	origin, comment string
+}
+
+func list(nets []netip.Prefix) members {
 	if len(nets) > 3 {
-		return fmt.Sprintf("%s and %d more", nets[0], len(nets)-1)
+		return members{nets: nets, comment: fmt.Sprintf("%s and %d more", nets[0], len(nets)-1)}
 	}
 	texts := make([]string, len(nets))
 	for i, n := range nets {
 		texts[i] = n.String()
 	}
-	return strings.Join(texts, " ")
+	return members{nets: nets, comment: strings.Join(texts, " ")}
 }
 
-func (b *builder) addresses(nets []netip.Prefix, comment string, f Field, negate bool, l *line) bool {
-	values := networks(nets, b.ipv6)
+// addresses adds a match on an address. It says false where it never holds, whatever members come.
+func (b *builder) addresses(of members, f Field, negate bool, l *line) bool {
+	values := networks(of.nets, b.ipv6)
 	all := universe(f, b.ipv6)
 	everything := len(values) == 1 && values[0] == all
 	switch {
-	case len(values) == 0, everything:
+	case everything, len(values) == 0 && of.origin == "":
 		return everything != negate // nobody, or everybody: no match is needed, or none is possible
+	case of.origin != "":
+		l.add(Match{Field: f, Negate: negate, Values: values, Set: b.set(of.origin, values, nil, of.comment)})
 	case len(values) == 1:
 		l.add(Match{Field: f, Negate: negate, Values: values})
 	default:
-		l.add(Match{Field: f, Negate: negate, Values: values, Set: b.set(values, nil, comment)})
+		l.add(Match{Field: f, Negate: negate, Values: values, Set: b.set(listOrigin(values), values, nil, of.comment)})
 	}
 	return true
 }
@@ -158,7 +175,8 @@ func (b *builder) ports(r *calico.Rule, p *calico.Peer, f Field, in []line) []li
 			}
 			with := l
 			with.add(Match{Field: f, Values: Ranges{single(number(port))}})
-			if b.addresses(owners, fmt.Sprintf("owners of named port %d", port), addressOf(f), false, &with) {
+			of := members{owners, fmt.Sprintf("owners of %d %s", port, named(r, p, p.Ports)), fmt.Sprintf("owners of named port %d", port)}
+			if b.addresses(of, addressOf(f), false, &with) {
 				all = append(all, with)
 			}
 		}
@@ -186,9 +204,23 @@ func (b *builder) notPorts(r *calico.Rule, p *calico.Peer, f Field) []Match {
 		all = append(all, Match{Field: f, Negate: true, Values: numbers})
 	}
 	if services := b.services(r, p, p.NotPorts); len(services) > 0 {
-		all = append(all, Match{Field: serviceOf(f), Negate: true, Services: services, Set: b.set(nil, services, "named ports")})
+		all = append(all, Match{Field: serviceOf(f), Negate: true, Services: services, Set: b.set("services "+named(r, p, p.NotPorts), nil, services, "named ports")})
 	}
 	return all
+}
+
+// named is the origin of what the names in a list of ports stand for.
+func named(r *calico.Rule, p *calico.Peer, ports []calico.Port) string {
+	words := []string{strconv.Itoa(int(r.Protocol.Number))}
+	if p.Selector != nil {
+		words = append(words, p.Selector.String())
+	}
+	for _, q := range ports {
+		if q.Name != "" {
+			words = append(words, strconv.Quote(q.Name))
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 func portRanges(ports []calico.Port) Ranges {
@@ -255,7 +287,7 @@ func (b *builder) failsafeLines(d calico.Direction, reversed bool) []line {
 		}
 		l := line{action: calico.Allow, id: f.By()}
 		l.add(Match{Field: Protocol, Values: Ranges{single(number(f.Protocol))}})
-		if len(f.Nets) > 0 && !b.addresses(f.Nets, listed(f.Nets), peer, false, &l) {
+		if len(f.Nets) > 0 && !b.addresses(list(f.Nets), peer, false, &l) {
 			continue
 		}
 		if len(f.Ports) > 0 {

@@ -11,6 +11,8 @@ type Outcome struct {
 	Verdict firewall.Verdict
 	// By is the ID of the last rule with one that the packet met: what decided it.
 	By string
+	// Met are the rules with a counter that the packet met, in order; By is the last one's ID.
+	Met []*Rule
 	// Rules is how many rules the packet met.
 	Rules int
 }
@@ -66,6 +68,7 @@ next:
 			}
 			if r.ID != "" {
 				j.out.By = r.ID
+				j.out.Met = append(j.out.Met, r)
 			}
 			if r.NoTrack {
 				j.State = firewall.Untracked

@@ -3,6 +3,7 @@ package ruleset
 import (
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 	"time"
 
@@ -131,18 +132,11 @@ func (r *Ruleset) activate(b *strings.Builder, m *Map, into, attributes string) 
 	fmt.Fprintf(b, "add element inet %s %s { %s }\n", r.Table, into, strings.Join(elements, ", "))
 }
 
-// remove writes the end of a generation: references first, then what they named. Base chains that the next generation doesn't have stay, empty.
+// remove writes the end of a generation: references first, then what they named. Where another one follows, the base chains and inventories that it
+// doesn't have go too.
 func (r *Ruleset) remove(b *strings.Builder, next *Ruleset) {
 	if next != nil {
-		kept := map[string]bool{}
-		for _, m := range next.Active {
-			kept[m.Name] = true
-		}
-		for _, m := range r.Active {
-			if !kept[m.Name] {
-				fmt.Fprintf(b, "flush map inet %s %s\n", r.Table, m.Name)
-			}
-		}
+		r.removeHooks(b, next)
 	}
 	for _, c := range r.Chains {
 		fmt.Fprintf(b, "flush chain inet %s %s\n", r.Table, c.Name)
@@ -156,6 +150,33 @@ func (r *Ruleset) remove(b *strings.Builder, next *Ruleset) {
 	for _, c := range r.Chains {
 		fmt.Fprintf(b, "delete chain inet %s %s\n", r.Table, c.Name)
 	}
+	if next != nil {
+		r.removeInventories(b, next)
+	}
+}
+
+// removeHooks takes away the permanent parts that the next generation doesn't need.
+func (r *Ruleset) removeHooks(b *strings.Builder, next *Ruleset) {
+	for i, m := range r.Active {
+		if !slices.ContainsFunc(next.Active, func(n *Map) bool { return n.Name == m.Name }) {
+			fmt.Fprintf(b, "flush chain inet %s %s\ndelete chain inet %s %s\n", r.Table, r.Base[i].Name, r.Table, r.Base[i].Name)
+			fmt.Fprintf(b, "delete map inet %s %s\ndelete map inet %s %s\n", r.Table, strings.Replace(m.Name, "active_", "pending_", 1), r.Table, m.Name)
+		}
+	}
+}
+
+// removeInventories takes away the dynamic sets that the next generation doesn't keep, when no chain fills them any more.
+func (r *Ruleset) removeInventories(b *strings.Builder, next *Ruleset) {
+	for _, i := range []struct {
+		gone bool
+		name string
+	}{{r.Refused && !next.Refused, "refused"}, {r.Seen && !next.Seen, "seen"}} {
+		if i.gone {
+			for _, suffix := range []string{"4", "_plain4", "6", "_plain6"} {
+				fmt.Fprintf(b, "delete set inet %s %s%s\n", r.Table, i.name, suffix)
+			}
+		}
+	}
 }
 
 func (r *Ruleset) setText(b *strings.Builder, s *Set) {
@@ -167,12 +188,26 @@ func (r *Ruleset) setText(b *strings.Builder, s *Set) {
 		elements = append(elements, rangeText(v, Source, s.IPv6))
 	}
 	for _, v := range s.Services {
-		elements = append(elements, fmt.Sprintf("%s . %d", v.Address, v.Port))
+		elements = append(elements, serviceText(v))
 	}
 	if len(s.Services) > 0 {
 		family += " . inet_service"
 	}
-	fmt.Fprintf(b, "\tset %s {\n\t\ttype %s;%s comment %s;\n\t\telements = { %s }\n\t}\n", s.Name, family, interval(s.Interval), quoted(s.Comment), strings.Join(elements, ", "))
+	fmt.Fprintf(b, "\tset %s {\n\t\ttype %s;%s comment %s;\n", s.Name, family, interval(s.Interval), quoted(s.Comment))
+	if len(elements) > 0 { // nft knows no empty list
+		fmt.Fprintf(b, "\t\telements = { %s }\n", strings.Join(elements, ", "))
+	}
+	b.WriteString("\t}\n")
+}
+
+func serviceText(s firewall.Service) string { return fmt.Sprintf("%s . %d", s.Address, s.Port) }
+
+func (e Element) text(f Field, ipv6 bool) string {
+	key := rangeText(e.Range, f, ipv6)
+	if e.Interface != "" {
+		key = fmt.Sprintf("%q", e.Interface)
+	}
+	return key + " : goto " + e.Target
 }
 
 func interval(on bool) string {
@@ -193,11 +228,7 @@ func (r *Ruleset) mapText(b *strings.Builder, m *Map) {
 	}
 	elements := make([]string, 0, len(m.Elements))
 	for _, e := range m.Elements {
-		key := rangeText(e.Range, m.Field, m.IPv6)
-		if e.Interface != "" {
-			key = fmt.Sprintf("%q", e.Interface)
-		}
-		elements = append(elements, key+" : goto "+e.Target)
+		elements = append(elements, e.text(m.Field, m.IPv6))
 	}
 	fmt.Fprintf(b, "\tmap %s {\n\t\ttype %s : verdict;%s\n\t\telements = { %s }\n\t}\n", m.Name, kind, interval(m.Interval), strings.Join(elements, ", "))
 }
