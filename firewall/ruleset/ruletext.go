@@ -42,20 +42,16 @@ func (r *Ruleset) rule(rule *Rule, ipv6 bool) string {
 		}
 	}
 	if rule.ID != "" {
-		words = append(words, "comment "+quoted(rule.Comment()))
+		words = append(words, "comment "+quoted(comment(rule)))
 	}
 	return strings.Join(words, " ")
 }
 
-// Comment is what the rule says of itself in the kernel, or empty: by it, a listing's counters are told apart. Long ones end in a hash of the whole.
-func (r *Rule) Comment() string {
-	switch {
-	case r.ID == "":
-		return ""
-	case r.Flow == "":
-		return plain(r.ID)
+func comment(rule *Rule) string {
+	if rule.Flow == "" {
+		return rule.ID
 	}
-	return plain("flow " + r.Flow + ": " + r.ID)
+	return "flow " + rule.Flow + ": " + rule.ID
 }
 
 func recordText(rule *Rule, ipv6 bool) string {
