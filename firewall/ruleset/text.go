@@ -250,10 +250,10 @@ func shorten(s string, limit int) string {
 }
 
 // quoted is a text as an nft string.
-func quoted(s string) string { return `"` + commentText(s) + `"` }
+func quoted(s string) string { return `"` + plain(s) + `"` }
 
-// commentText is a text as it can stand in an nft string, which has no escapes: quotes of a selector become single ones.
-func commentText(s string) string {
+// plain is a text as it can stand in an nft string, which has no escapes: quotes of a selector become single ones.
+func plain(s string) string {
 	clean := strings.Map(func(r rune) rune {
 		switch {
 		case r == '"':

@@ -76,7 +76,7 @@ type Inventory interface {
 // Members change the members of named sets and maps, one by one: the cost does not follow how many there are.
 type Members interface {
 	// Change applies a delta as one transaction. ErrNoTable; ErrStale where the kernel does not have what the delta begins with (a set that is not there, an
-	// element to remove that is not there or to add that is): then nothing has changed, and the whole ruleset has to be installed.
+	// element to remove that is not there): then nothing has changed, and the whole ruleset has to be installed.
 	Change(ctx context.Context, d ruleset.Delta) error
 }
 
@@ -179,7 +179,7 @@ type Others interface {
 type Other struct {
 	// Name is the manager ("firewalld", "ufw", "docker", "kube-proxy", "calico", …), or "unknown" with the table's name in Evidence.
 	Name string
-	// Hooks are those at which both it and we decide: input, output, forward, sorted. A packet passes only if both accept it. Empty: it does something else
+	// Hooks are those at which both it and we decide (input, output, forward, prerouting), sorted. A packet passes only if both accept it. Empty: it does something else
 	// (address translation), which does no harm.
 	Hooks []string
 	// Drops says that it can drop packets at these hooks, by a rule or by a policy.
