@@ -12,7 +12,7 @@ func (r *Ruleset) Names() map[string]Name {
 		for _, c := range chains {
 			for i := range c.Rules {
 				if rule := &c.Rules[i]; rule.ID != "" {
-					names[rule.Comment()] = Name{rule.ID, rule.Flow}
+					names[plain(comment(rule))] = Name{rule.ID, rule.Flow}
 				}
 			}
 		}
