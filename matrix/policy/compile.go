@@ -71,12 +71,12 @@ func Compile(m matrix.Matrix) (Compiled, error) {
 	if readings := m.Readings(); len(readings) > 1 {
 		return Compiled{}, fmt.Errorf("compile matrix %q: it has the readings %s, which contradict each other: choose one", m.Name, strings.Join(readings, ", "))
 	}
-	c := &compiler{m: m, ours: newOurs(m), policies: map[place]*rules{}, selectors: map[matrix.Endpoint]*selector.Selector{}}
-	c.endpoints()
-	c.sets()
+	c := &compiler{m: m, ours: newOurs(m), policies: map[place]*rules{}, selectors: map[matrix.Endpoint]*selector.Selector{}, peers: map[matrix.Endpoint]bool{}}
 	for _, r := range m.Rows {
 		c.row(r)
 	}
+	c.endpoints()
+	c.sets()
 	c.write()
 	if err := calico.Check(c.out.Objects); err != nil {
 		return Compiled{}, fmt.Errorf("compile matrix %q: two of its names become one: %w", m.Name, err)
@@ -97,7 +97,9 @@ type compiler struct {
 	ours      ours
 	policies  map[place]*rules
 	selectors map[matrix.Endpoint]*selector.Selector
-	out       Compiled
+	// peers are the ends that rules name.
+	peers map[matrix.Endpoint]bool
+	out   Compiled
 }
 
 func (c *compiler) at(end matrix.Endpoint, failsafe bool) *rules {
@@ -143,6 +145,7 @@ func (c *compiler) row(r matrix.Row) {
 // open makes the rules of one side of a row: for each header, the other party and the group addresses that stand for it.
 func (c *compiler) open(r matrix.Row, headers []header, peer matrix.Endpoint, groups []addresses, d calico.Direction) []calico.Rule {
 	var all []calico.Rule
+	c.peers[peer] = true
 	add := func(h header, p calico.Peer) {
 		p.Ports = nil
 		rule := calico.Rule{Action: calico.Allow, Protocol: &h.protocol, ICMP: h.icmp, Annotations: map[string]string{calico.FlowAnnotation: r.ID}}

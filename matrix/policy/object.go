@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -76,7 +77,7 @@ func (c *compiler) labels(z matrix.Zone) map[string]string {
 	return map[string]string{zoneLabel: string(z), planeLabel: string(c.ours.zones[z].OnPlane())}
 }
 
-// sets makes a GlobalNetworkSet for each outside party in each zone that a row names it in, and one for each zone with networks.
+// sets makes a GlobalNetworkSet for each outside party in each zone that a rule names it in, and one for each zone with networks.
 func (c *compiler) sets() {
 	add := func(name string, labels map[string]string, nets []netip.Prefix) {
 		if len(nets) > 0 {
@@ -86,8 +87,8 @@ func (c *compiler) sets() {
 	for _, z := range c.m.Zones {
 		add(c.m.Name+"."+string(z.Name), c.labels(z.Name), z.Networks)
 	}
-	for _, e := range parties(c.m) {
-		if e.Role == matrix.AnyRole || c.ours.has(e) {
+	for _, e := range sorted(c.peers) {
+		if e.Role == matrix.AnyRole || c.ours.has(e) && e.Zone != matrix.AnyZone {
 			continue
 		}
 		networks := c.ours.roles[e.Role].Networks
@@ -107,19 +108,16 @@ func (c *compiler) sets() {
 // parties are all ends of all rows, each once, sorted.
 func parties(m matrix.Matrix) []matrix.Endpoint {
 	seen := map[matrix.Endpoint]bool{}
-	var all []matrix.Endpoint
 	for _, r := range m.Rows {
-		for _, e := range []matrix.Endpoint{r.From, r.To} {
-			if !seen[e] {
-				seen[e] = true
-				all = append(all, e)
-			}
-		}
+		seen[r.From], seen[r.To] = true, true
 	}
-	slices.SortFunc(all, func(a, b matrix.Endpoint) int {
+	return sorted(seen)
+}
+
+func sorted(ends map[matrix.Endpoint]bool) []matrix.Endpoint {
+	return slices.SortedFunc(maps.Keys(ends), func(a, b matrix.Endpoint) int {
 		return cmp.Or(cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.Role, b.Role))
 	})
-	return all
 }
 
 func masked(nets []netip.Prefix) []netip.Prefix {

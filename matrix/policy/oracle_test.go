@@ -34,33 +34,12 @@ func (o oracle) is(a netip.Addr, e matrix.Endpoint) bool {
 		}
 	}
 	zone, _ := o.m.Zone(e.Zone)
-	if e.Role == matrix.AnyRole {
-		if in(zone.Networks) {
-			return true
-		}
-		// Everything in a zone is also the outside parties that rows place there.
-		for _, r := range o.m.Rows {
-			for _, x := range []matrix.Endpoint{r.From, r.To} {
-				if x.Zone == e.Zone && x.Role != matrix.AnyRole && o.is(a, x) {
-					return true
-				}
-			}
-		}
-		return false
-	}
 	role, _ := o.m.Role(e.Role)
-	if e.Zone == matrix.AnyZone {
-		if role.Outside && in(role.Networks) {
-			return true
-		}
-		for _, r := range o.m.Rows { // wherever rows place it
-			for _, x := range []matrix.Endpoint{r.From, r.To} {
-				if x.Role == e.Role && x.Zone != matrix.AnyZone && o.is(a, x) {
-					return true
-				}
-			}
-		}
-		return false
+	if e.Role == matrix.AnyRole && in(zone.Networks) || e.Role != matrix.AnyRole && e.Zone == matrix.AnyZone && in(role.Networks) {
+		return true
+	}
+	if e.Role == matrix.AnyRole || e.Zone == matrix.AnyZone {
+		return slices.ContainsFunc(o.placed(e), func(x matrix.Endpoint) bool { return o.is(a, x) })
 	}
 	if o.m.Ours(e) {
 		return false
@@ -73,6 +52,37 @@ func (o oracle) is(a netip.Addr, e matrix.Endpoint) bool {
 
 func (o oracle) stands(i matrix.Interface, e matrix.Endpoint) bool {
 	return (e.Zone == matrix.AnyZone || e.Zone == i.Zone) && (e.Role == matrix.AnyRole || slices.Contains(i.Roles, e.Role))
+}
+
+// placed are the parties that rows with an effect place in a zone, or a role in several zones.
+func (o oracle) placed(e matrix.Endpoint) []matrix.Endpoint {
+	var all []matrix.Endpoint
+	add := func(x matrix.Endpoint, opened bool) {
+		if opened && x.Role != matrix.AnyRole && x.Zone != matrix.AnyZone && (x.Role == e.Role || x.Zone == e.Zone) {
+			all = append(all, x)
+		}
+	}
+	for _, r := range o.m.Rows {
+		if _, ip := r.Protocol.Number(); !ip || r.Protocol == matrix.UDPLite && len(r.Ports) > 0 {
+			continue
+		}
+		add(r.From, r.Ingress() && o.mine(r.To, r.Failsafe))
+		add(r.To, r.Egress() && o.mine(r.From, r.Failsafe))
+	}
+	return all
+}
+
+// mine says whether an end is somewhere that rows are enforced.
+func (o oracle) mine(e matrix.Endpoint, failsafe bool) bool {
+	role, _ := o.m.Role(e.Role)
+	zone, _ := o.m.Zone(e.Zone)
+	switch {
+	case e == matrix.Anybody:
+		return failsafe
+	case role.Outside:
+		return false
+	}
+	return e.Zone == matrix.AnyZone || !zone.Outside && !zone.Unlisted
 }
 
 // group addresses that stand for a party, written down a second time.
@@ -125,14 +135,8 @@ func (o oracle) allows(i matrix.Interface, p firewall.Packet) bool {
 
 // here says whether an end that a row is enforced at is this interface.
 func (o oracle) here(i matrix.Interface, e matrix.Endpoint, failsafe bool) bool {
-	if e == matrix.Anybody {
-		return failsafe
-	}
-	if role, _ := o.m.Role(e.Role); role.Outside {
-		return false
-	}
-	if zone, _ := o.m.Zone(e.Zone); zone.Unlisted {
-		return false
+	if e == matrix.Anybody || !o.mine(e, failsafe) {
+		return o.mine(e, failsafe)
 	}
 	return o.stands(i, e)
 }
