@@ -1,0 +1,148 @@
+package prove
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/ingotmetal/ingot/firewall"
+	"github.com/ingotmetal/ingot/firewall/class"
+	"github.com/ingotmetal/ingot/firewall/evaluate"
+	"github.com/ingotmetal/ingot/firewall/ruleset"
+)
+
+// attempts is how often a host is proved anew where the lab's queues lost frames.
+const attempts = 3
+
+func proveHost(ctx context.Context, s Site, index int, h Host, o Options, r *Report) error {
+	interfaces := withSpare(h.Interfaces)
+	lab, err := NewLab(ctx, interfaces)
+	if err != nil {
+		return fmt.Errorf("prove %s: %w", h.Node, err)
+	}
+	defer lab.Close()
+	p := &proof{
+		lab: lab, options: o, node: h.Node, policies: s.Policies, host: s.Policies.Host(h.Node, h.Interfaces), interfaces: interfaces,
+		progress: Progress{Node: h.Node, Host: index + 1, Hosts: len(s.Hosts)},
+	}
+	for attempt := 1; ; attempt++ {
+		p.part = Report{Counts: r.Counts[:0:0]}
+		if err = p.run(ctx); err == nil {
+			r.add(p.part, h.Node)
+			return nil
+		}
+		if !errors.Is(err, errLost) || attempt == attempts {
+			return fmt.Errorf("prove %s: %w", h.Node, err)
+		}
+	}
+}
+
+func withSpare(interfaces []firewall.Interface) []firewall.Interface {
+	all := slices.Clone(interfaces)
+	if !slices.ContainsFunc(all, func(i firewall.Interface) bool { return i.Name == spare }) {
+		all = append(all, firewall.Interface{Name: spare})
+	}
+	return slices.DeleteFunc(all, func(i firewall.Interface) bool { return i.Name == firewall.Loopback })
+}
+
+// proof is one host's.
+type proof struct {
+	lab        *Lab
+	options    Options
+	node       string
+	policies   *firewall.Site
+	host       *firewall.Host
+	interfaces []firewall.Interface
+	progress   Progress
+
+	rules     *ruleset.Ruleset
+	simulator *ruleset.Simulator
+	// expected are the tree's counts by the rules' names.
+	expected map[string]uint64
+	part     Report
+}
+
+func (p *proof) run(ctx context.Context) error {
+	compile := p.options.Compile
+	if compile == nil {
+		compile = func(s *firewall.Site, h *firewall.Host) *ruleset.Ruleset {
+			return ruleset.Compile(s, h, ruleset.Options{Generation: 1, Refused: true, Seen: true})
+		}
+	}
+	p.rules = compile(p.policies, p.host)
+	p.simulator, p.expected = ruleset.NewSimulator(p.rules), map[string]uint64{}
+	if err := p.lab.Load(ctx, p.rules); err != nil {
+		return err
+	}
+	plan := planFor(p.interfaces, p.options, class.Resolved{Site: p.policies, Host: p.host})
+	p.part.LeftOut, p.part.Unsendable = plan.leftOut, plan.unsendable
+	p.progress.Sent, p.progress.Packets = 0, len(plan.packets)
+	all := rounds(plan.packets)
+	for _, probes := range all {
+		if err := p.lab.forget(); err != nil {
+			return err
+		}
+		if err := p.lab.send(ctx, probes); err != nil {
+			return err
+		}
+		for i := range probes {
+			p.compare(&probes[i])
+		}
+		p.report(len(probes))
+	}
+	if err := p.established(ctx, all); err != nil {
+		return err
+	}
+	return p.counts(ctx)
+}
+
+func (p *proof) report(sent int) {
+	p.progress.Sent += sent
+	if p.options.Progress != nil {
+		p.options.Progress(p.progress)
+	}
+}
+
+// compare holds the three verdicts against each other, and notes what the rules' counters must show.
+func (p *proof) compare(probe *Probe) {
+	model, tree := evaluate.Packet(p.policies, p.host, probe.Packet), p.simulator.Run(probe.Packet)
+	p.expect(tree)
+	if probe.In == firewall.Loopback || probe.Out == firewall.Loopback { // it goes out and comes in again
+		p.expect(p.simulator.Run(reversed(probe.Packet)))
+	} else {
+		p.expected[stateCounter(probe.State)]++
+	}
+	p.part.count(probe.Packet, model.Verdict)
+	if model.Verdict != tree.Verdict || model.By != tree.By || model.Verdict != probe.Verdict {
+		p.part.Differences = append(p.part.Differences, Difference{
+			Node: p.node, Packet: probe.Packet.String(), Model: model.Verdict.String(), Tree: tree.Verdict.String(), Kernel: probe.Verdict.String(),
+			ModelBy: model.By, TreeBy: tree.By,
+		})
+	}
+}
+
+func (p *proof) expect(o ruleset.Outcome) {
+	for _, rule := range o.Met {
+		p.expected[rule.ID]++
+	}
+}
+
+// counts compares the kernel's counters with the tree's.
+func (p *proof) counts(ctx context.Context) error {
+	kernel, err := p.lab.Counters(ctx, p.rules)
+	if err != nil {
+		return err
+	}
+	names := maps.Clone(p.expected)
+	maps.Copy(names, kernel)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if kernel[name] != p.expected[name] {
+			p.part.Counters = append(p.part.Counters, CounterDifference{p.node, name, p.expected[name], kernel[name]})
+		}
+	}
+	return nil
+}
+
+func stateCounter(s firewall.State) string { return "state/" + s.String() }

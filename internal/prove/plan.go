@@ -1,0 +1,232 @@
+package prove
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+
+	"github.com/ingotmetal/ingot/firewall"
+	"github.com/ingotmetal/ingot/firewall/calico"
+	"github.com/ingotmetal/ingot/firewall/class"
+)
+
+// spare is an interface that every lab has besides the host's: one that no endpoint is for.
+const spare = "ingot-none"
+
+// looked are protocols that are sent whether or not a rule names them; package class adds one that no rule names.
+var looked = []uint8{calico.ProtocolICMP, calico.ProtocolTCP, calico.ProtocolUDP, calico.ProtocolICMPv6, 112, calico.ProtocolSCTP, calico.ProtocolUDPLite}
+
+// The reasons why a class has no real packet.
+const (
+	reasonAddress  = "its addresses belong to no single machine: unspecified, loopback, multicast, reserved"
+	reasonProtocol = "its protocol number can't be that of a packet of the family"
+)
+
+// plan is what is sent through one host.
+type plan struct {
+	packets    []firewall.Packet
+	unsendable map[string]int
+	leftOut    int
+}
+
+type planner struct {
+	*rand.Rand
+	own  []netip.Addr
+	plan plan
+}
+
+// planFor chooses a packet for each class that any of the readings of a host can distinguish, in the state that connection tracking would give it, and
+// broken ones where that makes them invalid.
+func planFor(interfaces []firewall.Interface, o Options, readings ...class.Resolved) plan {
+	var names []string
+	w := &planner{Rand: rand.New(rand.NewPCG(o.Seed, 1)), plan: plan{unsendable: map[string]int{}}}
+	for _, i := range interfaces {
+		names = append(names, i.Name)
+		w.own = append(w.own, i.Addresses...)
+	}
+	for _, way := range class.Ways(class.WayOptions{Interfaces: names, Protocols: looked, Whole: !o.Narrow}, readings...) {
+		w.way(way)
+	}
+	w.loopback()
+	if n := len(w.plan.packets); o.MaxPackets > 0 && n > o.MaxPackets {
+		w.Shuffle(n, func(i, j int) { w.plan.packets[i], w.plan.packets[j] = w.plan.packets[j], w.plan.packets[i] })
+		w.plan.packets, w.plan.leftOut = w.plan.packets[:o.MaxPackets], n-o.MaxPackets
+	}
+	return w.plan
+}
+
+func (w *planner) way(way class.Way) {
+	if !carried(way.Protocol, way.IPv6) {
+		w.plan.unsendable[reasonProtocol] += way.Count()
+		return
+	}
+	for _, source := range way.Sources {
+		for _, destination := range way.Destinations {
+			for _, sourcePort := range way.SourcePorts {
+				for _, destinationPort := range way.DestinationPorts {
+					for _, icmp := range way.ICMP {
+						from, ok1 := w.address(source)
+						to, ok2 := w.address(destination)
+						if !ok1 || !ok2 {
+							w.plan.unsendable[reasonAddress]++
+							continue
+						}
+						w.add(firewall.Packet{
+							Hook: way.Hook, In: way.In, Out: way.Out, Source: from, Destination: to, Protocol: way.Protocol,
+							SourcePort: w.port(sourcePort), DestinationPort: w.port(destinationPort), ICMPType: icmp.Type, ICMPCode: icmp.Code,
+						})
+					}
+				}
+			}
+		}
+	}
+}
+
+func (w *planner) add(p firewall.Packet) {
+	p.State = natural(p)
+	w.plan.packets = append(w.plan.packets, p)
+	if p.State == firewall.New && breakable(p) {
+		p.State = firewall.Invalid
+		w.plan.packets = append(w.plan.packets, p)
+	}
+}
+
+// loopback adds one packet a family, protocol and direction: nothing of it is asked on the loopback.
+func (w *planner) loopback() {
+	for _, hook := range []firewall.Hook{firewall.Input, firewall.Output} {
+		for _, a := range []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, 1}), netip.MustParseAddr("2001:db8::1")} {
+			for _, protocol := range looked {
+				p := firewall.Packet{Hook: hook, Source: a, Destination: a, Protocol: protocol}
+				if firewall.HasPorts(protocol) {
+					p.SourcePort, p.DestinationPort = 1000+uint16(hook), 1000
+				}
+				if hook == firewall.Input {
+					p.In = firewall.Loopback
+				} else {
+					p.Out = firewall.Loopback
+				}
+				p.State = natural(p)
+				w.plan.packets = append(w.plan.packets, p)
+			}
+		}
+	}
+}
+
+func (w *planner) port(part []class.PortRange) uint16 {
+	r := part[w.IntN(len(part))]
+	switch w.IntN(3) {
+	case 0:
+		return r.First
+	case 1:
+		return r.Last
+	}
+	return r.First + uint16(w.IntN(int(r.Last-r.First)+1))
+}
+
+// address chooses a member of a part that can be sent: one of the host's own for half of the packets where there is one, else an end of a range or
+// something inside of it.
+func (w *planner) address(part []class.AddressRange) (netip.Addr, bool) {
+	if w.IntN(2) == 0 {
+		for _, i := range w.Perm(len(w.own)) {
+			if a := w.own[i]; usable(a) && slices.ContainsFunc(part, func(r class.AddressRange) bool { return r.First.Compare(a) <= 0 && a.Compare(r.Last) <= 0 }) {
+				return a, true
+			}
+		}
+	}
+	order := w.Perm(len(part))
+	for range tries {
+		for _, i := range order {
+			if a := w.member(part[i]); usable(a) {
+				return a, true
+			}
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// tries is how often a part is drawn from before it is said to have no usable address: of IPv6 an eighth is usable, of IPv4 nearly all.
+const tries = 64
+
+func (w *planner) member(r class.AddressRange) netip.Addr {
+	switch w.IntN(4) {
+	case 0:
+		return r.First
+	case 1:
+		return r.Last
+	}
+	first, last := r.First.AsSlice(), r.Last.AsSlice()
+	// Up to the first byte in which the ends differ there is no choice; behind it, any bytes will do once the number is strictly between the ends.
+	b := slices.Clone(first)
+	for i := range b {
+		if first[i] == last[i] {
+			continue
+		}
+		b[i] = first[i] + byte(w.IntN(int(last[i]-first[i])+1))
+		low, high := b[i] == first[i], b[i] == last[i]
+		for j := i + 1; j < len(b); j++ {
+			from, to := 0, 255
+			if low {
+				from = int(first[j])
+			}
+			if high {
+				to = int(last[j])
+			}
+			b[j] = byte(from + w.IntN(to-from+1))
+			low, high = low && b[j] == first[j], high && b[j] == last[j]
+		}
+		break
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return a
+}
+
+// flow names what connection tracking takes for one flow: both directions, whatever the interface.
+type flow struct {
+	protocol uint8
+	a, b     netip.AddrPort
+	icmp     uint16
+}
+
+func flowOf(p firewall.Packet) flow {
+	f := flow{protocol: p.Protocol, a: netip.AddrPortFrom(p.Source, p.SourcePort), b: netip.AddrPortFrom(p.Destination, p.DestinationPort)}
+	if f.a.Compare(f.b) > 0 {
+		f.a, f.b = f.b, f.a
+	}
+	return f
+}
+
+// rounds puts probes into rounds such that no two of one flow are in the same: whatever one of them leaves in connection tracking, the next one must
+// not find. Packets that open no flow can go together, after connection tracking was emptied. Echos have identifiers of their own.
+func rounds(packets []firewall.Packet) [][]Probe {
+	var alone []Probe
+	var all [][]Probe
+	next := map[flow]int{}
+	for _, p := range packets {
+		if p.State != firewall.New {
+			what := opens
+			if natural(p) != p.State {
+				what = breaks
+			}
+			alone = append(alone, Probe{Packet: p, what: what})
+			continue
+		}
+		n := 0
+		if !isICMP(p) {
+			f := flowOf(p)
+			n = next[f]
+			next[f]++
+		}
+		for len(all) <= n {
+			all = append(all, nil)
+		}
+		all[n] = append(all[n], Probe{Packet: p})
+	}
+	if len(alone) > 0 {
+		all = append(all, alone)
+	}
+	for _, r := range all {
+		slices.SortStableFunc(r, func(a, b Probe) int { return cmp.Compare(a.Hook, b.Hook) })
+	}
+	return all
+}
