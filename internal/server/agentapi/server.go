@@ -14,11 +14,12 @@ import (
 	"time"
 
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
+	"github.com/ingotmetal/ingot/matrix/identity"
 )
 
 // Defaults of Options.
 const (
-	defaultLifetime    = time.Hour
+	defaultLifetime    = identity.BootLifetime
 	defaultReportEvery = 2 * time.Second
 )
 
