@@ -17,18 +17,22 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
+	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/klog/v2"
 
 	"github.com/ingotmetal/ingot/internal/controlplane"
 	"github.com/ingotmetal/ingot/internal/driver/socket"
+	"github.com/ingotmetal/ingot/internal/driver/socket/inventory"
 	"github.com/ingotmetal/ingot/internal/driver/socket/kernel"
 	"github.com/ingotmetal/ingot/internal/install"
+	"github.com/ingotmetal/ingot/internal/role/declared"
 	"github.com/ingotmetal/ingot/matrix"
 )
 
 type flags struct {
 	dataDir   string
 	bind      string
+	matrix    string
 	advertise []string
 	memory    int64
 	gcPercent int
@@ -57,9 +61,10 @@ func command() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&f.dataDir, "data-dir", "", "folder of the store, the keys and the logs (required)")
 	cmd.Flags().StringVar(&f.bind, "bind", "127.0.0.1:6443", "address and port to listen on; port 0 takes a free one")
+	cmd.Flags().StringVar(&f.matrix, "matrix", "", declared.Usage)
 	cmd.Flags().StringSliceVar(&f.advertise, "advertise", nil, "names and addresses that clients know this server by; the first one goes into the kubeconfig")
 	cmd.Flags().Int64Var(&f.memory, "memory-limit", 700, "MiB that the garbage collector aims to stay under")
-	cmd.Flags().IntVar(&f.gcPercent, "gc-percent", 50, "heap growth in percent that starts a collection")
+	cmd.Flags().IntVar(&f.gcPercent, "gc-percent", 100, "heap growth in percent that starts a collection")
 	cmd.Flags().BoolVar(&f.verbose, "verbose", false, "log Kubernetes' own informational messages")
 	_ = cmd.MarkFlagRequired("data-dir")
 	return cmd
@@ -78,10 +83,17 @@ func run(ctx context.Context, f flags) error {
 	if err != nil {
 		return fmt.Errorf("--bind %q: an IP address and a port are needed, like 127.0.0.1:6443: %w", f.bind, err)
 	}
-	listener, err := socket.Bind(matrix.APIServer, matrix.Builtin(), kernel.Network{}).Listen(ctx, matrix.OperatorToAPIServer, address)
+	rows, err := declared.Rows(f.matrix)
 	if err != nil {
 		return err
 	}
+	bound := socket.Bind(matrix.APIServer, rows, kernel.Network{})
+	listener, err := bound.Listen(ctx, matrix.OperatorToAPIServer, address)
+	if err != nil {
+		return fmt.Errorf("--bind: %w", err)
+	}
+	// Beside Kubernetes' own metrics, at the API server's /metrics.
+	legacyregistry.RawMustRegister(inventory.New(bound))
 	server, err := controlplane.Start(ctx, controlplane.Options{DataDir: dir, Listener: listener, Hosts: f.advertise, Prepare: prepare, Log: log})
 	if err != nil && ctx.Err() != nil {
 		log.Info("control plane told to stop while it started", "err", err)

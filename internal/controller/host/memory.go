@@ -29,6 +29,8 @@ type memory struct {
 	secretsAt   time.Time
 	// progressAt is when an agent's progress last woke the host.
 	progressAt time.Time
+	// wroteAt is when the record was last written.
+	wroteAt time.Time
 }
 
 // credentials is a BMC Secret as it was read.

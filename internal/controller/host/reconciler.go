@@ -115,11 +115,16 @@ func (r *Reconciler) pass(ctx context.Context, key types.NamespacedName) (time.D
 	if v.busy {
 		return untilWoken, nil
 	}
-	d := r.decide(v.facts, now)
+	d, told := r.fold(v.facts, now)
 	r.prepareFirstBoot(v, &d)
 	changed, err := r.write(ctx, v, &d, now)
 	if err != nil {
 		return untilWoken, err
+	}
+	if changed {
+		for _, earlier := range told {
+			r.publish(v.host, &earlier)
+		}
 	}
 	r.afterWrite(v, &d, changed)
 	v.facts.Record = d.Record
@@ -157,7 +162,7 @@ func (r *Reconciler) afterWrite(v *view, d *journey.Decision, changed bool) {
 		}
 		r.agents.Withdraw(is.ID, wanted)
 	}
-	if d.Event != "" && changed {
+	if changed {
 		r.publish(v.host, d)
 	}
 	if was, is := v.host.Status.Provisioning.State, d.Host.Status.Provisioning.State; was != is {
@@ -166,9 +171,12 @@ func (r *Reconciler) afterWrite(v *view, d *journey.Decision, changed bool) {
 	}
 }
 
-// publish makes the Kubernetes event of a decision.
+// publish makes the Kubernetes event of a decision that has one.
 func (r *Reconciler) publish(host *metal3.BareMetalHost, d *journey.Decision) {
 	const longestNote = 1000
+	if d.Event == "" {
+		return
+	}
 	kind, note := corev1.EventTypeNormal, d.Outcome.Message
 	if d.Outcome.Kind == journey.Blocked || d.Host.Status.ErrorType != "" {
 		kind = corev1.EventTypeWarning
@@ -210,6 +218,9 @@ func (r *Reconciler) next(v *view, d *journey.Decision, now time.Time) time.Dura
 	}
 	if doubtful(v.facts.Credentials, d.Record.Failure) && d.Host.DeletionTimestamp.IsZero() {
 		after = min(after, missingSecretRetry)
+	}
+	if !v.wordsDue.IsZero() {
+		after = min(after, v.wordsDue.Sub(now))
 	}
 	return max(after, time.Millisecond)
 }

@@ -27,7 +27,7 @@ import (
 // host has many writers (people, Cluster API, GitOps), so it is never written as a whole and never under its resource version: its status is a merge patch of our
 // own fields, an annotation goes away only if it still has the value that we acted on, and so somebody who edits the host all the time cannot starve us, and loses nothing by us.
 func (r *Reconciler) write(ctx context.Context, v *view, d *journey.Decision, now time.Time) (changed bool, err error) {
-	recordChanged, err := r.writeRecord(ctx, v, d)
+	recordChanged, err := r.writeRecord(ctx, v, d, now)
 	if err != nil {
 		return false, err
 	}
@@ -39,9 +39,16 @@ func (r *Reconciler) write(ctx context.Context, v *view, d *journey.Decision, no
 	return recordChanged || metaChanged || statusChanged, err
 }
 
-func (r *Reconciler) writeRecord(ctx context.Context, v *view, d *journey.Decision) (bool, error) {
+// wordsEvery is how often a record is written of which only words changed: what is said for a shorter time nobody reads.
+const wordsEvery = time.Second
+
+func (r *Reconciler) writeRecord(ctx context.Context, v *view, d *journey.Decision, now time.Time) (bool, error) {
 	was, is := &v.lifecycle.Status, &d.Record
 	if !worthWriting(was, is, d) {
+		return false, nil
+	}
+	if since := now.Sub(r.memories.snapshot(keyOf(v.host), v.host.UID).wroteAt); onlyWords(was, is, d) && since >= 0 && since < wordsEvery {
+		v.wordsDue = now.Add(wordsEvery - since)
 		return false, nil
 	}
 	l := v.lifecycle.DeepCopy()
@@ -50,7 +57,20 @@ func (r *Reconciler) writeRecord(ctx context.Context, v *view, d *journey.Decisi
 		return false, fmt.Errorf("write HostLifecycle: %w", err)
 	}
 	v.lifecycle = l
+	r.memories.with(keyOf(v.host), v.host.UID, func(m *memory) { m.wroteAt = now })
 	return true, nil
+}
+
+// onlyWords says whether a record differs in its outcome alone, and nothing is done that the outcome announces.
+func onlyWords(was, is *ingot.HostLifecycleStatus, d *journey.Decision) bool {
+	if d.Action != nil || d.Event != "" || d.Outcome.Kind != journey.Wait {
+		return false
+	}
+	a := was.DeepCopy()
+	a.Outcome = is.Outcome
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(is)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
 // worthWriting says whether the record must be written. Not when nothing changed but the time of the next routine look, which moves at every look at a host at rest; and not when

@@ -3,11 +3,15 @@ package site
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -48,25 +52,70 @@ func (s *Site) Host(m lab.Machine) *metal3.BareMetalHost {
 	}
 }
 
-// pollEvery is how often conditions are looked at; one list call serves all hosts.
-const pollEvery = 200 * time.Millisecond
+// tryAgain is the pause before an API server that did not answer is asked anew.
+const tryAgain = 200 * time.Millisecond
 
-// Await polls the hosts of a namespace until holds says so. An API server that does not answer for a while (it may have been killed) is waited for.
+// Await watches the hosts of a namespace until holds says so. It is a watch because a list in a loop would cost the API server more than the hosts themselves do. An API server that
+// does not answer for a while (it may have been killed) is waited for.
 func (s *Site) Await(ctx context.Context, namespace string, holds func([]metal3.BareMetalHost) bool) error {
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	var last error
 	for {
-		var all metal3.BareMetalHostList
-		if last = s.Client.List(ctx, &all, client.InNamespace(namespace)); last == nil && holds(all.Items) {
+		done, err := s.follow(ctx, namespace, holds)
+		if done {
 			return nil
 		}
 		select {
-		case <-tick.C:
+		case <-time.After(tryAgain):
 		case <-s.up.Done():
 			return fmt.Errorf("ingot up ended while hosts were waited for: %w", s.up.Err())
 		case <-ctx.Done():
-			return fmt.Errorf("%w (last answer of the API server: %v)\n%s", context.Cause(ctx), last, s.Describe(context.WithoutCancel(ctx), namespace)) //nolint:errorlint // last is nil where the server answered
+			return fmt.Errorf("%w (last answer of the API server: %v)\n%s", context.Cause(ctx), err, s.Describe(context.WithoutCancel(ctx), namespace)) //nolint:errorlint // err is nil where the server answered
+		}
+	}
+}
+
+// look is how often holds is asked while hosts change; it copies all of them.
+const look = 100 * time.Millisecond
+
+// follow watches until holds says so, or the watch ends.
+func (s *Site) follow(ctx context.Context, namespace string, holds func([]metal3.BareMetalHost) bool) (bool, error) {
+	var list metal3.BareMetalHostList
+	if err := s.Client.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		return false, err
+	}
+	from := &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.ResourceVersion}}
+	changes, err := s.Client.Watch(ctx, &metal3.BareMetalHostList{}, client.InNamespace(namespace), from)
+	if err != nil {
+		return false, err
+	}
+	defer changes.Stop()
+	known := map[string]metal3.BareMetalHost{}
+	for _, h := range list.Items {
+		known[h.Name] = h
+	}
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for changed := true; ; {
+		select {
+		case event, open := <-changes.ResultChan():
+			if !open {
+				return false, nil
+			}
+			h, ok := event.Object.(*metal3.BareMetalHost)
+			if !ok {
+				return false, apierrors.FromObject(event.Object)
+			}
+			changed = true
+			known[h.Name] = *h
+			if event.Type == watch.Deleted {
+				delete(known, h.Name)
+			}
+		case <-tick.C:
+			if changed && holds(slices.Collect(maps.Values(known))) {
+				return true, nil
+			}
+			changed = false
+		case <-s.up.Done():
+			return false, s.up.Err()
 		}
 	}
 }

@@ -54,7 +54,7 @@ type Options struct {
 type Site struct {
 	Lab *lab.Lab
 	// Client and Config are an administrator's.
-	Client client.Client
+	Client client.WithWatch
 	Config *rest.Config
 	// Image is the image, as URL and sha256; ImageRaw what it unpacks to.
 	ImageURL, ImageDigest string
@@ -189,7 +189,7 @@ func (s *Site) startUp(ctx context.Context, o Options, programs, artifacts strin
 	}
 	config.QPS = -1
 	s.Config = config
-	if s.Client, err = client.New(config, client.Options{Scheme: host.Scheme()}); err != nil {
+	if s.Client, err = client.NewWithWatch(config, client.Options{Scheme: host.Scheme()}); err != nil {
 		return err
 	}
 	return s.awaitRoles(ctx)
@@ -199,7 +199,7 @@ func (s *Site) startUp(ctx context.Context, o Options, programs, artifacts strin
 func (s *Site) awaitRoles(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	tick := time.NewTicker(pollEvery)
+	tick := time.NewTicker(tryAgain)
 	defer tick.Stop()
 	for {
 		p := &ingot.Partition{}
