@@ -31,6 +31,8 @@ const (
 // +kubebuilder:printcolumn:name="Flows",type=integer,JSONPath=`.status.counts.flows`
 // +kubebuilder:printcolumn:name="Roles",type=integer,JSONPath=`.status.counts.roles`
 // +kubebuilder:printcolumn:name="Findings",type=integer,JSONPath=`.status.counts.findings`
+// +kubebuilder:printcolumn:name="Hosts",type=integer,JSONPath=`.status.counts.hosts`
+// +kubebuilder:printcolumn:name="Enforced",type=integer,JSONPath=`.status.hostsEnforced`
 // +kubebuilder:printcolumn:name="Extends",type=string,priority=1,JSONPath=`.spec.extends`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63 && !self.metadata.name.contains('.')",message="the name becomes a label: at most 63 of a-z, 0-9 and -"
@@ -329,12 +331,15 @@ type MatrixRight struct {
 type CommunicationMatrixStatus struct {
 	// ObservedGeneration is the generation of the spec that the rest speaks of.
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// Conditions: "Valid" (the matrix, its parts included, has a meaning), "Compiled" (its policies are in the API).
+	// Conditions: "Accepted" (the matrix, its parts included, has a meaning), "Compiled" (its policies are in the API), "Enforced" (every host has confirmed the rules that
+	// follow from it).
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// Counts are those of the whole matrix, its parts included.
 	Counts MatrixCounts `json:"counts,omitempty"`
+	// HostsEnforced is how many of counts.hosts have confirmed the rules that follow from the matrix now.
+	HostsEnforced int32 `json:"hostsEnforced,omitempty"`
 	// Findings are the first that lint names, the worst first.
 	// +kubebuilder:validation:MaxItems=100
 	// +listType=atomic
