@@ -21,9 +21,34 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-func TestPicturesOfOurOwn(t *testing.T) {
-	for name, o := range map[string]diagram.Options{"own": {}, "own-boot": {Role: matrix.Boot}, "own-bmc": {Plane: "bmc"}, "empty": {Role: "nobody"}} {
-		got := diagram.SVG(matrix.Own(), o)
+// shop is a small site with everything that a picture can have: planes, outside parties, an unlisted zone, a circle, a flow of a role to its own kind, anybody,
+// exceptions and gaps.
+func shop() matrix.Matrix {
+	yes := matrix.Property{State: matrix.Holds, How: "TLS"}
+	no := matrix.Property{State: matrix.Excepted, How: "old", Bound: "until May"}
+	at := func(r matrix.Role, z matrix.Zone) matrix.Endpoint { return matrix.Endpoint{Role: r, Zone: z} }
+	row := func(id string, from, to matrix.Endpoint, port uint16, a matrix.Application, c matrix.Property) matrix.Row {
+		return matrix.Row{ID: id, Name: matrix.FlowName("flow-" + strings.ReplaceAll(id, ".", "-")), From: from, To: to, Protocol: matrix.TCP, Ports: matrix.Port(port), Application: a,
+			Confidential: c, Integrity: yes, Authenticated: yes, Trusted: yes, Purpose: "purpose of " + id}
+	}
+	web, api, db, cache := at("web", "front"), at("api", "back"), at("db", "back"), at("cache", "back")
+	return matrix.Matrix{
+		Name: "shop", Title: "A shop",
+		Zones: []matrix.ZoneDefinition{{Name: "internet", Outside: true}, {Name: "front", Plane: "data"}, {Name: "back", Plane: "data"}, {Name: "office"}, {Name: "unknown", Unlisted: true}},
+		Roles: []matrix.RoleDefinition{{Name: "customer", Outside: true}, {Name: "web"}, {Name: "api"}, {Name: "db"}, {Name: "cache"}, {Name: "admin"}, {Name: "bank"}},
+		Rows: []matrix.Row{
+			row("1.1", at("customer", "internet"), web, 443, "HTTPS", yes), row("1.2", matrix.Anybody, web, 80, "HTTP", no),
+			row("2.1", web, api, 8443, "HTTPS", yes), row("2.2", web, api, 8080, "HTTP", no), row("2.3", api, web, 9000, "", yes),
+			row("2.4", api, db, 5432, "Postgres", matrix.Property{}), row("2.5", db, db, 5433, "", yes), row("2.6", web, cache, 6379, "Redis", yes),
+			row("3.1", at("admin", "office"), db, 22, "SSH", yes), row("3.2", at("admin", "office"), web, 22, "SSH", yes),
+			row("4.1", api, at("bank", "unknown"), 443, "HTTPS", matrix.Property{State: matrix.Unknown}),
+		},
+	}
+}
+
+func TestPictures(t *testing.T) {
+	for name, o := range map[string]diagram.Options{"all": {}, "role-web": {Role: "web"}, "plane-data": {Plane: "data"}, "none": {Role: "nobody"}} {
+		got := diagram.SVG(shop(), o)
 		file := filepath.Join("testdata", name+".svg")
 		if *update {
 			if err := os.WriteFile(file, got, 0o644); err != nil {
