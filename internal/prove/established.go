@@ -40,9 +40,10 @@ func (p *proof) established(ctx context.Context, all [][]Probe) error {
 	return nil
 }
 
-// opensFlow leaves out what is its own answer, and the loopback, which is never asked.
+// opensFlow leaves out what is its own answer or can't be answered, like what is said to a group, and the loopback, which is never asked.
 func opensFlow(p firewall.Packet) bool {
-	return p.In != firewall.Loopback && p.Out != firewall.Loopback && (p.Source != p.Destination || p.SourcePort != p.DestinationPort)
+	q := reversed(p)
+	return sendable(q.Hook, q.Source, q.Destination) && p.In != firewall.Loopback && p.Out != firewall.Loopback && (p.Source != p.Destination || p.SourcePort != p.DestinationPort)
 }
 
 func (p *proof) goOn(ctx context.Context, opening []Probe) error {

@@ -3,7 +3,6 @@ package prove
 import (
 	"encoding/binary"
 	"hash/crc32"
-	"net/netip"
 
 	"github.com/ingotmetal/ingot/firewall"
 	"github.com/ingotmetal/ingot/firewall/calico"
@@ -276,13 +275,4 @@ func carried(protocol uint8, ipv6 bool) bool {
 		return false
 	}
 	return true
-}
-
-// usable says whether hosts take the address for one of a single machine: a kernel has opinions of its own on all others.
-func usable(a netip.Addr) bool {
-	if a.Is4() {
-		b := a.As4()
-		return b[0] != 0 && b[0] != 127 && b[0] < 224
-	}
-	return a.IsGlobalUnicast() && !a.Is4In6()
 }

@@ -27,11 +27,12 @@ type Lab struct {
 // mostInterfaces is as many as there are values of the type of service that choose a route.
 const mostInterfaces = 6
 
-// guardTable drops what the host says by itself, like the answers to probes, before connection tracking or the ruleset see it; and counts the states
-// that connection tracking gives, which the ruleset must be asked about too.
+// guardTable drops what the host says by itself, like the answers to probes, and its own copies of what it says to groups, before connection tracking
+// or the ruleset see it; and counts the states that connection tracking gives.
 const guardTable = `
 table inet ingot_lab {
 	chain guard { type filter hook output priority -450; policy accept; meta mark & 0x20000000 == 0 drop; }
+	chain echo { type filter hook prerouting priority -450; policy accept; iifname != "lo" meta mark & 0x20000000 != 0 drop; }
 	chain entered { type filter hook prerouting priority -150; policy accept; goto states; }
 	chain left { type filter hook output priority -150; policy accept; goto states; }
 	chain states {
@@ -166,6 +167,9 @@ func (l *Lab) routes(gateway string) string {
 	for i, name := range l.interfaces {
 		fmt.Fprintf(&b, "neigh add %s lladdr %s dev %s nud permanent\n", gateway, farMAC(i), name)
 		fmt.Fprintf(&b, "route add default via %s dev %s onlink table %d\n", gateway, name, outputTable+i)
+		if gateway == gateway6 { // these are looked for on the interface that they came in by
+			fmt.Fprintf(&b, "route append local fe80::/10 dev %s table %d\n", name, inputTable)
+		}
 		fmt.Fprintf(&b, "rule add pref 10 oif %s lookup %d\n", name, outputTable+i)
 		fmt.Fprintf(&b, "rule add pref 20 tos %#x lookup %d\n", tos(i+1), outputTable+i)
 	}

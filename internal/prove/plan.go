@@ -19,7 +19,7 @@ var looked = []uint8{calico.ProtocolICMP, calico.ProtocolTCP, calico.ProtocolUDP
 
 // The reasons why a class has no real packet.
 const (
-	reasonAddress  = "its addresses belong to no single machine: unspecified, loopback, multicast, reserved"
+	reasonAddress  = "no packet on this way has such addresses: loopback, reserved, or of one link where it would be routed"
 	reasonProtocol = "its protocol number can't be that of a packet of the family"
 )
 
@@ -66,9 +66,8 @@ func (w *planner) way(way class.Way) {
 			for _, sourcePort := range way.SourcePorts {
 				for _, destinationPort := range way.DestinationPorts {
 					for _, icmp := range way.ICMP {
-						from, ok1 := w.address(source)
-						to, ok2 := w.address(destination)
-						if !ok1 || !ok2 {
+						from, to, ok := w.addresses(way.Hook, source, destination)
+						if !ok {
 							w.plan.unsendable[reasonAddress]++
 							continue
 						}
@@ -124,28 +123,45 @@ func (w *planner) port(part []class.PortRange) uint16 {
 	return r.First + uint16(w.IntN(int(r.Last-r.First)+1))
 }
 
-// address chooses a member of a part that can be sent: one of the host's own for half of the packets where there is one, else an end of a range or
-// something inside of it.
-func (w *planner) address(part []class.AddressRange) (netip.Addr, bool) {
-	if w.IntN(2) == 0 {
-		for _, i := range w.Perm(len(w.own)) {
-			if a := w.own[i]; usable(a) && slices.ContainsFunc(part, func(r class.AddressRange) bool { return r.First.Compare(a) <= 0 && a.Compare(r.Last) <= 0 }) {
-				return a, true
+// addresses chooses members of two parts that can be sent together: of single machines where the parts have such.
+func (w *planner) addresses(hook firewall.Hook, source, destination []class.AddressRange) (from, to netip.Addr, ok bool) {
+	sources, destinations := w.candidates(source), w.candidates(destination)
+	for _, from := range sources {
+		for _, to := range destinations {
+			if sendable(hook, from, to) {
+				return from, to, true
 			}
 		}
 	}
-	order := w.Perm(len(part))
-	for range tries {
-		for _, i := range order {
-			if a := w.member(part[i]); usable(a) {
-				return a, true
-			}
-		}
-	}
-	return netip.Addr{}, false
+	return from, to, false
 }
 
-// tries is how often a part is drawn from before it is said to have no usable address: of IPv6 an eighth is usable, of IPv4 nearly all.
+// candidates are members of a part, one of each kind that it was found to have, those of single machines first: the host's own in half of the cases
+// where there is one, else an end of a range or something inside of it.
+func (w *planner) candidates(part []class.AddressRange) []netip.Addr {
+	var found [none]netip.Addr
+	if w.IntN(2) == 0 {
+		for _, i := range w.Perm(len(w.own)) {
+			a := w.own[i]
+			if kindOf(a) == machine && slices.ContainsFunc(part, func(r class.AddressRange) bool { return r.First.Compare(a) <= 0 && a.Compare(r.Last) <= 0 }) {
+				found[machine] = a
+			}
+		}
+	}
+	draws := 0
+	for !found[machine].IsValid() && draws < tries {
+		for _, i := range w.Perm(len(part)) {
+			a := w.member(part[i])
+			if k := kindOf(a); k != none && !found[k].IsValid() {
+				found[k] = a
+			}
+			draws++
+		}
+	}
+	return slices.DeleteFunc(found[:], func(a netip.Addr) bool { return !a.IsValid() })
+}
+
+// tries is how many members of a part are drawn before it is said to have none of a single machine.
 const tries = 64
 
 func (w *planner) member(r class.AddressRange) netip.Addr {

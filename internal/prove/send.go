@@ -69,13 +69,23 @@ func (l *Lab) send(ctx context.Context, probes []Probe) error {
 	return nil
 }
 
-// listen opens the raw sockets that these probes need.
+// listen opens the raw sockets that these probes need, and joins the groups.
 func (l *Lab) listen(probes []Probe) error {
 	wanted := map[rawKey]bool{}
+	groups := map[membership]bool{}
 	for i := range probes {
-		wanted[rawKey{probes[i].Source.Is6(), probes[i].Protocol}] = true
+		p := &probes[i]
+		wanted[rawKey{p.Source.Is6(), p.Protocol}] = true
+		if p.Hook == firewall.Input && kindOf(p.Destination) == group {
+			groups[membership{p.Destination, l.index(p.In)}] = true
+		}
 	}
 	return l.host.do(func() error {
+		for m := range groups {
+			if err := l.sockets.join(m); err != nil {
+				return err
+			}
+		}
 		for k := range wanted {
 			if err := l.sockets.rawSocket(k); err != nil {
 				return err

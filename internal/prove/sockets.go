@@ -23,7 +23,7 @@ const receiveBuffer = 64 << 20
 // sockets are everything that a lab sends and receives by.
 type sockets struct {
 	// inject sends frames into the far end of an interface, and say sends sentinels out of the near end.
-	inject, say []link
+	inject, say []linkSocket
 	// heardNear and heardFar receive sentinels; arrived4 and arrived6 what comes to the far end.
 	heardNear, heardFar, arrived4, arrived6 []int
 	// out4 and out6 send from the host through an interface; the last of each is the loopback's.
@@ -32,10 +32,17 @@ type sockets struct {
 	raw map[rawKey]int
 	// near and far ask for the links' counts of lost frames.
 	near, far *netlink.Handle
+	joined    map[membership]bool
 	all       []int
 }
 
-type link struct{ fd, index int }
+type linkSocket struct{ fd, index int }
+
+// membership is of a multicast group, on the n-th interface.
+type membership struct {
+	group netip.Addr
+	n     int
+}
 
 type rawKey struct {
 	ipv6     bool
@@ -43,7 +50,7 @@ type rawKey struct {
 }
 
 func openSockets(l *Lab) (*sockets, error) {
-	s := &sockets{raw: map[rawKey]int{}}
+	s := &sockets{raw: map[rawKey]int{}, joined: map[membership]bool{}}
 	err := l.far.do(func() error { return s.openFar(l) })
 	if err == nil {
 		err = l.host.do(func() error { return s.openHost(l) })
@@ -74,7 +81,7 @@ func (s *sockets) openFar(l *Lab) error {
 			}
 			fds = append(fds, fd)
 		}
-		s.inject = append(s.inject, link{fds[0], index})
+		s.inject = append(s.inject, linkSocket{fds[0], index})
 		s.heardFar, s.arrived4, s.arrived6 = append(s.heardFar, fds[1]), append(s.arrived4, fds[2]), append(s.arrived6, fds[3])
 	}
 	return nil
@@ -99,13 +106,14 @@ func (s *sockets) openHost(l *Lab) error {
 		if err != nil {
 			return err
 		}
-		s.heardNear, s.say = append(s.heardNear, heard), append(s.say, link{sender, index})
+		s.heardNear, s.say = append(s.heardNear, heard), append(s.say, linkSocket{sender, index})
 		for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
 			fd, err := s.socket(family, unix.SOCK_RAW, unix.IPPROTO_RAW)
 			if err != nil {
 				return err
 			}
-			if err := errors.Join(unix.BindToDevice(fd, name), unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, probeMark)); err != nil {
+			if err := errors.Join(unix.BindToDevice(fd, name), unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, probeMark),
+				unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1)); err != nil {
 				return fmt.Errorf("bind a raw socket to %s: %w", name, err)
 			}
 			if family == unix.AF_INET {
@@ -132,6 +140,30 @@ func (s *sockets) rawSocket(k rawKey) error {
 		return fmt.Errorf("open a raw socket for protocol %d: %w", k.protocol, err)
 	}
 	s.raw[k] = fd
+	return nil
+}
+
+// join makes the host a member of a group on an interface. Each membership has a socket of its own: there is a bound for each.
+func (s *sockets) join(m membership) error {
+	if s.joined[m] {
+		return nil
+	}
+	var err error
+	if m.group.Is4() {
+		var fd int
+		if fd, err = s.socket(unix.AF_INET, unix.SOCK_DGRAM, 0); err == nil {
+			err = unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &unix.IPMreqn{Multiaddr: m.group.As4(), Ifindex: int32(s.say[m.n].index)})
+		}
+	} else {
+		var fd int
+		if fd, err = s.socket(unix.AF_INET6, unix.SOCK_DGRAM, 0); err == nil {
+			err = unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_GROUP, &unix.IPv6Mreq{Multiaddr: m.group.As16(), Interface: uint32(s.say[m.n].index)})
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("join %s: %w", m.group, err)
+	}
+	s.joined[m] = true
 	return nil
 }
 
@@ -214,7 +246,7 @@ func retried(send func() error) error {
 
 // sentinel sends one frame that no ruleset sees behind the probes, and waits until it arrives. It can't be overtaken, so that the probes before it
 // have come to their end. The context's end, and a lab that is broken, end the wait.
-func (s *sockets) sentinel(ctx context.Context, from link, heard, i int, number uint32) error {
+func (s *sockets) sentinel(ctx context.Context, from linkSocket, heard, i int, number uint32) error {
 	frame := ethernet(i, sentinelType, binary.BigEndian.AppendUint32(nil, number))
 	if err := retried(func() error {
 		return unix.Sendto(from.fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: from.index, Halen: 6})
