@@ -191,6 +191,15 @@ func bootFiles(r Row) Row {
 	return r
 }
 
+// agentNames are by what an agent finds image stores.
+func agentNames(r Row) Row {
+	const checked = "the image's digest is checked"
+	r.From, r.To, r.Ports, r.Application = atAgent, atNames, Port(53), "DNS"
+	r.Confidential, r.Integrity, r.Authenticated = no("DNS as sites run it", "names of image stores only"), no("DNS as sites run it", checked), no("DNS as sites run it", checked)
+	r.Trusted = yes("the site's own resolver")
+	return r
+}
+
 func agentRows() []Row {
 	booting := []string{"inspecting", "preparing", "provisioning", "deprovisioning"}
 	network := yes("the site's provisioning network")
@@ -218,14 +227,11 @@ func agentRows() []Row {
 			Trusted:       network,
 			Purpose:       "an address for the agent",
 		},
-		{
-			ID: "4.4", Name: AgentToDNS, From: atAgent, To: atNames, Protocol: UDP, Ports: Port(53), Stages: booting,
-			Confidential:  no("DNS as sites run it", "names of image stores only"),
-			Integrity:     no("DNS as sites run it", "the image's digest is checked"),
-			Authenticated: no("DNS as sites run it", "the image's digest is checked"),
-			Trusted:       yes("the site's own resolver"),
-			Purpose:       "resolve the name in an image's URL",
-		},
+		agentNames(Row{ID: "4.4", Name: AgentToDNS, Protocol: UDP, Stages: booting, Purpose: "resolve the name in an image's URL"}),
+		agentNames(Row{
+			ID: "4.7", Name: AgentToDNSOverTCP, Protocol: TCP, Stages: booting,
+			Purpose: "resolve the name of an image store that has too many addresses for one datagram (RFC 7766)",
+		}),
 		{
 			ID: "4.5", Name: MachineToPartition, From: atMachine, To: atPartition, Protocol: TCP, Ports: Port(8443), Stages: []string{"provisioning", "provisioned"},
 			Confidential: yes(tls13), Integrity: yes(tls13),

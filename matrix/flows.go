@@ -33,6 +33,7 @@ const (
 	AgentToDHCP          FlowName = "agent-to-dhcp"
 	NeighbourToAgentLLDP FlowName = "neighbour-to-agent-lldp"
 	AgentToDNS           FlowName = "agent-to-dns"
+	AgentToDNSOverTCP    FlowName = "agent-to-dns-over-tcp"
 	MachineToPartition   FlowName = "machine-to-partition-first-boot"
 )
 
@@ -63,24 +64,6 @@ func HealthOf(r Role) FlowName {
 		return HealthOfBoot
 	case Controller:
 		return HealthOfController
-	default:
-		return ""
-	}
-}
-
-// ToNameServer is the flow by which a role resolves names; "" for a role that dials none. Operators resolve names as their own machines do.
-func ToNameServer(r Role) FlowName {
-	switch r {
-	case Partition:
-		return PartitionToDNS
-	case Boot:
-		return BootToDNS
-	case Controller:
-		return ControllerToDNS
-	case Node:
-		return NodeToDNS
-	case Agent:
-		return AgentToDNS
 	default:
 		return ""
 	}

@@ -43,7 +43,9 @@ func (l *Lab) serveImages(listener net.Listener, dir string) {
 }
 
 // imageStore is the outside party that the matrix has at the other end of the agents' downloads.
-func imageStore(n socket.Network) *socket.Bound { return socket.Bind(matrix.ImageStore, matrix.Builtin(), n) }
+func imageStore(n socket.Network) *socket.Bound {
+	return socket.Bind(matrix.ImageStore, matrix.Builtin(), n)
+}
 
 // startImages opens the image server: where the machines are, on the lab's network or on loopback.
 func (l *Lab) startImages(ctx context.Context, before State) error {

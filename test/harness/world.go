@@ -82,18 +82,23 @@ func Start(t testing.TB, o Options) *World {
 	upDir := filepath.Join(w.Dir, "up")
 	w.UpDir = upDir
 	w.Kubeconfig = filepath.Join(upDir, "admin.kubeconfig")
-	w.Up = run(t, o.Bin, w.Logs, "up", append(upArguments(t, upDir, labDir, o.Artifacts), o.Up...)...)
+	w.Up = run(t, o.Bin, w.Logs, "up", append(upArguments(t, upDir, labDir, o.Artifacts, w.State.PartitionNetwork != ""), o.Up...)...)
 	w.programs = append(w.programs, w.Up)
 	t.Cleanup(func() { w.keep(t) })
 	w.Until(ctx, t, "the API", w.connect)
 	return w
 }
 
-// upArguments give every listener on loopback a free port, so that several worlds can run at a time.
-func upArguments(t testing.TB, upDir, labDir, artifacts string) []string {
+// upArguments give every listener on loopback a free port, so that several worlds can run at a time. On the lab's own network, which is another one in each world, the
+// machines find the ports that the matrix has.
+func upArguments(t testing.TB, upDir, labDir, artifacts string, onNetwork bool) []string {
 	t.Helper()
 	args := []string{"up", "--data-dir", upDir, "--lab", labDir, "--artifacts", artifacts, "--partition", Partition}
-	for _, flag := range []string{"--bind", "--agent-bind", "--operator-bind", "--media-bind", "--http-bind"} {
+	onLoopback := []string{"--bind", "--operator-bind", "--media-bind"}
+	if !onNetwork {
+		onLoopback = append(onLoopback, "--agent-bind", "--http-bind")
+	}
+	for _, flag := range onLoopback {
 		args = append(args, flag, freeAddress(t))
 	}
 	return args

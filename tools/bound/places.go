@@ -40,9 +40,15 @@ var Places = []Place{
 // Unopened are the flows that no code names, and why. One that code does name is reported.
 var Unopened = map[string]string{
 	"MachineToPartition": "dialed by the provisioned system; served by the listener of AgentToPartition",
-	"PartitionToDNS":     "found by socket.Bound where a name is dialed",
-	"AgentToDNS":         "found by socket.Bound where a name is dialed",
+	"PartitionToDNS":     byName,
+	"BootToDNS":          byName,
+	"ControllerToDNS":    byName,
+	"NodeToDNS":          byName,
+	"AgentToDNS":         byName,
+	"AgentToDNSOverTCP":  byName,
 }
+
+const byName = "found by socket.Bound, by its two ends, where a name is dialed"
 
 // placeOf finds the place that a package belongs to; the longest one wins.
 func placeOf(path string, r Rule) (found Place, ok bool) {

@@ -1,14 +1,17 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -104,7 +107,10 @@ func live(ctx context.Context, version string, log *agent.Log, logger *slog.Logg
 		cmdline, _ := os.ReadFile("/proc/cmdline")
 		bootMAC = bootInterface(string(cmdline))
 	}
-	bound := socket.Bind(matrix.Agent, matrix.Builtin(), kernel.Network{})
+	bound, err := bind(config, logger)
+	if err != nil {
+		return err
+	}
 	network, err := startNetwork(ctx, config, netconf.Options{
 		BootMAC: bootMAC, Sockets: packet.New(bound), Module: modules.Named, ResolverFile: "/etc/resolv.conf", Logger: logger,
 	})
@@ -122,6 +128,24 @@ func live(ctx context.Context, version string, log *agent.Log, logger *slog.Logg
 		},
 		Dial: bound.Dial, Clock: clock{}, Log: log, Version: version,
 	})
+}
+
+// bind gives the agent its way to the network. The boot medium is the site's word for where the partition role is, which may be another port than the built-in row's.
+func bind(config medium.Config, logger *slog.Logger) (*socket.Bound, error) {
+	bound := socket.Bind(matrix.Agent, matrix.Builtin(), kernel.Network{})
+	endpoint, err := url.Parse(config.Endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the boot configuration's endpoint %q: %w", errNoBoot, config.Endpoint, err)
+	}
+	port, err := strconv.ParseUint(cmp.Or(endpoint.Port(), "443"), 10, 16)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the port of the boot configuration's endpoint %q: %w", errNoBoot, config.Endpoint, err)
+	}
+	missing, err := bound.Reach(matrix.AgentToPartition, uint16(port))
+	if missing != nil {
+		logger.Info("Partition role at a port of the site's own", "flow", string(matrix.AgentToPartition), "endpoint", config.Endpoint)
+	}
+	return bound, err
 }
 
 func readConfig(file string) (medium.Config, error) {

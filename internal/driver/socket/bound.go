@@ -18,8 +18,10 @@ var ErrNotInMatrix = errors.New("not in the communication matrix")
 
 // Bound is one role's way to a network: each call names a flow, and only flows that the role has the right end of are opened. It may be used by several goroutines.
 type Bound struct {
-	role    matrix.Role
-	rows    map[matrix.FlowName]matrix.Row
+	role matrix.Role
+	// outside: the role is no party of ours (an operator's program, the lab's image store), so that no firewall of ours binds its end to ports.
+	outside bool
+	rows    *rowSet
 	network Network
 	open    *openSockets
 }
@@ -32,13 +34,14 @@ type Listener struct {
 	Address string
 }
 
-// Bind gives a role its way to a network. Rows is the whole matrix.
+// Bind gives a role its way to a network. Rows is the whole matrix, with the site's ports (Site).
 func Bind(role matrix.Role, rows []matrix.Row, network Network) *Bound {
-	byName := make(map[matrix.FlowName]matrix.Row, len(rows))
+	set := &rowSet{byName: make(map[matrix.FlowName]matrix.Row, len(rows))}
 	for _, r := range rows {
-		byName[r.Name] = r
+		set.byName[r.Name] = r
 	}
-	return &Bound{role: role, rows: byName, network: network, open: &openSockets{set: map[*tracked]Listener{}}}
+	definition, _ := matrix.Own().Role(role)
+	return &Bound{role: role, outside: definition.Outside, rows: set, network: network, open: &openSockets{set: map[*tracked]Listener{}}}
 }
 
 // Role is who this is.
@@ -46,12 +49,12 @@ func (b *Bound) Role() matrix.Role { return b.role }
 
 // On is the same role on another network; Listeners of either lists both.
 func (b *Bound) On(network Network) *Bound {
-	return &Bound{role: b.role, rows: b.rows, network: network, open: b.open}
+	return &Bound{role: b.role, outside: b.outside, rows: b.rows, network: network, open: b.open}
 }
 
 // Listen accepts the TCP connections of a flow that this role is the server of.
 func (b *Bound) Listen(ctx context.Context, flow matrix.FlowName, addr netip.AddrPort) (net.Listener, error) {
-	if err := b.serves(flow, matrix.TCP); err != nil {
+	if err := b.MayListen(flow, matrix.TCP, addr); err != nil {
 		return nil, err
 	}
 	l, err := b.network.Listen(ctx, addr)
@@ -63,7 +66,7 @@ func (b *Bound) Listen(ctx context.Context, flow matrix.FlowName, addr netip.Add
 
 // ListenPacket receives the UDP datagrams of a flow that this role is the server of.
 func (b *Bound) ListenPacket(ctx context.Context, flow matrix.FlowName, addr netip.AddrPort, o PacketOptions) (net.PacketConn, error) {
-	if err := b.serves(flow, matrix.UDP); err != nil {
+	if err := b.MayListen(flow, matrix.UDP, addr); err != nil {
 		return nil, err
 	}
 	c, err := b.network.ListenPacket(ctx, addr, o)
@@ -75,7 +78,7 @@ func (b *Bound) ListenPacket(ctx context.Context, flow matrix.FlowName, addr net
 
 // ListenRouter receives the router solicitations of a link.
 func (b *Bound) ListenRouter(ctx context.Context, flow matrix.FlowName, iface string) (net.PacketConn, error) {
-	if err := b.serves(flow, matrix.ICMPv6); err != nil {
+	if _, err := b.serves(flow, matrix.ICMPv6); err != nil {
 		return nil, err
 	}
 	c, err := b.network.ListenRouter(ctx, iface)
@@ -85,19 +88,37 @@ func (b *Bound) ListenRouter(ctx context.Context, flow matrix.FlowName, iface st
 	return trackedPacketConn{c, b.open.add(Listener{flow, matrix.ICMPv6, iface})}, nil
 }
 
-// Dial opens a connection of a flow that this role is the client of.
-func (b *Bound) Dial(ctx context.Context, flow matrix.FlowName, address string) (net.Conn, error) {
-	row, err := b.row(flow)
+// OpenPacket sends the UDP datagrams of a flow that this role is the client of, from a port of the system's choice. It takes what is sent to that port from anywhere:
+// the caller drops what is not from whom it sent to.
+func (b *Bound) OpenPacket(ctx context.Context, flow matrix.FlowName, addr netip.Addr, o PacketOptions) (net.PacketConn, error) {
+	row, err := b.dials(flow)
 	if err != nil {
 		return nil, err
 	}
-	if row.From.Role != b.role {
-		return nil, fmt.Errorf("role %s dials for flow %s, which only role %s may: %w", b.role, flow, row.From.Role, ErrNotInMatrix)
+	if row.Protocol != matrix.UDP {
+		return nil, fmt.Errorf("role %s sends datagrams for flow %s, which is %s: %w", b.role, flow, row.Protocol, ErrNotInMatrix)
+	}
+	c, err := b.network.ListenPacket(ctx, netip.AddrPortFrom(addr, 0), o)
+	if err != nil {
+		return nil, fmt.Errorf("open a udp port at %s for flow %s: %w", addr, flow, err)
+	}
+	return c, nil
+}
+
+// Dial opens a connection of a flow that this role is the client of. The port must be one of the row's where it has any, except on loopback and for outside
+// parties (see MayListen). A name is asked for over the role's flow to name servers.
+func (b *Bound) Dial(ctx context.Context, flow matrix.FlowName, address string) (net.Conn, error) {
+	row, err := b.dials(flow)
+	if err != nil {
+		return nil, err
 	}
 	if row.Protocol != matrix.TCP && row.Protocol != matrix.UDP {
 		return nil, fmt.Errorf("dial for flow %s: its protocol %s has no connections: %w", flow, row.Protocol, ErrNotInMatrix)
 	}
-	c, err := b.network.Dial(ctx, string(row.Protocol), address)
+	if err := b.dialsAt(row, address); err != nil {
+		return nil, err
+	}
+	c, err := b.dial(ctx, string(row.Protocol), address)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s %s for flow %s: %w", row.Protocol, address, flow, err)
 	}
@@ -113,24 +134,63 @@ func (b *Bound) DialContext(flow matrix.FlowName) func(ctx context.Context, netw
 func (b *Bound) Listeners() []Listener { return b.open.list() }
 
 func (b *Bound) row(flow matrix.FlowName) (matrix.Row, error) {
-	row, ok := b.rows[flow]
+	row, ok := b.rows.get(flow)
 	if !ok {
 		return row, fmt.Errorf("role %s names flow %q, for which there is no row: %w", b.role, flow, ErrNotInMatrix)
 	}
 	return row, nil
 }
 
-func (b *Bound) serves(flow matrix.FlowName, p matrix.Protocol) error {
+func (b *Bound) dials(flow matrix.FlowName) (matrix.Row, error) {
+	row, err := b.row(flow)
+	if err == nil && row.From.Role != b.role {
+		err = fmt.Errorf("role %s dials for flow %s, which only role %s may: %w", b.role, flow, row.From.Role, ErrNotInMatrix)
+	}
+	return row, err
+}
+
+func (b *Bound) serves(flow matrix.FlowName, p matrix.Protocol) (matrix.Row, error) {
 	row, err := b.row(flow)
 	switch {
 	case err != nil:
-		return err
+		return row, err
 	case row.To.Role != b.role:
-		return fmt.Errorf("role %s listens for flow %s, which only role %s may: %w", b.role, flow, row.To.Role, ErrNotInMatrix)
+		return row, fmt.Errorf("role %s listens for flow %s, which only role %s may: %w", b.role, flow, row.To.Role, ErrNotInMatrix)
 	case row.Protocol != p:
-		return fmt.Errorf("role %s listens with %s for flow %s, which is %s: %w", b.role, p, flow, row.Protocol, ErrNotInMatrix)
+		return row, fmt.Errorf("role %s listens with %s for flow %s, which is %s: %w", b.role, p, flow, row.Protocol, ErrNotInMatrix)
 	}
-	return nil
+	return row, nil
+}
+
+// rowSet is the matrix of one process: the networks of a role share it.
+type rowSet struct {
+	mu     sync.RWMutex
+	byName map[matrix.FlowName]matrix.Row
+}
+
+func (s *rowSet) get(name matrix.FlowName) (matrix.Row, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	row, ok := s.byName[name]
+	return row, ok
+}
+
+// between finds the flow from one role to another over a protocol.
+func (s *rowSet) between(from, to matrix.Role, p matrix.Protocol) (matrix.FlowName, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for name, row := range s.byName {
+		if row.From.Role == from && row.To.Role == to && row.Protocol == p {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+func (s *rowSet) set(row matrix.Row) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byName[row.Name] = row
 }
 
 // openSockets is the set of listening sockets of one process.

@@ -1,5 +1,10 @@
-// Package socket is the one place where a socket is opened. Everything that listens or dials names a flow of the communication matrix; an unknown name, or a
-// flow that the calling role has no end of, is an error before any socket exists.
+// Package socket is the one place where a socket is opened. Everything that listens or dials names a flow of the communication matrix; an unknown name, a flow that the
+// calling role has no end of, or a port that the flow's row does not have is an error before any socket exists, and the error has the row that is missing.
+//
+// Loopback crosses no network, so ports are not checked there: neither those of listeners nor those that are dialed. The user-space network of the lab is a network like the
+// kernel's, and obeys the rows. The ends of outside parties (operators' programs, image stores) are not ours: their ports are not checked either.
+//
+// A site that uses other ports says so in its own matrix (Site). The analyzer of tools/bound finds sockets that are opened elsewhere.
 //
 // It owns the lookup and the contract. It refuses to know what is spoken. Two networks implement it: the kernel's (package kernel) and the lab's user-space
 // network (package netstack), so that the roles run unprivileged in the lab with the code that they run with on real sites.
@@ -26,7 +31,7 @@ type Network interface {
 	// checksum, sends with hop limit 255, and drops what arrives with another one (RFC 4861 §6.1.1: it crossed a router).
 	// Interface names the link; empty where the network has one link only.
 	ListenRouter(ctx context.Context, iface string) (net.PacketConn, error)
-	// Dial opens a connection. Proto is "tcp" or "udp"; address is "host:port", and a host that is a name is resolved by the network.
+	// Dial opens a connection. Proto is "tcp" or "udp"; address is "host:port". A host that is a name is for a Namer.
 	Dial(ctx context.Context, proto, address string) (net.Conn, error)
 }
 

@@ -26,7 +26,6 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/bootmedia"
 	"github.com/ingotmetal/ingot/internal/driver/socket"
-	"github.com/ingotmetal/ingot/internal/driver/socket/kernel"
 	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/internal/role/identity"
 	"github.com/ingotmetal/ingot/internal/server/window"
@@ -71,12 +70,20 @@ func Run(ctx context.Context, o Options, log *slog.Logger) error {
 }
 
 func newProcess(o Options, network socket.Network, log *slog.Logger) (*process, error) {
-	p := &process{o: o, log: log, index: window.New(), registry: prometheus.NewRegistry(),
-		bound: socket.Bind(matrix.Boot, matrix.Builtin(), kernel.Network{})}
-	p.provisioning = p.bound.On(network)
+	p := &process{o: o, log: log, index: window.New(), registry: prometheus.NewRegistry()}
 	var err error
+	if p.bound, err = p.o.Bind(matrix.Boot, log); err != nil {
+		return nil, err
+	}
+	p.provisioning = p.bound.On(network)
 	if p.httpBind, err = netip.ParseAddrPort(o.HTTPBind); err != nil {
 		return nil, fmt.Errorf("--http-bind %q: an address with a port is needed, like 10.0.0.2:8080", o.HTTPBind)
+	}
+	if o.NetworkBoot {
+		// It is opened when the Partition asks for it, and tried again then; a port that the matrix does not have is no matter of time.
+		if err := p.provisioning.MayListen(matrix.MachineToBootHTTP, matrix.TCP, p.httpBind); err != nil {
+			return nil, fmt.Errorf("--http-bind: %w", err)
+		}
 	}
 	if p.artifacts, err = bootmedia.Open(o.Artifacts); err != nil {
 		return nil, fmt.Errorf("--artifacts: %w", err)

@@ -161,15 +161,15 @@ func (p *process) openDHCP(flow matrix.FlowName, port uint16) func(context.Conte
 }
 
 func (p *process) openTFTP(ctx context.Context, s *opened) error {
-	listen := func(ctx context.Context, port uint16) (net.PacketConn, error) {
-		return p.provisioning.ListenPacket(ctx, matrix.MachineToBootTFTP, anyAddress(port), socket.PacketOptions{Interface: p.o.Link()})
-	}
-	conn, err := listen(ctx, tftp.Port)
+	onLink := socket.PacketOptions{Interface: p.o.Link()}
+	conn, err := p.provisioning.ListenPacket(ctx, matrix.MachineToBootTFTP, anyAddress(tftp.Port), onLink)
 	if err != nil {
 		return err
 	}
 	server := &tftp.Server{Windows: p.index, Files: map[string]tftp.File{}, Now: time.Now, Log: p.log, Count: p.count("tftp"),
-		Listen: func(ctx context.Context) (net.PacketConn, error) { return listen(ctx, 0) }}
+		Listen: func(ctx context.Context) (net.PacketConn, error) {
+			return p.provisioning.OpenPacket(ctx, matrix.BootToMachineTFTP, netip.IPv4Unspecified(), onLink)
+		}}
 	for _, name := range netboot.Files(netboot.TFTP) {
 		if file, ok := p.artifacts.File(name); ok {
 			server.Files[name] = tftp.File{ReaderAt: file, Size: file.Size()}

@@ -13,10 +13,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/ingotmetal/ingot/internal/driver/socket"
+	"github.com/ingotmetal/ingot/internal/driver/socket/inventory"
 	"github.com/ingotmetal/ingot/matrix"
 )
 
-// Health serves /healthz (the process answers), /readyz (ready says nil) and /metrics on a loopback address until ctx ends.
+// Health serves /healthz (the process answers), /readyz (ready says nil) and /metrics on a loopback address until ctx ends. The metrics have the process's listeners, to be
+// compared with the matrix (package inventory).
 type Health struct {
 	Flow    matrix.FlowName
 	Bind    string
@@ -35,8 +37,10 @@ func (h Health) Start(ctx context.Context, b *socket.Bound) error {
 	if err != nil {
 		return err
 	}
+	listeners := prometheus.NewRegistry()
+	listeners.MustRegister(inventory.New(b))
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(h.Metrics, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(prometheus.Gatherers{h.Metrics, listeners}, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if err := h.Ready(); err != nil {

@@ -1,6 +1,6 @@
 // Package identity is what every role's process is told in the same words: who it is, where its API server is, and which network its machines are on.
 //
-// It owns the flags --kubeconfig, --partition, --tls-cert, --tls-key, --tls-ca, --provisioning-network and --health-bind, and what follows from them: a client configuration that
+// It owns the flags --kubeconfig, --partition, --tls-cert, --tls-key, --tls-ca, --provisioning-network, --health-bind and --matrix, and what follows from them: a client configuration that
 // dials by the matrix, certificates that are taken up again when they are renewed, a network, and the endpoint of health and metrics. It refuses what one role does
 // with them.
 //
@@ -8,9 +8,11 @@
 package identity
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -21,6 +23,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/driver/socket/kernel"
 	"github.com/ingotmetal/ingot/internal/driver/socket/netstack"
 	"github.com/ingotmetal/ingot/internal/pki"
+	"github.com/ingotmetal/ingot/internal/role/declared"
 	"github.com/ingotmetal/ingot/matrix"
 )
 
@@ -34,23 +37,41 @@ type Flags struct {
 	ProvisioningNetwork string
 	// HealthBind is a loopback address.
 	HealthBind string
+	// Matrix is the file of the site's communication matrix; empty: none.
+	Matrix string
+
+	log *slog.Logger
 }
 
-// Add defines the flags.
+// Add defines the flags of a role that serves one partition.
 func (f *Flags) Add(set *pflag.FlagSet) {
-	set.StringVar(&f.Kubeconfig, "kubeconfig", "", "file that says where the API server is and who we are (required)")
+	f.AddCentral(set)
 	set.StringVar(&f.Partition, "partition", "", "name of the Partition that is served (required)")
+	set.StringVar(&f.ProvisioningNetwork, "provisioning-network", "kernel", `"kernel", "kernel:<interface>", or the lab's network as "lab:<socket>?mac=…&address=…"`)
+}
+
+// AddCentral defines the flags of a role that serves all partitions, from the control plane.
+func (f *Flags) AddCentral(set *pflag.FlagSet) {
+	set.StringVar(&f.Kubeconfig, "kubeconfig", "", "file that says where the API server is and who we are (required)")
 	set.StringVar(&f.TLS.Cert, "tls-cert", "", "PEM file of this role's certificate (required)")
 	set.StringVar(&f.TLS.Key, "tls-key", "", "PEM file of the certificate's key (required)")
 	set.StringVar(&f.TLS.CA, "tls-ca", "", "PEM file of the CA that signed it (required)")
-	set.StringVar(&f.ProvisioningNetwork, "provisioning-network", "kernel", `"kernel", "kernel:<interface>", or the lab's network as "lab:<socket>?mac=…&address=…"`)
 	set.StringVar(&f.HealthBind, "health-bind", "127.0.0.1:0", "loopback address of /healthz, /readyz and /metrics")
+	set.StringVar(&f.Matrix, "matrix", "", declared.Usage)
 }
 
-// Check says which required flag is missing.
+// Check says which required flag of a role that serves one partition is missing.
 func (f *Flags) Check() error {
+	if f.Partition == "" {
+		return errors.New("--partition is required")
+	}
+	return f.CheckCentral()
+}
+
+// CheckCentral is Check for a role that serves all partitions.
+func (f *Flags) CheckCentral() error {
 	for _, one := range []struct{ name, value string }{
-		{"kubeconfig", f.Kubeconfig}, {"partition", f.Partition}, {"tls-cert", f.TLS.Cert}, {"tls-key", f.TLS.Key}, {"tls-ca", f.TLS.CA},
+		{"kubeconfig", f.Kubeconfig}, {"tls-cert", f.TLS.Cert}, {"tls-key", f.TLS.Key}, {"tls-ca", f.TLS.CA},
 	} {
 		if one.value == "" {
 			return fmt.Errorf("--%s is required", one.name)
@@ -69,8 +90,15 @@ func (f *Flags) RESTConfig(b *socket.Bound, flow matrix.FlowName) (*rest.Config,
 	if !strings.HasPrefix(c.Host, "https://") {
 		return nil, fmt.Errorf("kubeconfig %s: the server %q is not https", f.Kubeconfig, c.Host)
 	}
+	server, err := url.Parse(c.Host)
+	if err != nil {
+		return nil, fmt.Errorf("kubeconfig %s: %w", f.Kubeconfig, err)
+	}
+	if err := reachServer(b, flow, server, f.log); err != nil {
+		return nil, fmt.Errorf("kubeconfig %s: %w", f.Kubeconfig, err)
+	}
 	c.QPS, c.Burst = -1, -1
-	c.Dial = b.DialContext(matrix.ToAPIServer(b.Role()))
+	c.Dial = b.DialContext(flow)
 	return c, nil
 }
 

@@ -21,7 +21,6 @@ import (
 
 	"github.com/ingotmetal/ingot/internal/controller/host"
 	"github.com/ingotmetal/ingot/internal/driver/socket"
-	"github.com/ingotmetal/ingot/internal/driver/socket/kernel"
 	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/internal/role/identity"
 	"github.com/ingotmetal/ingot/internal/server/agentapi"
@@ -56,7 +55,11 @@ type process struct {
 
 // Run is the role until ctx ends.
 func Run(ctx context.Context, o Options, log *slog.Logger) error {
-	p := &process{o: o, log: log, counters: prometheus.NewRegistry(), bound: socket.Bind(matrix.Partition, matrix.Builtin(), kernel.Network{})}
+	p := &process{o: o, log: log, counters: prometheus.NewRegistry()}
+	var err error
+	if p.bound, err = p.o.Bind(matrix.Partition, log); err != nil {
+		return err
+	}
 	network, leave, err := o.Network(log)
 	if err != nil {
 		return err

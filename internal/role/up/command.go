@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/role/declared"
 )
 
 // Options are the flags.
@@ -29,6 +30,8 @@ type Options struct {
 	MediaBind, HTTPBind                       string
 	AgentEndpoint, MediaEndpoint, OperatorURL string
 	BMCCA                                     string
+	// Matrix is the file of the site's communication matrix, which each role takes its ports from; empty: none.
+	Matrix string
 	// Artifacts is the folder of the agent's kernel, ramdisk and medium.
 	Artifacts string
 	// DHCP is the Partition's, used only when it is made.
@@ -89,6 +92,7 @@ func Command() *cobra.Command {
 	s.StringVar(&o.HTTPBind, "http-bind", "127.0.0.1:8080", "address of the boot files, on the provisioning network")
 	s.StringVar(&o.BMCCA, "bmc-ca", "", "PEM file that verifies the BMCs' certificates (default: the system's roots)")
 	s.StringVar(&o.Artifacts, "artifacts", "", "folder of the agent's boot artifacts, from 'ingot image build-agent' (default: <data-dir>/artifacts)")
+	s.StringVar(&o.Matrix, "matrix", "", declared.Usage)
 	s.StringVar(&o.DHCP.Mode, "dhcp-mode", "off", "what the boot role answers, for a Partition that is made now: server, proxy or off")
 	s.StringVar(&o.DHCP.CIDR, "dhcp-cidr", "", "subnet of the provisioning network, with --dhcp-mode server")
 	s.StringVar(&o.DHCP.RangeStart, "dhcp-range-start", "", "first address for machines")
@@ -131,10 +135,24 @@ func (o *Options) complete(f flags) error {
 			return fmt.Errorf("the embedded API server is a program of its own beside this one; build cmd/ingot-apiserver, or give --kubeconfig: %w", err)
 		}
 	}
+	if o.Matrix, err = o.siteMatrix(); err != nil {
+		return err
+	}
 	if o.Partition == "" {
 		return errors.New("--partition is empty: give the site a name")
 	}
 	return o.networks(f)
+}
+
+// siteMatrix is the file's full path. It is read here too, so that what is wrong with it is said once and before anything starts.
+func (o *Options) siteMatrix() (string, error) {
+	if o.Matrix == "" {
+		return "", nil
+	}
+	if _, err := declared.Rows(o.Matrix); err != nil {
+		return "", err
+	}
+	return filepath.Abs(o.Matrix)
 }
 
 // partition is the object that is made when there is none.

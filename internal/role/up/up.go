@@ -100,6 +100,9 @@ func (s *site) apiServer(ctx context.Context, ready chan struct{}) error {
 		name: apiServerName, program: s.o.APIServerProgram, grace: apiServerGrace,
 		args: func() []string {
 			args := []string{"--data-dir", s.o.DataDir, "--bind", bind}
+			if s.o.Matrix != "" {
+				args = append(args, "--matrix", s.o.Matrix)
+			}
 			for _, host := range s.o.Advertise {
 				args = append(args, "--advertise", host)
 			}
@@ -210,6 +213,7 @@ func (s *site) arguments(role string, ids *identities) []string {
 			args = append(args, name, value)
 		}
 	}
+	add("--matrix", s.o.Matrix)
 	switch role {
 	case "partition":
 		add("--provisioning-network", s.o.PartitionNetwork)

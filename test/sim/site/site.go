@@ -159,6 +159,10 @@ func (s *Site) startUp(ctx context.Context, o Options, programs, artifacts strin
 	if err != nil {
 		return err
 	}
+	if s.Lab.State().PartitionNetwork != "" {
+		// A network of its own, where the ports are those of the matrix.
+		ports[1], ports[4] = "127.0.0.1:8443", "127.0.0.1:8080"
+	}
 	args := []string{
 		"up", "--data-dir", s.DataDir, "--lab", o.Lab.DataDir, "--artifacts", artifacts, "--bind", ports[0], "--agent-bind", ports[1],
 		"--operator-bind", ports[2], "--media-bind", ports[3], "--http-bind", ports[4],

@@ -21,7 +21,10 @@ import (
 // Network is the kernel's network. The zero value is ready.
 type Network struct{}
 
-var _ socket.Network = Network{}
+var (
+	_ socket.Network = Network{}
+	_ socket.Namer   = Network{}
+)
 
 // Listen implements socket.Network.
 func (Network) Listen(ctx context.Context, addr netip.AddrPort) (net.Listener, error) {
@@ -45,6 +48,12 @@ func (Network) ListenPacket(ctx context.Context, addr netip.AddrPort, o socket.P
 // Dial implements socket.Network.
 func (Network) Dial(ctx context.Context, proto, address string) (net.Conn, error) {
 	var d net.Dialer
+	return d.DialContext(ctx, proto, address)
+}
+
+// DialName implements socket.Namer.
+func (Network) DialName(ctx context.Context, proto, address string, r *net.Resolver) (net.Conn, error) {
+	d := net.Dialer{Resolver: r}
 	return d.DialContext(ctx, proto, address)
 }
 
