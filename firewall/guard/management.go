@@ -20,10 +20,15 @@ type Row struct {
 	Ports []uint16
 	// From are the networks that people and controllers come from; empty is anywhere.
 	From []netip.Prefix
+	// Nobody says that From is a party without any address: the row lets nobody in.
+	Nobody bool
 }
 
 func (r Row) String() string {
 	from := "anywhere"
+	if r.Nobody {
+		from = "a party without addresses"
+	}
 	if len(r.From) > 0 {
 		words := make([]string, len(r.From))
 		for i, n := range r.From {
@@ -113,6 +118,9 @@ func sources(row Row, told []netip.Prefix, to netip.Addr) []netip.Addr {
 		if a.Is4() == to.Is4() && a != to && !slices.Contains(all, a) {
 			all = append(all, a)
 		}
+	}
+	if row.Nobody {
+		return nil
 	}
 	if len(row.From) == 0 {
 		add(stranger)
@@ -229,6 +237,9 @@ func whyClosed(ways []Way, row Row) string {
 		if !slices.Contains(why, by) && len(why) < 4 {
 			why = append(why, by)
 		}
+	}
+	if row.Nobody {
+		return "nobody has an address that it is for: give its party networks"
 	}
 	if len(why) == 0 {
 		return "the host has no address that it could come to"
