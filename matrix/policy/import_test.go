@@ -14,6 +14,7 @@ import (
 	"github.com/ingotmetal/ingot/firewall/class"
 	"github.com/ingotmetal/ingot/firewall/evaluate"
 	"github.com/ingotmetal/ingot/matrix"
+	"github.com/ingotmetal/ingot/matrix/matrixtest"
 	"github.com/ingotmetal/ingot/matrix/policy"
 )
 
@@ -63,7 +64,7 @@ func roundTrip(t fatal, m matrix.Matrix) int {
 
 func TestCompileAndImportAreEqualInPackets(t *testing.T) {
 	n := 0
-	rapid.Check(t, func(t *rapid.T) { n += roundTrip(t, policy.Populate(matrices().Draw(t, "matrix"))) })
+	rapid.Check(t, func(t *rapid.T) { n += roundTrip(t, policy.Populate(matrixtest.Matrices().Draw(t, "matrix"))) })
 	t.Logf("%d packets", n)
 	if roundTrip(t, policy.Populate(matrix.Own())) == 0 {
 		t.Error("no packet was looked at")

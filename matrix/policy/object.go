@@ -127,3 +127,15 @@ func masked(nets []netip.Prefix) []netip.Prefix {
 	}
 	return all
 }
+
+// PartyOf is the end that a network set stands for, as its labels say.
+func PartyOf(s calico.NetworkSet) matrix.Endpoint {
+	e := matrix.Anybody
+	if z := s.Labels[zoneLabel]; z != "" {
+		e.Zone = matrix.Zone(z)
+	}
+	if roles := rolesOf(s.Labels); len(roles) > 0 {
+		e.Role = roles[0]
+	}
+	return e
+}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ingotmetal/ingot/firewall/calico"
 	"github.com/ingotmetal/ingot/matrix"
+	"github.com/ingotmetal/ingot/matrix/matrixtest"
 	"github.com/ingotmetal/ingot/matrix/policy"
 )
 
@@ -31,7 +32,7 @@ func readBack(t fatal, o calico.Objects) {
 
 func TestManifestsReadBackEqual(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c, err := policy.Compile(policy.Populate(matrices().Draw(t, "matrix")))
+		c, err := policy.Compile(policy.Populate(matrixtest.Matrices().Draw(t, "matrix")))
 		if err != nil {
 			t.Fatalf("%v", err)
 		}
