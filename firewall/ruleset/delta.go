@@ -32,8 +32,9 @@ type Change struct {
 	RemoveElements, AddElements []Element
 }
 
-// Difference is the delta from one ruleset to another, or false where they differ in more than members: then the new one has to be installed as a
-// generation of its own. Both must be compiled with the same options, the generation included.
+// Difference is the delta from one ruleset to another, or false where they differ in more than who is a member of what: then the new one has to be
+// installed as a generation of its own. Both must be compiled with the same options, the generation included. A delta holds at once, without a trial: a
+// caller that must not lose a member (the operator's own address) looks at what is removed.
 //
 // A host that joins or leaves a selector is a delta, from the first host to the last. A range among members that were all single addresses is none: the
 // kernel keeps those in a set of another type.
@@ -48,6 +49,11 @@ func Difference(old, new *Ruleset) (Delta, bool) {
 	for i := range old.Active {
 		if !slices.Equal(old.Active[i].Elements, new.Active[i].Elements) {
 			return Delta{}, false // what rules is moved by a generation
+		}
+	}
+	for i, m := range old.Maps {
+		if m.Field != Source && m.Field != Destination && !slices.Equal(m.Elements, new.Maps[i].Elements) {
+			return Delta{}, false // a rule's port or an interface is no member
 		}
 	}
 	for i, s := range old.Sets {
