@@ -308,9 +308,11 @@ func TestLostEncryptionKey(t *testing.T) {
 func TestBadFlags(t *testing.T) {
 	long := filepath.Join(t.TempDir(), strings.Repeat("x", 100))
 	for want, args := range map[string][]string{
-		"too long for a Unix socket": {"--data-dir", long, "--bind", "127.0.0.1:0"},
-		"--bind":                     {"--data-dir", t.TempDir(), "--bind", "localhost:0"},
-		`"data-dir" not set`:         nil,
+		"too long for a Unix socket":  {"--data-dir", long, "--bind", "127.0.0.1:0"},
+		"--bind":                      {"--data-dir", t.TempDir(), "--bind", "localhost:0"},
+		"name: operator-to-apiserver": {"--data-dir", t.TempDir(), "--bind", "0.0.0.0:7443"},
+		"no-such-matrix":              {"--data-dir", t.TempDir(), "--bind", "127.0.0.1:0", "--matrix", "/no-such-matrix.yaml"},
+		`"data-dir" not set`:          nil,
 	} {
 		if err := runProgram(t, args...); !strings.Contains(err, want) {
 			t.Errorf("%v: want %q, have %q", args, want, err)

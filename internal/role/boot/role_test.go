@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +28,7 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/bootmedia"
 	"github.com/ingotmetal/ingot/internal/controlplane/controlplanetest"
+	"github.com/ingotmetal/ingot/internal/driver/socket"
 	"github.com/ingotmetal/ingot/internal/driver/socket/kernel"
 	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/internal/role/identity"
@@ -295,5 +298,23 @@ func TestATakenPortIsNamed(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// A port that the matrix does not have is no matter of time: the role does not start, and says which row is missing.
+func TestAnUndeclaredPortIsNoStart(t *testing.T) {
+	artifacts := artifactsDir(t)
+	flags := identity.Flags{Partition: "lab", ProvisioningNetwork: "kernel"}
+	_, err := newProcess(Options{Flags: flags, Artifacts: artifacts, HTTPBind: "0.0.0.0:9090", NetworkBoot: true}, kernel.Network{}, slog.New(slog.DiscardHandler))
+	if !errors.Is(err, socket.ErrNotInMatrix) || !strings.Contains(err.Error(), "--http-bind") || !strings.Contains(err.Error(), "name: machine-to-boot-http") {
+		t.Errorf("--http-bind 0.0.0.0:9090: %v", err)
+	}
+	p, err := newProcess(Options{Flags: flags, Artifacts: artifacts, HTTPBind: "0.0.0.0:8080", MediaBind: "0.0.0.0:9443"}, kernel.Network{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.artifacts.Close() }()
+	if _, err := p.listenMedia(t.Context(), nil); !errors.Is(err, socket.ErrNotInMatrix) || !strings.Contains(err.Error(), "--media-bind") || !strings.Contains(err.Error(), "9443") {
+		t.Errorf("--media-bind 0.0.0.0:9443: %v", err)
 	}
 }

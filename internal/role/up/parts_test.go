@@ -4,12 +4,15 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ingotmetal/ingot/internal/kubeconfig"
 	"github.com/ingotmetal/ingot/internal/pki"
+	"github.com/ingotmetal/ingot/matrix"
+	"github.com/ingotmetal/ingot/matrix/document"
 )
 
 func TestNetworks(t *testing.T) {
@@ -147,5 +150,33 @@ func TestHostsOf(t *testing.T) {
 	got := strings.Join(hostsOf("10.0.0.2:8443", "", "0.0.0.0:80", "[fd00::1]:443", "https://site.example.com:8443/x"), " ")
 	if want := "127.0.0.1 localhost 10.0.0.2 fd00::1 site.example.com"; got != want {
 		t.Errorf("have %s, want %s", got, want)
+	}
+}
+
+// Each program is told of the site's matrix, and one that is wrong is found before any of them starts.
+func TestTheSitesMatrixIsHandedOn(t *testing.T) {
+	own, err := document.Encode(matrix.Own())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "matrix.yaml")
+	if err := os.WriteFile(file, own, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Matrix: file, DataDir: t.TempDir()}
+	if o.Matrix, err = o.siteMatrix(); err != nil || o.Matrix != file {
+		t.Fatalf("%q, %v", o.Matrix, err)
+	}
+	for _, role := range []string{"partition", "boot"} {
+		args := (&site{o: o}).arguments(role, &identities{dir: o.DataDir})
+		if i := slices.Index(args, "--matrix"); i < 0 || args[i+1] != file {
+			t.Errorf("%s is started with %v", role, args)
+		}
+	}
+	if err := os.WriteFile(file, []byte("kind: Pod\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.siteMatrix(); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("a file that is no matrix: %v", err)
 	}
 }
