@@ -91,6 +91,7 @@ func controlPlaneRows() []Row {
 			Purpose: "a host reads the policies and says which of them it enforces, and what it refused",
 		}, anyNetwork),
 		dialBack(),
+		health("1.10", HealthOfNode, atNode, 8448),
 	}
 }
 

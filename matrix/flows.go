@@ -17,6 +17,7 @@ const (
 	HealthOfPartition   FlowName = "partition-health"
 	HealthOfBoot        FlowName = "boot-health"
 	HealthOfController  FlowName = "controller-health"
+	HealthOfNode        FlowName = "node-health"
 
 	ControllerToNodeManagement FlowName = "controller-to-node-management"
 
@@ -64,6 +65,8 @@ func HealthOf(r Role) FlowName {
 		return HealthOfBoot
 	case Controller:
 		return HealthOfController
+	case Node:
+		return HealthOfNode
 	default:
 		return ""
 	}

@@ -102,6 +102,8 @@ var otherPolicies = []string{"networkpolicies", "networksets", "profiles", "stag
 // certificate; what is signed is its own name, or nothing.
 func nodeRights() []Right {
 	return []Right{
+		// The matrix says which rows are for mending the host, and gives a refused packet its row.
+		{Group: ingotGroup, Resources: []string{"communicationmatrices"}, Verbs: read},
 		{Group: calicoGroup, Resources: []string{"globalnetworkpolicies", "globalnetworksets", "hostendpoints", "tiers"}, Verbs: read},
 		{Group: calicoGroup, Resources: otherPolicies, Verbs: read},
 		{Group: calicoGroup, Resources: []string{"hostendpoints/status"}, Verbs: set},

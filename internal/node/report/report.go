@@ -1,0 +1,172 @@
+// Package report says in the API what a node enforces: the status of its HostEndpoints, and events about them.
+//
+// It owns the form: which field says what, what an event is worth, and how often numbers are written. It refuses to keep anything that matters: what could not be
+// written is written with the next status, and a host without an API loses nothing but these words.
+//
+// Invariants: status.confirmed is the controller's; a node only takes it away, once, when a trial begins, so that a number of an earlier life confirms nothing.
+package report
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/ingotmetal/ingot/firewall/guard"
+	"github.com/ingotmetal/ingot/internal/node"
+	"github.com/ingotmetal/ingot/internal/node/source"
+)
+
+// API reports to a Kubernetes API. It is used by one goroutine.
+type API struct {
+	Client dynamic.Interface
+	// Every is how often numbers are written where nothing else changes.
+	Every time.Duration
+
+	sent map[string]sent
+}
+
+// sent is what an endpoint's status was set to.
+type sent struct {
+	// rest is the status without its counters.
+	rest  map[string]any
+	at    time.Time
+	trial uint32
+	phase guard.Phase
+	// since is when the phase began, for the condition.
+	since time.Time
+}
+
+// New makes a reporter.
+func New(client dynamic.Interface, every time.Duration) *API {
+	return &API{Client: client, Every: every, sent: map[string]sent{}}
+}
+
+// Report implements node.Reporter.
+func (a *API) Report(ctx context.Context, s node.Status) error {
+	var failed []error
+	for _, e := range s.Endpoints {
+		if err := a.endpoint(ctx, e, s); err != nil {
+			failed = append(failed, fmt.Errorf("write the status of HostEndpoint %s: %w", e.Name, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (a *API) endpoint(ctx context.Context, e node.Endpoint, s node.Status) error {
+	last := a.sent[e.Name]
+	next := sent{at: time.Now(), phase: s.Decision.Phase, since: last.since, trial: last.trial}
+	if last.phase != next.phase {
+		next.since = next.at
+	}
+	next.rest = status(e, s, next.since)
+	begins := s.Decision.Phase == guard.PhaseTrial && s.Attempt.Outcome == guard.Running && s.Attempt.Generation != last.trial
+	if !begins && reflect.DeepEqual(next.rest, last.rest) && next.at.Sub(last.at) < a.Every {
+		return nil
+	}
+	patch := make(map[string]any, len(next.rest)+2)
+	for field, value := range next.rest {
+		patch[field] = value
+	}
+	patch["counters"] = map[string]any{"refused": s.Refused, "accepted": s.Accepted}
+	if begins {
+		patch["confirmed"], next.trial = nil, s.Attempt.Generation
+	}
+	text, err := json.Marshal(map[string]any{"status": patch})
+	if err != nil {
+		return err
+	}
+	o, err := a.Client.Resource(source.Endpoints()).Patch(ctx, e.Name, types.MergePatchType, text, metav1.PatchOptions{FieldManager: "ingot-node"}, "status")
+	if apierrors.IsNotFound(err) {
+		return nil // it was deleted meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	a.sent[e.Name] = next
+	if last.phase != next.phase {
+		return a.event(ctx, o, s)
+	}
+	return nil
+}
+
+// maxDrift and maxWhat are the bounds of the kind.
+const (
+	maxDrift = 256
+	maxWhat  = 1024
+)
+
+// status is everything but the counters. What is not there is null, which takes it away.
+func status(e node.Endpoint, s node.Status, since time.Time) map[string]any {
+	fields := map[string]any{"generation": s.Generation, "phase": string(s.Decision.Phase), "revision": nil, "trial": nil}
+	if e.Revision != "" {
+		fields["revision"] = e.Revision
+	}
+	if s.Decision.Phase == guard.PhaseTrial && s.Attempt.Outcome == guard.Running {
+		fields["trial"] = map[string]any{"generation": s.Attempt.Generation, "deadline": s.Attempt.Deadline.UTC().Format("2006-01-02T15:04:05.000000Z")}
+	}
+	drift := []any{}
+	for i, d := range s.Drift {
+		if i == maxDrift {
+			break
+		}
+		one := map[string]any{"kind": string(d.Kind), "what": cut(d.What)}
+		if d.Row != "" {
+			one["row"] = d.Row
+		}
+		drift = append(drift, one)
+	}
+	fields["drift"] = drift
+	truth := "False"
+	if s.Decision.Phase == guard.PhaseConfirmed {
+		truth = "True"
+	}
+	message := s.Decision.Reason
+	if s.Decision.Fix != "" {
+		message += ". " + s.Decision.Fix
+	}
+	fields["conditions"] = []any{map[string]any{
+		"type": "Enforced", "status": truth, "reason": string(s.Decision.Phase), "message": cut(message), "lastTransitionTime": since.UTC().Format(time.RFC3339),
+	}}
+	return fields
+}
+
+func cut(text string) string {
+	if len(text) > maxWhat {
+		return text[:maxWhat-3] + "..."
+	}
+	return text
+}
+
+// event says that the phase changed.
+func (a *API) event(ctx context.Context, about *unstructured.Unstructured, s node.Status) error {
+	kind := "Normal"
+	if s.Decision.Phase == guard.PhaseReverted || s.Decision.Phase == guard.PhaseFailed {
+		kind = "Warning"
+	}
+	now := time.Now().UTC().Format(time.RFC3339)
+	event := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Event",
+		"metadata": map[string]any{"generateName": about.GetName() + ".", "namespace": metav1.NamespaceDefault},
+		"involvedObject": map[string]any{
+			"apiVersion": about.GetAPIVersion(), "kind": about.GetKind(), "name": about.GetName(), "uid": string(about.GetUID()),
+		},
+		"reason": string(s.Decision.Phase), "message": cut(s.Decision.Reason), "type": kind, "firstTimestamp": now, "lastTimestamp": now, "count": int64(1),
+		"source":             map[string]any{"component": "ingot-node", "host": s.Node},
+		"reportingComponent": "ingot.dev/node", "reportingInstance": s.Node,
+	}}
+	_, err := a.Client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "events"}).Namespace(metav1.NamespaceDefault).Create(ctx, event, metav1.CreateOptions{})
+	if err != nil {
+		return fmt.Errorf("write an event: %w", err)
+	}
+	return nil
+}
