@@ -44,6 +44,8 @@ type Rig struct {
 	Hardware bmc.Hardware
 	// Say makes the machine write a line to its console.
 	Say func(line string)
+	// Lacks are capabilities that the protocol does not have. The BMC must neither claim them nor have their interface.
+	Lacks []bmc.Capability
 }
 
 // Run runs the suite; newRig is called for each of its tests.
@@ -99,6 +101,18 @@ func (r *run) open(t *testing.T) {
 			t.Errorf("close: %v", err)
 		}
 	})
+}
+
+// lacks says whether the rig is without a capability; a test of it ends then, after it saw that the BMC says so too.
+func (r *run) lacks(t *testing.T, c bmc.Capability, has bool) bool {
+	t.Helper()
+	if !slices.Contains(r.Lacks, c) {
+		return false
+	}
+	if has || r.can(c) {
+		t.Errorf("the BMC has %s, which its protocol does not", c)
+	}
+	return true
 }
 
 func (r *run) can(c bmc.Capability) bool { return slices.Contains(r.s.Identity().Capabilities, c) }
@@ -358,6 +372,9 @@ func (r *run) inserted(t *testing.T, want string) {
 }
 
 func mediaInsertEject(t *testing.T, r *run) {
+	if r.lacks(t, bmc.CanVirtualMedia, r.s.Media() != nil) {
+		return
+	}
 	m := r.cd(t)
 	r.inserted(t, "")
 	if err := m.Eject(t.Context()); err != nil {
@@ -378,6 +395,9 @@ func mediaInsertEject(t *testing.T, r *run) {
 }
 
 func mediaFailures(t *testing.T, r *run) {
+	if r.lacks(t, bmc.CanVirtualMedia, r.s.Media() != nil) {
+		return
+	}
 	m := r.cd(t)
 	wantKind(t, "insert a file", m.Insert(t.Context(), "file:///etc/passwd"), step.Invalid)
 	if err := m.Insert(t.Context(), r.Media[0]); err != nil {
@@ -397,6 +417,9 @@ func mediaFailures(t *testing.T, r *run) {
 }
 
 func bootFromMedium(t *testing.T, r *run) {
+	if r.lacks(t, bmc.CanVirtualMedia, r.s.Media() != nil) {
+		return
+	}
 	if err := r.cd(t).Insert(t.Context(), r.Media[0]); err != nil {
 		t.Fatal(err)
 	}
@@ -420,6 +443,9 @@ func bootFromMedium(t *testing.T, r *run) {
 }
 
 func inventory(t *testing.T, r *run) {
+	if r.lacks(t, bmc.CanInventory, r.s.Inventory() != nil) {
+		return
+	}
 	if r.s.Inventory() == nil {
 		t.Fatal("the BMC has no inventory, which the rig promises")
 	}
@@ -490,8 +516,10 @@ func concurrent(t *testing.T, r *run) {
 				if _, err := r.s.Power().State(t.Context()); err != nil {
 					t.Errorf("read power state: %v", err)
 				}
-				if _, err := r.s.Media().Inserted(t.Context()); err != nil {
-					t.Errorf("read medium: %v", err)
+				if m := r.s.Media(); m != nil {
+					if _, err := m.Inserted(t.Context()); err != nil {
+						t.Errorf("read medium: %v", err)
+					}
 				}
 			}
 		})
