@@ -32,6 +32,7 @@ var Places = []Place{
 	{"internal/server/agentapi/agentapitest", Opens, "a partition role for the tests of the agent"},
 	{"internal/controlplane/controlplanetest", Opens, "an API server for tests"},
 	{"internal/controlplane", Opens, "etcd inside of the API server's process: its sockets are Unix sockets in the data directory"},
+	{"internal/prove", Opens, "sends what rows allow and what none does, between namespaces that it made itself: the proof can't go by the rows"},
 	{"test", Opens, "tests"},
 	{"bench", Opens, "measures image writing against a server of its own on loopback"},
 	{"matrix", Names, "reads the rows of other systems, whose flows no code opens"},
