@@ -1,29 +1,41 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
+	"net/url"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/ingotmetal/ingot/firewall"
 	"github.com/ingotmetal/ingot/internal/driver/hostnet/linux"
+	"github.com/ingotmetal/ingot/internal/driver/socket"
+	"github.com/ingotmetal/ingot/internal/driver/socket/kernel"
 	"github.com/ingotmetal/ingot/internal/node"
 	"github.com/ingotmetal/ingot/internal/node/control"
+	"github.com/ingotmetal/ingot/internal/node/metric"
+	"github.com/ingotmetal/ingot/internal/node/report"
 	"github.com/ingotmetal/ingot/internal/node/source"
 	"github.com/ingotmetal/ingot/internal/node/state"
+	"github.com/ingotmetal/ingot/matrix"
 )
 
 // daemon is what the run command is told.
 type daemon struct {
 	*places
-	name, policies string
+	name, policies, kubeconfig, health string
 	management                         []string
 	trial, look, unused                time.Duration
 	neighbours                         bool
@@ -34,7 +46,7 @@ func runCommand(p *places, errOut io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run the daemon",
-		Long: "Run the daemon. Policies come from the files of a directory (--policies). New rules are on trial in the kernel until somebody\n" +
+		Long: "Run the daemon. Policies come from the files of a directory (--policies) or from the API (--kubeconfig). New rules are on trial in the kernel until somebody\n" +
 			"confirms them over a new connection; otherwise the kernel goes back by itself, even when this process is dead.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return d.run(c.Context(), errOut) },
@@ -42,6 +54,8 @@ func runCommand(p *places, errOut io.Writer) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&d.name, "node", "", "this host's name in HostEndpoints (default: the host name)")
 	f.StringVar(&d.policies, "policies", "", "directory of Calico manifests and CommunicationMatrix files")
+	f.StringVar(&d.kubeconfig, "kubeconfig", "", "file that says where the API server is and who we are")
+	f.StringVar(&d.health, "health-bind", "127.0.0.1:8448", "loopback address of /healthz, /readyz and /metrics; empty: none")
 	f.StringArrayVar(&d.management, "management", nil, "a management row besides those of the matrix, as protocol/port or protocol/port/network, like tcp/22/192.0.2.0/24; may be given several times")
 	f.DurationVar(&d.trial, "trial", time.Minute, "how long new rules are tried without a confirmation")
 	f.DurationVar(&d.look, "look", 10*time.Second, "how often the kernel is compared with what was confirmed")
@@ -51,8 +65,8 @@ func runCommand(p *places, errOut io.Writer) *cobra.Command {
 }
 
 func (d *daemon) run(ctx context.Context, errOut io.Writer) error {
-	if d.policies == "" {
-		return errors.New("--policies is needed: say where policies come from")
+	if (d.policies == "") == (d.kubeconfig == "") {
+		return errors.New("one of --policies and --kubeconfig is needed: say where policies come from")
 	}
 	if d.name == "" {
 		name, err := os.Hostname()
@@ -78,17 +92,25 @@ func (d *daemon) run(ctx context.Context, errOut io.Writer) error {
 	o := node.Options{
 		Name: d.name, Table: d.table, Trial: d.trial, Look: d.look, UnusedAfter: d.unused, Management: rows, Host: host, State: dir, Log: log,
 	}
-	if err := d.connect(&o); err != nil {
+	group, ctx := errgroup.WithContext(ctx)
+	if err := d.connect(ctx, group, &o); err != nil {
 		return err
 	}
 	n, err := node.New(o)
 	if err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return n.Run(ctx) })
 	group.Go(func() error { return control.Serve(ctx, d.places.run, n) })
+	if d.health != "" {
+		group.Go(func() error { return metric.Serve(ctx, d.bound(), d.health, n.Status) })
+	}
 	return group.Wait()
+}
+
+// bound is our way to the network.
+func (d *daemon) bound() *socket.Bound {
+	return socket.Bind(matrix.Node, matrix.Builtin(), kernel.Network{})
 }
 
 func (d *daemon) failsafes() []firewall.Failsafe {
@@ -98,10 +120,55 @@ func (d *daemon) failsafes() []firewall.Failsafe {
 	return nil
 }
 
-// connect gives the daemon its source.
-func (d *daemon) connect(o *node.Options) error {
-	o.Source = source.Files{Dir: d.policies, Every: time.Second, Failsafes: d.failsafes()}
+// reportEvery is how often numbers are written to the API where nothing else changes.
+const reportEvery = 30 * time.Second
+
+// connect gives the daemon its source, and whom it reports to.
+func (d *daemon) connect(ctx context.Context, group *errgroup.Group, o *node.Options) error {
+	if d.policies != "" {
+		o.Source = source.Files{Dir: d.policies, Every: time.Second, Failsafes: d.failsafes()}
+		return nil
+	}
+	cfg, err := d.config(o.Log)
+	if err != nil {
+		return err
+	}
+	client, err := dynamic.NewForConfig(cfg)
+	if err != nil {
+		return fmt.Errorf("make a client for %s: %w", cfg.Host, err)
+	}
+	o.Source = source.API{Client: client, Probe: 10 * time.Second, Failsafes: d.failsafes()}
+	o.Reporter = report.New(client, reportEvery)
 	return nil
+}
+
+// config reads the kubeconfig. The API server is dialed by the matrix.
+func (d *daemon) config(log *slog.Logger) (*rest.Config, error) {
+	cfg, err := clientcmd.BuildConfigFromFlags("", d.kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("read kubeconfig %s: %w", d.kubeconfig, err)
+	}
+	server, err := url.Parse(cfg.Host)
+	if err != nil || server.Scheme != "https" {
+		return nil, fmt.Errorf("kubeconfig %s: the server %q is not https", d.kubeconfig, cfg.Host)
+	}
+	b := d.bound()
+	if ip, err := netip.ParseAddr(server.Hostname()); err != nil || !ip.IsLoopback() {
+		port, err := strconv.ParseUint(cmp.Or(server.Port(), "443"), 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("kubeconfig %s: the server's port %q: %w", d.kubeconfig, server.Port(), err)
+		}
+		missing, err := b.Reach(matrix.NodeToAPIServer, uint16(port))
+		if err != nil {
+			return nil, fmt.Errorf("kubeconfig %s: %w", d.kubeconfig, err)
+		}
+		if missing != nil {
+			log.Warn("the API server is at a port that the matrix does not have", "flow", string(matrix.NodeToAPIServer), "err", missing)
+		}
+	}
+	cfg.QPS, cfg.Burst = -1, -1
+	cfg.Dial = b.DialContext(matrix.NodeToAPIServer)
+	return cfg, nil
 }
 
 func loadCommand(p *places, out io.Writer) *cobra.Command {
