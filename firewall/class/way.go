@@ -2,6 +2,7 @@ package class
 
 import (
 	"encoding/binary"
+	"iter"
 	"net/netip"
 	"slices"
 
@@ -38,6 +39,29 @@ type PortRange struct{ First, Last uint16 }
 // Count is the number of classes.
 func (w Way) Count() int {
 	return len(w.Sources) * len(w.Destinations) * len(w.SourcePorts) * len(w.DestinationPorts) * len(w.ICMP)
+}
+
+// Packets gives one new packet a class, made of the first members of its parts.
+func (w Way) Packets() iter.Seq[firewall.Packet] {
+	return func(yield func(firewall.Packet) bool) {
+		p := firewall.Packet{Hook: w.Hook, In: w.In, Out: w.Out, Protocol: w.Protocol}
+		for _, from := range w.Sources {
+			for _, to := range w.Destinations {
+				p.Source, p.Destination = from[0].First, to[0].First
+				for _, sourcePort := range w.SourcePorts {
+					for _, destinationPort := range w.DestinationPorts {
+						p.SourcePort, p.DestinationPort = sourcePort[0].First, destinationPort[0].First
+						for _, icmp := range w.ICMP {
+							p.ICMPType, p.ICMPCode = icmp.Type, icmp.Code
+							if !yield(p) {
+								return
+							}
+						}
+					}
+				}
+			}
+		}
+	}
 }
 
 // Resolved is a host with the site that it was resolved in.

@@ -12,6 +12,7 @@ import (
 	"github.com/ingotmetal/ingot/firewall"
 	"github.com/ingotmetal/ingot/firewall/calico"
 	"github.com/ingotmetal/ingot/firewall/ruleset"
+	"github.com/ingotmetal/ingot/test/randomsite"
 )
 
 // inNamespace runs a shell script in a network namespace of its own, which is gone afterwards. A machine that can't is a failure: a proof that is
@@ -45,13 +46,13 @@ func inNamespace(t *testing.T, script string, files map[string]string) string {
 func TestTheKernelTakesRandomRulesets(t *testing.T) {
 	files := map[string]string{}
 	for seed := uint64(1); seed <= 60; seed++ {
-		w := newWorld(seed)
-		s, h, err := w.site()
+		w := randomsite.New(seed)
+		s, h, err := w.Site()
 		if err != nil {
 			t.Fatal(err)
 		}
 		name := fmt.Sprintf("seed%d.nft", seed)
-		files[name] = ruleset.Compile(s, h, ruleset.Options{Table: fmt.Sprintf("seed%d", seed), Generation: 3, Refused: w.one(2), Seen: w.one(2), ChainLines: 1 + w.IntN(3)}).Install(nil)
+		files[name] = ruleset.Compile(s, h, ruleset.Options{Table: fmt.Sprintf("seed%d", seed), Generation: 3, Refused: w.One(2), Seen: w.One(2), ChainLines: 1 + w.IntN(3)}).Install(nil)
 	}
 	if tables := inNamespace(t, "for f in seed*.nft; do nft -c -f $f; nft -f $f; done; nft list tables", files); strings.Count(tables, "table inet seed") != 60 {
 		t.Errorf("the kernel has not all tables:\n%s", tables)
@@ -78,7 +79,7 @@ func TestGenerationsReplaceEachOther(t *testing.T) {
 
 func compiled(t *testing.T, seed uint64, generation uint32) *ruleset.Ruleset {
 	t.Helper()
-	s, h, err := newWorld(seed).site()
+	s, h, err := randomsite.New(seed).Site()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/ingotmetal/ingot/firewall/class"
 	"github.com/ingotmetal/ingot/firewall/evaluate"
 	"github.com/ingotmetal/ingot/firewall/ruleset"
+	"github.com/ingotmetal/ingot/test/randomsite"
 )
 
 // seeds is how many random sites are compared; mostPackets is how many packets one may have, so that one dense site doesn't cost as much as the others.
@@ -21,12 +22,12 @@ func TestRulesetDecidesAsTheModelDoes(t *testing.T) {
 	total := 0
 	by := map[firewall.Verdict]int{}
 	for seed := uint64(1); seed <= seeds; seed++ {
-		w := newWorld(seed)
-		s, h, err := w.site()
+		w := randomsite.New(seed)
+		s, h, err := w.Site()
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		r := ruleset.Compile(s, h, ruleset.Options{Generation: 1, Refused: w.one(2), Seen: w.one(2), ChainLines: 1 + w.IntN(ruleset.DefaultChainLines)})
+		r := ruleset.Compile(s, h, ruleset.Options{Generation: 1, Refused: w.One(2), Seen: w.One(2), ChainLines: 1 + w.IntN(ruleset.DefaultChainLines)})
 		simulator := ruleset.NewSimulator(r)
 		for p := range part(w, class.Of(s, h)).Packets() {
 			want, got := evaluate.Packet(s, h, p), simulator.Run(p)
@@ -48,8 +49,8 @@ func TestRulesetDecidesAsTheModelDoes(t *testing.T) {
 func TestClassesMissNothing(t *testing.T) {
 	tried := 0
 	for seed := uint64(1); seed <= 1000 && tried < 60; seed++ {
-		w := newWorld(seed)
-		s, h, err := w.site()
+		w := randomsite.New(seed)
+		s, h, err := w.Site()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +65,7 @@ func TestClassesMissNothing(t *testing.T) {
 		}
 		simulator := ruleset.NewSimulator(ruleset.Compile(s, h, ruleset.Options{Generation: 1}))
 		for range 500 {
-			p := w.packet()
+			p := w.Packet()
 			want, got := evaluate.Packet(s, h, p), simulator.Run(p)
 			if !decided[want.By] {
 				t.Errorf("seed %d: %s is decided by %s, which decides no class", seed, p, want.By)
@@ -80,11 +81,11 @@ func TestClassesMissNothing(t *testing.T) {
 }
 
 // part takes all packets of a small site, and of a large one those of a hook, a family and a state that the seed chooses, until they are few enough.
-func part(w *world, s class.Space) class.Space {
+func part(w *randomsite.World, s class.Space) class.Space {
 	cuts := []func(){
 		func() { s.Hooks = s.Hooks[w.IntN(len(s.Hooks)):][:1] },
 		func() {
-			if w.one(2) {
+			if w.One(2) {
 				s.IPv4 = nil
 			} else {
 				s.IPv6 = nil
@@ -104,7 +105,7 @@ func part(w *world, s class.Space) class.Space {
 }
 
 // thin keeps half of the values.
-func thin[T any](w *world, all []T) []T {
+func thin[T any](w *randomsite.World, all []T) []T {
 	if len(all) < 2 {
 		return all
 	}
@@ -119,8 +120,8 @@ func thin[T any](w *world, all []T) []T {
 func TestAChangedRuleIsSeen(t *testing.T) {
 	changed, seen := 0, 0
 	for seed := uint64(1); seed <= 60; seed++ {
-		w := newWorld(seed)
-		s, h, err := w.site()
+		w := randomsite.New(seed)
+		s, h, err := w.Site()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,7 +21,7 @@ func (p *proof) established(ctx context.Context, all [][]Probe) error {
 		n = defaultEstablished
 	}
 	for i, round := range all {
-		if n >= 0 && i >= n {
+		if i >= n {
 			break
 		}
 		var opening []Probe

@@ -218,7 +218,7 @@ func reversed(p firewall.Packet) firewall.Packet {
 	case firewall.Forward: // stays
 	}
 	if isICMP(p) {
-		q.ICMPType, q.ICMPCode = replies[icmpRequest{p.Source.Is6(), p.ICMPType}], 0
+		q.ICMPType = replies[icmpRequest{p.Source.Is6(), p.ICMPType}] // with the same code, to connection tracking
 	}
 	return q
 }

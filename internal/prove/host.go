@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/ingotmetal/ingot/firewall"
 	"github.com/ingotmetal/ingot/firewall/class"
@@ -17,24 +18,39 @@ import (
 const attempts = 3
 
 func proveHost(ctx context.Context, s Site, index int, h Host, o Options, r *Report) error {
-	interfaces := withSpare(h.Interfaces)
-	lab, err := NewLab(ctx, interfaces)
+	lab, err := NewLab(ctx, h.Interfaces)
 	if err != nil {
 		return fmt.Errorf("prove %s: %w", h.Node, err)
 	}
 	defer lab.Close()
-	p := &proof{
-		lab: lab, options: o, node: h.Node, policies: s.Policies, host: s.Policies.Host(h.Node, h.Interfaces), interfaces: interfaces,
-		progress: Progress{Node: h.Node, Host: index + 1, Hosts: len(s.Hosts)},
+	part, err := lab.prove(ctx, s.Policies, h, Progress{Node: h.Node, Host: index + 1, Hosts: len(s.Hosts)}, o)
+	if err == nil {
+		r.add(part)
 	}
+	return err
+}
+
+// Prove proves one host of a site. Labs can be used for many hosts with the same names of interfaces, one after another: what is sent to an address
+// reaches the host whether or not the lab has given it to an interface.
+func (l *Lab) Prove(ctx context.Context, policies *firewall.Site, h Host, o Options) (Report, error) {
+	part, err := l.prove(ctx, policies, h, Progress{Node: h.Node, Host: 1, Hosts: 1}, o)
+	r := newReport(h.Node, o)
+	if err == nil {
+		r.add(part)
+	}
+	return r, err
+}
+
+func (l *Lab) prove(ctx context.Context, policies *firewall.Site, h Host, begin Progress, o Options) (Report, error) {
 	for attempt := 1; ; attempt++ {
-		p.part = Report{Counts: r.Counts[:0:0]}
-		if err = p.run(ctx); err == nil {
-			r.add(p.part, h.Node)
-			return nil
+		p := &proof{lab: l, options: o, given: h, policies: policies, host: policies.Host(h.Node, h.Interfaces), progress: begin}
+		p.part.Hosts = []string{h.Node}
+		err := p.run(ctx)
+		if err == nil {
+			return p.part, nil
 		}
 		if !errors.Is(err, errLost) || attempt == attempts {
-			return fmt.Errorf("prove %s: %w", h.Node, err)
+			return p.part, fmt.Errorf("prove %s: %w", h.Node, err)
 		}
 	}
 }
@@ -49,13 +65,12 @@ func withSpare(interfaces []firewall.Interface) []firewall.Interface {
 
 // proof is one host's.
 type proof struct {
-	lab        *Lab
-	options    Options
-	node       string
-	policies   *firewall.Site
-	host       *firewall.Host
-	interfaces []firewall.Interface
-	progress   Progress
+	lab      *Lab
+	options  Options
+	given    Host
+	policies *firewall.Site
+	host     *firewall.Host
+	progress Progress
 
 	rules     *ruleset.Ruleset
 	simulator *ruleset.Simulator
@@ -76,7 +91,11 @@ func (p *proof) run(ctx context.Context) error {
 	if err := p.lab.Load(ctx, p.rules); err != nil {
 		return err
 	}
-	plan := planFor(p.interfaces, p.options, class.Resolved{Site: p.policies, Host: p.host})
+	readings := []class.Resolved{{Site: p.policies, Host: p.host}}
+	if other := p.options.Besides; other != nil {
+		readings = append(readings, class.Resolved{Site: other, Host: other.Host(p.given.Node, p.given.Interfaces)})
+	}
+	plan := planFor(withSpare(p.given.Interfaces), p.options, readings...)
 	p.part.LeftOut, p.part.Unsendable = plan.leftOut, plan.unsendable
 	p.progress.Sent, p.progress.Packets = 0, len(plan.packets)
 	all := rounds(plan.packets)
@@ -115,9 +134,12 @@ func (p *proof) compare(probe *Probe) {
 		p.expected[stateCounter(probe.State)]++
 	}
 	p.part.count(probe.Packet, model.Verdict)
+	if p.options.Observe != nil {
+		p.options.Observe(probe.Packet, probe.Verdict)
+	}
 	if model.Verdict != tree.Verdict || model.By != tree.By || model.Verdict != probe.Verdict {
 		p.part.Differences = append(p.part.Differences, Difference{
-			Node: p.node, Packet: probe.Packet.String(), Model: model.Verdict.String(), Tree: tree.Verdict.String(), Kernel: probe.Verdict.String(),
+			Node: p.given.Node, Packet: probe.Packet.String(), Model: model.Verdict.String(), Tree: tree.Verdict.String(), Kernel: probe.Verdict.String(),
 			ModelBy: model.By, TreeBy: tree.By,
 		})
 	}
@@ -137,12 +159,30 @@ func (p *proof) counts(ctx context.Context) error {
 	}
 	names := maps.Clone(p.expected)
 	maps.Copy(names, kernel)
+	if p.untracks() { // then some packets end before connection tracking, or pass it by
+		maps.DeleteFunc(names, func(name string, _ uint64) bool { return strings.HasPrefix(name, statePrefix) })
+	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		if kernel[name] != p.expected[name] {
-			p.part.Counters = append(p.part.Counters, CounterDifference{p.node, name, p.expected[name], kernel[name]})
+			p.part.Counters = append(p.part.Counters, CounterDifference{p.given.Node, name, p.expected[name], kernel[name]})
 		}
 	}
 	return nil
 }
 
-func stateCounter(s firewall.State) string { return "state/" + s.String() }
+// untracks says whether the host has policies before connection tracking.
+func (p *proof) untracks() bool {
+	if p.host.Any != nil && p.host.Any.Has(firewall.DoNotTrack) {
+		return true
+	}
+	for _, e := range p.host.Endpoints {
+		if e.Has(firewall.DoNotTrack) {
+			return true
+		}
+	}
+	return false
+}
+
+const statePrefix = "state/"
+
+func stateCounter(s firewall.State) string { return statePrefix + s.String() }

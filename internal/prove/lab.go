@@ -33,8 +33,8 @@ const guardTable = `
 table inet ingot_lab {
 	chain guard { type filter hook output priority -450; policy accept; meta mark & 0x20000000 == 0 drop; }
 	chain echo { type filter hook prerouting priority -450; policy accept; iifname != "lo" meta mark & 0x20000000 != 0 drop; }
-	chain entered { type filter hook prerouting priority -150; policy accept; goto states; }
-	chain left { type filter hook output priority -150; policy accept; goto states; }
+	chain entered { type filter hook prerouting priority -160; policy accept; goto states; }
+	chain left { type filter hook output priority -160; policy accept; goto states; }
 	chain states {
 		iifname "lo" accept
 		oifname "lo" accept
@@ -48,16 +48,15 @@ table inet ingot_lab {
 
 const probeMark = 0x20000000
 
-// NewLab makes a host with these interfaces. Close it.
+// NewLab makes a host with these interfaces, and one more that no endpoint is for. Close it.
 func NewLab(ctx context.Context, interfaces []firewall.Interface) (*Lab, error) {
 	if err := Possible(); err != nil {
 		return nil, err
 	}
 	l := &Lab{number: 1}
+	interfaces = withSpare(interfaces)
 	for _, i := range interfaces {
-		if i.Name != firewall.Loopback {
-			l.interfaces = append(l.interfaces, i.Name)
-		}
+		l.interfaces = append(l.interfaces, i.Name)
 	}
 	if len(l.interfaces) == 0 || len(l.interfaces) > mostInterfaces {
 		return nil, fmt.Errorf("a lab for the interfaces %v: it has room for 1 to %d: prove the host in parts", l.interfaces, mostInterfaces)

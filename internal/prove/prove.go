@@ -28,12 +28,16 @@ type Options struct {
 	Seed uint64
 	// Narrow divides each way through a host by the rules that can be met there only, instead of by all rules of the host.
 	Narrow bool
-	// Established is how many rounds of established packets are sent through each host; all that are needed where negative, 2 where 0.
+	// Established is how many rounds of established packets are sent through each host; 2 where 0, none where negative.
 	Established int
 	// MaxPackets bounds the packets of one host: of more, an evenly spread part that the seed chooses is sent, and the Report says so. 0 is no bound.
 	MaxPackets int
 	// Compile makes the ruleset that the kernel gets; ruleset.Compile where nil. Tests break rulesets by it.
 	Compile func(*firewall.Site, *firewall.Host) *ruleset.Ruleset
+	// Besides is another reading of the same hosts: the classes that only it can distinguish are sent, too.
+	Besides *firewall.Site
+	// Observe is called from the goroutine of Run with each packet and the kernel's verdict.
+	Observe func(firewall.Packet, firewall.Verdict)
 	// Progress is called from the goroutine of Run, after each round.
 	Progress func(Progress)
 }
@@ -49,7 +53,7 @@ type Progress struct {
 
 // Run proves a site, host by host. An error means that there is no proof: something is missing, or the lab is broken. Differences are no error.
 func Run(ctx context.Context, s Site, o Options) (Report, error) {
-	r := Report{Site: s.Name, Seed: o.Seed, Counts: []Count{}, Differences: []Difference{}, Counters: []CounterDifference{}}
+	r := newReport(s.Name, o)
 	if err := Possible(); err != nil {
 		return r, err
 	}

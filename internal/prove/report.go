@@ -58,6 +58,10 @@ type CounterDifference struct {
 	Kernel uint64 `json:"kernel"`
 }
 
+func newReport(site string, o Options) Report {
+	return Report{Site: site, Seed: o.Seed, Hosts: []string{}, Counts: []Count{}, Differences: []Difference{}, Counters: []CounterDifference{}}
+}
+
 // Proved says that something was sent and nothing differs.
 func (r Report) Proved() bool {
 	return r.Packets > 0 && len(r.Differences) == 0 && len(r.Counters) == 0
@@ -119,8 +123,8 @@ func (r Report) Text(w io.Writer) {
 }
 
 // add joins one host's part.
-func (r *Report) add(part Report, node string) {
-	r.Hosts = append(r.Hosts, node)
+func (r *Report) add(part Report) {
+	r.Hosts = append(r.Hosts, part.Hosts...)
 	r.Packets += part.Packets
 	r.LeftOut += part.LeftOut
 	r.Differences = append(r.Differences, part.Differences...)
