@@ -63,7 +63,7 @@ func Command() *cobra.Command {
 	var f flags
 	c := &cobra.Command{
 		Use:   "up",
-		Short: "Run a whole site on this machine: API server, partition role, boot role",
+		Short: "Run a whole site on this machine: API server, controller, partition and boot role",
 		Long: "Starts the embedded API server (or uses the cluster of --kubeconfig), installs kinds, validation and permissions, gives each role an identity of its own, and runs " +
 			"the roles as child processes. A child that dies is started again. Ctrl-C stops everything; starting again goes on where it stood.",
 		Args: cobra.NoArgs,

@@ -14,6 +14,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/ingotmetal/ingot/internal/enroll"
 	"github.com/ingotmetal/ingot/internal/kubeconfig"
 	"github.com/ingotmetal/ingot/internal/pki"
 )
@@ -54,13 +55,17 @@ func (i *identities) issueAll(ctx context.Context, now time.Time) error {
 
 func (i *identities) issue(ctx context.Context, role string, now time.Time) error {
 	tls, file := i.files(role)
-	profile := pki.RoleProfile(role, i.partition, i.roles[role]...)
+	partition := i.partition
+	if role == controllerName {
+		partition = "" // it serves all of them
+	}
+	profile := pki.RoleProfile(role, partition, i.roles[role]...)
 	if err := i.ca.Issue(tls, profile, now); err != nil {
 		return err
 	}
 	client := tls
 	if i.foreign != nil {
-		id, err := requestIdentity(ctx, i.foreign, profile)
+		id, err := enroll.AsAdministrator(ctx, i.foreign, profile, "started by an administrator with ingot up")
 		if err != nil {
 			return err
 		}

@@ -29,7 +29,10 @@ const (
 	roleGrace      = 15 * time.Second
 )
 
-const apiServerName = "apiserver"
+const (
+	apiServerName  = "apiserver"
+	controllerName = "controller"
+)
 
 // Run is the whole site until ctx ends.
 func Run(ctx context.Context, o Options) error {
@@ -185,8 +188,9 @@ func (s *site) identities(cfg *rest.Config) (*identities, error) {
 	ids := &identities{
 		dir: filepath.Join(s.o.DataDir, "roles"), partition: s.o.Partition, log: s.log,
 		roles: map[string][]string{
-			"partition": hostsOf(s.o.AgentBind, s.o.AgentEndpoint, s.o.OperatorBind, s.o.OperatorURL),
-			"boot":      hostsOf(s.o.MediaBind, s.o.MediaEndpoint, s.o.HTTPBind),
+			"partition":    hostsOf(s.o.AgentBind, s.o.AgentEndpoint, s.o.OperatorBind, s.o.OperatorURL),
+			"boot":         hostsOf(s.o.MediaBind, s.o.MediaEndpoint, s.o.HTTPBind),
+			controllerName: hostsOf(),
 		},
 	}
 	var err error
@@ -207,7 +211,10 @@ func (s *site) identities(cfg *rest.Config) (*identities, error) {
 // arguments of a role's process.
 func (s *site) arguments(role string, ids *identities) []string {
 	tls, file := ids.files(role)
-	args := []string{role, "--kubeconfig", file, "--partition", s.o.Partition, "--tls-cert", tls.Cert, "--tls-key", tls.Key, "--tls-ca", tls.CA}
+	args := []string{role, "--kubeconfig", file, "--tls-cert", tls.Cert, "--tls-key", tls.Key, "--tls-ca", tls.CA}
+	if role != controllerName {
+		args = append(args, "--partition", s.o.Partition)
+	}
 	add := func(name, value string) {
 		if value != "" {
 			args = append(args, name, value)
@@ -227,6 +234,9 @@ func (s *site) arguments(role string, ids *identities) []string {
 		// Only one partition role is ever started here, and a killed one's lease would hold up its successor.
 		args = append(args, "--leader-elect=false")
 		args = append(args, s.o.PartitionArgs...)
+	case controllerName:
+		// As above: only one is ever started here.
+		args = append(args, "--leader-elect=false")
 	case "boot":
 		add("--provisioning-network", s.o.BootNetwork)
 		add("--artifacts", s.o.Artifacts)

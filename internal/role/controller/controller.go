@@ -1,0 +1,197 @@
+// Package controller is the controller role: the process that turns communication matrices into policies, and confirms what hosts make of them.
+//
+// It owns the wiring: flags, clients, caches, leader election, health. It refuses decisions: matrices are internal/controller/matrix's, trials
+// internal/controller/hostendpoint's, nodes' certificates internal/controller/certificate's. It reads no Secret and talks to no BMC.
+//
+// One process leads; others wait. Everything that it knows is in API objects: kill it at any moment and start it anywhere. While none runs, hosts keep what was confirmed last,
+// and what they try reverts by itself.
+//
+// Invariant: every socket is opened by a flow of the matrix.
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/controller/certificate"
+	"github.com/ingotmetal/ingot/internal/controller/hostendpoint"
+	matrixcontroller "github.com/ingotmetal/ingot/internal/controller/matrix"
+	"github.com/ingotmetal/ingot/internal/driver/socket"
+	"github.com/ingotmetal/ingot/internal/role/identity"
+	"github.com/ingotmetal/ingot/matrix"
+)
+
+// The leader election's times: a dead leader is replaced after leaseTime at the latest, one that stops in good order at once.
+const (
+	leaseTime    = 15 * time.Second
+	renewTime    = 10 * time.Second
+	retryTime    = 2 * time.Second
+	shutdownTime = 20 * time.Second
+)
+
+// Options are the flags.
+type Options struct {
+	identity.Flags
+	LeaderElect bool
+	// Settle is how long a matrix's objects must have been left alone before they are compiled; 0: the controller's own.
+	Settle time.Duration
+	// Verbose logs at debug level.
+	Verbose bool
+}
+
+// Command is `ingot controller`.
+func Command() *cobra.Command {
+	var o Options
+	c := &cobra.Command{
+		Use:   "controller",
+		Short: "Run the controller role: make policies from communication matrices, confirm what hosts try",
+		Long: "Runs the role that compiles CommunicationMatrix objects into policies, network sets and host endpoints in the API, dials hosts back that have new rules on trial, " +
+			"and approves the certificates by which nodes renew who they are. All state is in the API server: the process may be killed at any moment.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.CheckCentral(); err != nil {
+				return err
+			}
+			level := slog.LevelInfo
+			if o.Verbose {
+				level = slog.LevelDebug
+			}
+			return Run(c.Context(), o, slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+		},
+	}
+	o.AddCentral(c.Flags())
+	c.Flags().BoolVar(&o.LeaderElect, "leader-elect", true, "wait for the leadership; off where only one process is ever started")
+	c.Flags().BoolVar(&o.Verbose, "verbose", false, "log more")
+	return c
+}
+
+// Run is the role until ctx ends.
+func Run(ctx context.Context, o Options, log *slog.Logger) error {
+	bound, err := o.Bind(matrix.Controller, log)
+	if err != nil {
+		return err
+	}
+	cfg, err := o.RESTConfig(bound, matrix.ControllerToAPIServer)
+	if err != nil {
+		return err
+	}
+	scheme, err := matrixcontroller.Scheme()
+	if err != nil {
+		return err
+	}
+	h, err := rest.HTTPClientFor(cfg)
+	if err != nil {
+		return fmt.Errorf("client of the API server: %w", err)
+	}
+	live, err := client.New(cfg, client.Options{HTTPClient: h, Scheme: scheme})
+	if err != nil {
+		return fmt.Errorf("client of the API server: %w", err)
+	}
+	logger := logr.FromSlogHandler(log.Handler())
+	ctrllog.SetLogger(logger)
+	mgr, err := manager.New(cfg, manager.Options{
+		Scheme: scheme, Logger: logger,
+		Metrics:                       metricsserver.Options{BindAddress: "0"},
+		HealthProbeBindAddress:        "0",
+		LeaderElection:                o.LeaderElect,
+		LeaderElectionID:              "controller",
+		LeaderElectionNamespace:       ingot.SystemNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 ptr.To(leaseTime), RenewDeadline: ptr.To(renewTime), RetryPeriod: ptr.To(retryTime),
+		GracefulShutdownTimeout: ptr.To(shutdownTime),
+		// Names are checked per process, and a test runs several roles in one.
+		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+	})
+	if err != nil {
+		return fmt.Errorf("controller role: %w", err)
+	}
+	if err := add(mgr, o, bound, live, log); err != nil {
+		return fmt.Errorf("controller role: %w", err)
+	}
+	log.Info("controller role starts")
+	if err := mgr.Start(ctx); err != nil {
+		return fmt.Errorf("controller role: %w", err)
+	}
+	return nil
+}
+
+// add hangs the controllers and the health endpoint into the manager.
+func add(mgr manager.Manager, o Options, bound *socket.Bound, live client.Client, log *slog.Logger) error {
+	matrices, err := matrixcontroller.Add(mgr, matrixcontroller.Options{Live: live, Log: log, Settle: o.Settle})
+	if err != nil {
+		return err
+	}
+	if err := hostendpoint.Add(mgr, hostendpoint.Options{Live: live, Dial: management{bound, log}, Matrix: matrices.Matrix, Log: log}); err != nil {
+		return err
+	}
+	if err := certificate.Add(mgr, live, log); err != nil {
+		return err
+	}
+	var leading atomic.Bool
+	health := identity.Health{Flow: matrix.HealthOfController, Bind: o.HealthBind, Metrics: prometheus.Gatherers{metrics.Registry}, Log: log, Ready: func() error {
+		if !leading.Load() {
+			return errors.New("waiting for caches or for the leadership")
+		}
+		return nil
+	}}
+	if err := mgr.Add(always(func(ctx context.Context) error { return health.Start(ctx, bound) })); err != nil {
+		return err
+	}
+	return mgr.Add(manager.RunnableFunc(func(context.Context) error {
+		leading.Store(true)
+		return nil
+	}))
+}
+
+// management dials hosts at the ports of their site's management rows.
+type management struct {
+	bound *socket.Bound
+	log   *slog.Logger
+}
+
+// Dial implements hostendpoint.Dialer. The port is the word of the site's own matrix, which an operator wrote into the API: our row follows it.
+func (m management) Dial(ctx context.Context, flow matrix.FlowName, address string) (net.Conn, error) {
+	if _, text, err := net.SplitHostPort(address); err == nil {
+		port, err := strconv.ParseUint(text, 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("dial %s for flow %s: %w", address, flow, err)
+		}
+		missing, err := m.bound.Reach(flow, uint16(port))
+		if err != nil {
+			return nil, err
+		}
+		if missing != nil {
+			m.log.Warn("management port that our own row does not have; a firewall compiled from it cuts the controller off", "flow", string(flow), "err", missing)
+		}
+	}
+	return m.bound.Dial(ctx, flow, address)
+}
+
+// always is a runnable that needs no leadership.
+type always func(context.Context) error
+
+// Start implements manager.Runnable.
+func (a always) Start(ctx context.Context) error { return a(ctx) }
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (always) NeedLeaderElection() bool { return false }
