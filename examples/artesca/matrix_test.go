@@ -5,8 +5,12 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ingotmetal/ingot/firewall"
+	"github.com/ingotmetal/ingot/firewall/class"
+	"github.com/ingotmetal/ingot/firewall/evaluate"
 	"github.com/ingotmetal/ingot/matrix"
 	"github.com/ingotmetal/ingot/matrix/document"
+	"github.com/ingotmetal/ingot/matrix/policy"
 )
 
 func readMatrix(t *testing.T) matrix.Matrix {
@@ -36,5 +40,54 @@ func TestMatrixHasEveryRow(t *testing.T) {
 		if got := len(m.As(reading).Rows); got != want {
 			t.Errorf("%s has %d rows, want %d", reading, got, want)
 		}
+	}
+}
+
+// compiled is one reading of the matrix as a site.
+func compiled(t *testing.T, m matrix.Matrix, reading string) *firewall.Site {
+	t.Helper()
+	c, err := policy.Compile(m.As(reading))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Site()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// What the matrix compiles to and the policies that were written by hand from the same document treat every packet alike: all classes that either can distinguish, on
+// each server, IPv4 and IPv6, every hook and state.
+func TestMatrixIsThePolicies(t *testing.T) {
+	m := readMatrix(t)
+	for reading, file := range map[string]string{"prose": prose, "table": table} {
+		byHand, byMatrix := site(t, decode(t, "endpoints.yaml", file)), compiled(t, m, reading)
+		packets := 0
+		for _, node := range nodes {
+			a, b := byHand.Host(node, nil), byMatrix.Host(node, nil)
+			for _, space := range []class.Space{class.Of(byHand, a), class.Of(byMatrix, b)} {
+				for p := range space.Packets() {
+					packets++
+					if want, got := evaluate.Packet(byHand, a, p), evaluate.Packet(byMatrix, b, p); want.Verdict != got.Verdict {
+						t.Fatalf("%s: %s: %s: %s by %s of %s, %s by %s of the matrix (row %s)", reading, node, p, want.Verdict, want.By, file, got.Verdict, got.By, got.Flow)
+					}
+				}
+			}
+		}
+		if packets < 10000 {
+			t.Errorf("%s: %d packets compared: that can't be all", reading, packets)
+		}
+		t.Logf("%s: %d packets, no difference", reading, packets)
+	}
+}
+
+// The same test has to fail where a reading is compared with the other's file, or it would show nothing.
+func TestReadingsOfTheMatrixDiffer(t *testing.T) {
+	m := readMatrix(t)
+	got := difference(t, compiled(t, m, "prose"), compiled(t, m, "table"))
+	want := []string{"input cp0 17/123", "input cp0 6/2380", "input cp0 6/4505", "input cp0 6/4506", "input cp0 6/4507", "input cp0 6/6443"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the readings differ in %v, want %v", got, want)
 	}
 }
