@@ -119,6 +119,14 @@ func partitionRows() []Row {
 			Trusted:       yes("the BMC network of the site"),
 			Purpose:       "power, boot device, virtual media, inventory over Redfish",
 		},
+		{
+			ID: "2.7", Name: PartitionToBMCIPMI, From: atPartition, To: atBMC, Protocol: UDP, Application: "IPMI",
+			Confidential:  yes("RMCP+ with AES-128: cipher suites 17 and 3, and no other"),
+			Integrity:     yes("RMCP+ with HMAC-SHA256 or HMAC-SHA1"),
+			Authenticated: no("IPMI 2.0 lets anybody who asks have a hash of the password to guess at", "used for hosts whose address says ipmi only, on the BMC network of the site"),
+			Trusted:       yes("the BMC network of the site"),
+			Purpose:       "power and boot device of machines without Redfish",
+		},
 		names(Row{ID: "2.2", Name: PartitionToDNS, From: atPartition, Purpose: "resolve names in BMC addresses, and the API server's"}, "names of BMCs and of the API server only"),
 		mutual(Row{
 			ID: "2.3", Name: OperatorToPartition, From: atOperator, To: atPartition, Protocol: TCP, Ports: Port(8444),

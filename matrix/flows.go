@@ -11,6 +11,7 @@ const (
 	NodeToDNS             FlowName = "node-to-dns"
 
 	PartitionToBMC      FlowName = "partition-to-bmc"
+	PartitionToBMCIPMI  FlowName = "partition-to-bmc-ipmi"
 	PartitionToDNS      FlowName = "partition-to-dns"
 	OperatorToPartition FlowName = "operator-to-partition"
 	BootToDNS           FlowName = "boot-to-dns"

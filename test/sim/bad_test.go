@@ -141,7 +141,7 @@ func badBMCCases() []badCase {
 			return "redfish-virtualmedia+https://no-such-bmc.invalid/redfish/v1/Systems/1"
 		}),
 			errorType: registration, says: []string{"no-such-bmc.invalid"}},
-		{name: "BMC speaks IPMI", host: address(func(*world, string) string { return "ipmi://127.0.0.1:6230" }), errorType: registration, says: []string{"IPMI"}},
+		{name: "nobody speaks IPMI there", host: address(func(*world, string) string { return "ipmi://127.0.0.1:1" }), errorType: registration, says: []string{"refused"}},
 		{name: "BMC has no such system", host: address(func(_ *world, a string) string { return strings.TrimSuffix(a, "1") + "99" }), errorType: registration,
 			says: []string{"Systems/99"}},
 		{name: "plain HTTP to TLS", host: address(func(_ *world, a string) string { return strings.Replace(a, "+https", "+http", 1) }), errorType: registration},

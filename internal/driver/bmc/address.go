@@ -16,8 +16,7 @@ type Protocol string
 // The protocols.
 const (
 	Redfish Protocol = "redfish"
-	// IPMI addresses are understood, so that a host that has one gets a clear answer, but no driver for it exists yet.
-	IPMI Protocol = "ipmi"
+	IPMI    Protocol = "ipmi"
 )
 
 // BootWay is how a machine behind an address is brought to boot the agent.

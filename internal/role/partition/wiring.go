@@ -21,6 +21,7 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/controller/host"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
+	"github.com/ingotmetal/ingot/internal/driver/bmc/ipmi"
 	"github.com/ingotmetal/ingot/internal/driver/bmc/redfish"
 	"github.com/ingotmetal/ingot/internal/driver/socket"
 	"github.com/ingotmetal/ingot/matrix"
@@ -55,11 +56,15 @@ func managerOptions(o Options, h *http.Client, log *slog.Logger) manager.Options
 
 // bmcs is the way to BMCs: one session each, within the budget.
 func (p *process) bmcs() (*bmc.Pool, error) {
-	driver, err := redfish.New(redfish.Options{Dial: p.bound.DialContext(matrix.PartitionToBMC), Logger: p.log, CallsPerSecond: p.o.BMCCallsPerSecond})
+	overRedfish, err := redfish.New(redfish.Options{Dial: p.bound.DialContext(matrix.PartitionToBMC), Logger: p.log, CallsPerSecond: p.o.BMCCallsPerSecond})
 	if err != nil {
 		return nil, err
 	}
-	return bmc.NewPool(driver, bmc.PoolOptions{Concurrency: 1}), nil
+	overIPMI, err := ipmi.New(ipmi.Options{Dial: p.bound.DialContext(matrix.PartitionToBMCIPMI), CallsPerSecond: p.o.BMCCallsPerSecond})
+	if err != nil {
+		return nil, err
+	}
+	return bmc.NewPool(bmc.Protocols{bmc.Redfish: overRedfish, bmc.IPMI: overIPMI}, bmc.PoolOptions{Concurrency: 1}), nil
 }
 
 // The sessions' ends. BMCs commonly end a session by themselves after 30 min without a call (Redfish, SessionService.SessionTimeout); many have places for four.

@@ -115,7 +115,7 @@ func (d *Driver) Open(ctx context.Context, t bmc.Target) (bmc.Session, error) {
 		return nil, &bmc.Error{Op: op, Address: t.Address, Kind: step.Invalid, Err: err, Fix: "correct spec.bmc.address"}
 	}
 	if a.Protocol != bmc.Redfish {
-		return nil, &bmc.Error{Op: op, Address: a.String(), Kind: step.Unsupported, Err: errors.New("no driver for IPMI yet")}
+		return nil, &bmc.Error{Op: op, Address: a.String(), Kind: step.Unsupported, Err: errors.New("this is no Redfish address")}
 	}
 	d.mu.Lock()
 	b := d.bmcs[a.String()]

@@ -13,7 +13,7 @@ import (
 	"github.com/ingotmetal/ingot/step"
 )
 
-// Dial opens a socket to a BMC. Outside tests it is internal/driver/socket's dialer for matrix.PartitionToBMCByIPMI.
+// Dial opens a socket to a BMC. Outside tests it is internal/driver/socket's dialer for matrix.PartitionToBMCIPMI.
 type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 // Options are the driver's. The zero value of each but Dial is a sound default.

@@ -86,7 +86,7 @@ func (d *Driver) Open(ctx context.Context, t bmc.Target) (bmc.Session, error) {
 	}
 	if addr.Protocol != bmc.Redfish {
 		return nil, &bmc.Error{
-			Op: op, Address: addr.String(), Kind: step.Unsupported, Err: errors.New("no driver for IPMI yet"),
+			Op: op, Address: addr.String(), Kind: step.Unsupported, Err: errors.New("this is no Redfish address"),
 			Fix: "use the BMC's Redfish address, for example redfish-virtualmedia://" + addr.Host,
 		}
 	}
