@@ -3,6 +3,7 @@ package metalstack_test
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -89,7 +90,7 @@ func TestImportGivesTheMatrix(t *testing.T) {
 	for i := range want.Roles {
 		want.Roles[i].Outside = false
 	}
-	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.EquateComparable()); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})); diff != "" {
 		t.Error(diff)
 	}
 }

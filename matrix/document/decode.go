@@ -63,7 +63,7 @@ func parse(stream []byte) ([]*yaml.Node, error) {
 		}
 		if err != nil {
 			reason := "it is no YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")
-			if strings.Contains(reason, "unknown anchor") {
+			if strings.Contains(reason, "unknown anchor") || strings.Contains(reason, "expected alphabetic or numeric character") {
 				reason += `: a value that begins with * stands in quotes, like "*@*"`
 			}
 			return nil, Problems{{Reason: reason}}
