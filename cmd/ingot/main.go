@@ -13,11 +13,13 @@ import (
 
 	"github.com/ingotmetal/ingot/internal/cli/apply"
 	"github.com/ingotmetal/ingot/internal/cli/host"
+	"github.com/ingotmetal/ingot/internal/cli/matrix"
 	"github.com/ingotmetal/ingot/internal/cli/print"
 	"github.com/ingotmetal/ingot/internal/cli/session"
 	"github.com/ingotmetal/ingot/internal/imagebuild"
 	"github.com/ingotmetal/ingot/internal/lab"
 	"github.com/ingotmetal/ingot/internal/role/boot"
+	"github.com/ingotmetal/ingot/internal/role/controller"
 	"github.com/ingotmetal/ingot/internal/role/partition"
 	"github.com/ingotmetal/ingot/internal/role/up"
 	"github.com/ingotmetal/ingot/internal/version"
@@ -30,13 +32,16 @@ func main() {
 	os.Exit(code)
 }
 
-// run is the program with everything from outside as a parameter. 0: done; 1: it failed, the reason is on errOut.
+// run is the program with everything from outside as a parameter. 0: done; 1: it failed, the reason is on errOut, or the answer to a question is no; other codes are the
+// command's (session.Exit).
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	root := command(out, errOut)
 	root.SetArgs(args)
 	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(errOut, "ingot:", err)
-		return 1
+		if err.Error() != "" {
+			fmt.Fprintln(errOut, "ingot:", err)
+		}
+		return session.ExitCode(err)
 	}
 	return 0
 }
@@ -51,8 +56,8 @@ func command(out, errOut io.Writer) *cobra.Command {
 	root.SetOut(out)
 	root.SetErr(errOut)
 	s := session.New(out, errOut)
-	root.AddCommand(host.Command(s), apply.Command(s), versionCommand(out))
-	root.AddCommand(up.Command(), partition.Command(), boot.Command(), lab.Command(), imagebuild.Command(out, errOut))
+	root.AddCommand(host.Command(s), apply.Command(s), matrix.Command(s), versionCommand(out))
+	root.AddCommand(up.Command(), partition.Command(), boot.Command(), controller.Command(), lab.Command(), imagebuild.Command(out, errOut))
 	return root
 }
 

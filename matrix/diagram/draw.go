@@ -163,8 +163,11 @@ func drawRole(b *strings.Builder, n node) {
 	if n.outside {
 		class += " outside"
 	}
-	if n.end.Role == matrix.AnyRole {
+	switch {
+	case n.end == matrix.Anybody:
 		name = "anybody"
+	case n.end.Role == matrix.AnyRole:
+		name = "every role"
 	}
 	b.WriteString(`<g class="` + class + `">`)
 	if len(n.titles) > 0 {

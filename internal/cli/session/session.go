@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	calico "github.com/ingotmetal/ingot/api/projectcalico/v3"
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/cli/print"
 	"github.com/ingotmetal/ingot/internal/driver/socket"
@@ -42,13 +43,19 @@ func New(out, errOut io.Writer) *Session { return &Session{Out: out, Err: errOut
 
 // AddFlags adds the flags that say which API server and how to print.
 func (s *Session) AddFlags(c *cobra.Command) {
+	s.AddServerFlags(c)
 	f := c.PersistentFlags()
-	f.StringVar(&s.kubeconfig, "kubeconfig", "", "kubeconfig file (default: $KUBECONFIG, then ~/.kube/config)")
-	f.StringVar(&s.context, "context", "", "kubeconfig context")
 	f.StringVarP(&s.namespace, "namespace", "n", "", "namespace (default: the context's)")
 	f.BoolVarP(&s.allNamespaces, "all-namespaces", "A", false, "look in every namespace")
 	f.StringVarP(&s.output, "output", "o", string(print.Table), "table, wide, json or yaml")
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(print.Formats(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+// AddServerFlags adds the flags that say which API server, for commands with namespaces and formats of their own.
+func (s *Session) AddServerFlags(c *cobra.Command) {
+	f := c.PersistentFlags()
+	f.StringVar(&s.kubeconfig, "kubeconfig", "", "kubeconfig file (default: $KUBECONFIG, then ~/.kube/config)")
+	f.StringVar(&s.context, "context", "", "kubeconfig context")
 }
 
 // Format is the value of -o.
@@ -57,7 +64,7 @@ func (s *Session) Format() (print.Format, error) { return print.ParseFormat(s.ou
 // Scheme knows every kind that the program reads or writes.
 func Scheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, metal3.AddToScheme, ingot.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, metal3.AddToScheme, ingot.AddToScheme, calico.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, fmt.Errorf("register the API kinds: %w", err)
 		}
