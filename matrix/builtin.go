@@ -4,7 +4,7 @@ import "slices"
 
 // Builtin is the matrix of Ingot's own roles. Each call makes a new slice, so that nobody can change the next one's.
 func Builtin() []Row {
-	return slices.Concat(controlPlaneRows(), partitionRows(), bootRows(), agentRows())
+	return slices.Concat(controlPlaneRows(), partitionRows(), bootRows(), agentRows(), linkRows(), managementRows())
 }
 
 // Lookup finds a built-in row by its flow's name.
@@ -46,7 +46,7 @@ const (
 // mutual fills the cells of a flow between two of our own that both show a certificate.
 func mutual(r Row, trusted Property) Row {
 	r.Confidential, r.Integrity, r.Authenticated, r.Trusted = yes(tls13), yes(tls13), yes(mTLS), trusted
-	r.ServerIdentity = servingIdentity(r.To.Role)
+	r.ServerIdentity, r.Application = servingIdentity(r.To.Role), "HTTPS"
 	return r
 }
 
@@ -112,7 +112,7 @@ func dialBack() Row {
 func partitionRows() []Row {
 	return []Row{
 		{
-			ID: "2.1", Name: PartitionToBMC, From: atPartition, To: atBMC, Protocol: TCP,
+			ID: "2.1", Name: PartitionToBMC, From: atPartition, To: atBMC, Protocol: TCP, Application: "Redfish",
 			Confidential:  yes("TLS; the certificate is verified unless the host says disableCertificateVerification"),
 			Integrity:     yes("TLS"),
 			Authenticated: yes("the BMC by its certificate, Ingot by the user and password of the host's Secret"),
@@ -151,7 +151,7 @@ func names(r Row, asked string) Row {
 // health rows are one a role, since a row has one server.
 func health(id string, name FlowName, to Endpoint, port uint16) Row {
 	return Row{
-		ID: id, Name: name, From: atOperator, To: to, Protocol: TCP, Ports: Port(port),
+		ID: id, Name: name, From: atOperator, To: to, Protocol: TCP, Ports: Port(port), Application: "HTTP",
 		Confidential:  no("plain HTTP for monitoring systems", "bound to loopback unless the operator says otherwise; counters and readiness only"),
 		Integrity:     no("plain HTTP for monitoring systems", "read only, nothing is decided from it"),
 		Authenticated: no("plain HTTP for monitoring systems", "bound to loopback unless the operator says otherwise; counters and readiness only"),
@@ -170,11 +170,11 @@ func bootRows() []Row {
 		r.Confidential, r.Integrity, r.Authenticated, r.Trusted = firmware, firmware, firmware, network
 		return r
 	}
-	transfer := open(Row{ID: "3.7", Name: BootToMachineTFTP, Protocol: UDP, Purpose: "the blocks of a TFTP transfer: the server sends them from a port of its own (RFC 1350 §4)"})
+	transfer := open(Row{ID: "3.7", Name: BootToMachineTFTP, Protocol: UDP, Ports: Ports{{1024, 65535}}, Application: "TFTP", Purpose: "the blocks of a TFTP transfer: the server sends them from a port of its own (RFC 1350 §4)"})
 	transfer.From, transfer.To = atBootNet, atMachine
-	return []Row{
+	return append([]Row{
 		{
-			ID: "3.1", Name: BMCToBootMedia, From: atBMC, To: atBoot, Protocol: TCP, Ports: Port(8081), Stages: booting,
+			ID: "3.1", Name: BMCToBootMedia, From: atBMC, To: atBoot, Protocol: TCP, Ports: Port(8081), Application: "HTTPS", Stages: booting,
 			ServerIdentity: servingIdentity(Boot),
 			Confidential:   yes("TLS 1.2 or later; the URL has 128 random bits and ends with the boot window"),
 			Integrity:      yes("TLS 1.2 or later"),
@@ -182,13 +182,13 @@ func bootRows() []Row {
 			Trusted:        yes("the BMC network of the site"),
 			Purpose:        "the per-host virtual medium that boots the agent",
 		},
-		open(Row{ID: "3.2", Name: MachineToBootDHCP, Protocol: UDP, Ports: Port(67), Purpose: "address and boot file for a machine's firmware"}),
-		open(Row{ID: "3.3", Name: MachineToBootPXE, Protocol: UDP, Ports: Port(4011), Purpose: "boot file beside a foreign DHCP server"}),
-		open(Row{ID: "3.4", Name: MachineToBootTFTP, Protocol: UDP, Ports: Port(69), Purpose: "iPXE for a machine's firmware"}),
-		bootFiles(open(Row{ID: "3.5", Name: MachineToBootHTTP, Protocol: TCP, Ports: Port(8080), Purpose: "script, kernel, ramdisk and boot configuration of the agent for iPXE"})),
-		open(Row{ID: "3.6", Name: MachineToBootRA, Protocol: ICMPv6, Purpose: "router advertisement for a machine that boots by IPv6"}),
+		open(Row{ID: "3.2", Name: MachineToBootDHCP, Protocol: UDP, Ports: Port(67), Application: "DHCP", Purpose: "address and boot file for a machine's firmware"}),
+		open(Row{ID: "3.3", Name: MachineToBootPXE, Protocol: UDP, Ports: Port(4011), Application: "PXE", Purpose: "boot file beside a foreign DHCP server"}),
+		open(Row{ID: "3.4", Name: MachineToBootTFTP, Protocol: UDP, Ports: Port(69), Application: "TFTP", Purpose: "iPXE for a machine's firmware"}),
+		bootFiles(open(Row{ID: "3.5", Name: MachineToBootHTTP, Protocol: TCP, Ports: Port(8080), Application: "HTTP", Purpose: "script, kernel, ramdisk and boot configuration of the agent for iPXE"})),
+		open(Row{ID: "3.6", Name: MachineToBootRA, Protocol: ICMPv6, ICMPTypes: []uint8{133}, Application: "NDP", Purpose: "a machine that boots by IPv6 asks for a router"}),
 		transfer,
-	}
+	}, answerRows(booting, firmware, network)...)
 }
 
 // bootFiles says what the exception of network boot costs: the boot configuration holds the one-time token.
@@ -214,14 +214,14 @@ func agentRows() []Row {
 	network := yes("the site's provisioning network")
 	return []Row{
 		{
-			ID: "4.1", Name: AgentToPartition, From: atAgent, To: atPartition, Protocol: TCP, Ports: Port(8443), Stages: booting,
+			ID: "4.1", Name: AgentToPartition, From: atAgent, To: atPartition, Protocol: TCP, Ports: Port(8443), Application: "HTTPS", Stages: booting, Management: true,
 			Confidential: yes(tls13), Integrity: yes(tls13),
 			Authenticated: yes("the server by the CA that the boot medium pins; the agent by its one-time token, then by the certificate traded for it"),
 			Trusted:       network, Identity: "ingot:agent:<boot>", ServerIdentity: servingIdentity(Partition),
 			Purpose: "the agent asks what to do, and says what it did",
 		},
 		{
-			ID: "4.2", Name: AgentToImageStore, From: atAgent, To: atImages, Protocol: TCP, Stages: []string{"provisioning"},
+			ID: "4.2", Name: AgentToImageStore, From: atAgent, To: atImages, Protocol: TCP, Application: "TCP", Stages: []string{"provisioning"},
 			Confidential:  no("an image store may speak plain HTTP", "images are no secrets; credentials of a registry go over TLS only"),
 			Integrity:     yes("sha256 or sha512 of the whole image, checked before the disk is bootable"),
 			Authenticated: yes("the image by its digest"),
@@ -229,7 +229,7 @@ func agentRows() []Row {
 			Purpose:       "fetch the image that the host's spec names",
 		},
 		{
-			ID: "4.3", Name: AgentToDHCP, From: atAgent, To: atBootNet, Protocol: UDP, Ports: Port(67), Stages: booting,
+			ID: "4.3", Name: AgentToDHCP, From: atAgent, To: atBootNet, Protocol: UDP, Ports: Port(67), Application: "DHCP", Stages: booting,
 			Confidential:  no("DHCP", "an address is no secret"),
 			Integrity:     no("DHCP", "a wrong address leads to no server that the pinned CA vouches for"),
 			Authenticated: no("DHCP", "answers go to the MAC addresses of open boot windows only"),
@@ -242,7 +242,7 @@ func agentRows() []Row {
 			Purpose: "resolve the name of an image store that has too many addresses for one datagram (RFC 7766)",
 		}),
 		{
-			ID: "4.5", Name: MachineToPartition, From: atMachine, To: atPartition, Protocol: TCP, Ports: Port(8443), Stages: []string{"provisioning", "provisioned"},
+			ID: "4.5", Name: MachineToPartition, From: atMachine, To: atPartition, Protocol: TCP, Ports: Port(8443), Application: "HTTPS", Stages: []string{"provisioning", "provisioned"},
 			Confidential: yes(tls13), Integrity: yes(tls13),
 			Authenticated:  yes("the server by the CA in the config drive; the machine by its one-time token"),
 			Trusted:        network,
@@ -250,7 +250,7 @@ func agentRows() []Row {
 			Purpose:        "the provisioned system reports its first boot",
 		},
 		{
-			ID: "4.6", Name: NeighbourToAgentLLDP, From: atSwitch, To: atAgent, Protocol: LLDP, Stages: []string{"inspecting"},
+			ID: "4.6", Name: NeighbourToAgentLLDP, From: atSwitch, To: atAgent, Protocol: LLDP, Application: "LLDP", Stages: []string{"inspecting"},
 			Confidential:  no("LLDP", "a switch's own announcement to everybody on the cable"),
 			Integrity:     no("LLDP", "it is shown as what the neighbour said; nothing is decided from it"),
 			Authenticated: no("LLDP", "it is shown as what the neighbour said; nothing is decided from it"),

@@ -37,6 +37,20 @@ const (
 	AgentToDNS           FlowName = "agent-to-dns"
 	AgentToDNSOverTCP    FlowName = "agent-to-dns-over-tcp"
 	MachineToPartition   FlowName = "machine-to-partition-first-boot"
+
+	BootToMachineRA   FlowName = "boot-to-machine-router-advertisement"
+	BootToMachineDHCP FlowName = "boot-to-machine-dhcp"
+	BootToAgentDHCP   FlowName = "boot-to-agent-dhcp"
+	RelayToBootDHCP   FlowName = "relay-to-boot-dhcp"
+	BootToRelayDHCP   FlowName = "boot-to-relay-dhcp"
+
+	NeighbourDiscovery               FlowName = "neighbour-discovery"
+	ControlPlaneToRouters            FlowName = "control-plane-to-routers"
+	RoutersToControlPlane            FlowName = "routers-to-control-plane"
+	PartitionManagementToRouters     FlowName = "partition-management-to-routers"
+	RoutersToPartitionManagement     FlowName = "routers-to-partition-management"
+	OperatorToControlPlaneSSH        FlowName = "operator-to-control-plane-ssh"
+	OperatorToPartitionManagementSSH FlowName = "operator-to-partition-management-ssh"
 )
 
 // ToAPIServer is the flow by which a role reaches the API server; "" for a role that does not.

@@ -98,10 +98,11 @@ func (m Matrix) Row(id string) (Row, bool) {
 	return m.Rows[i], true
 }
 
-// Ours says whether an end is enforced by us: neither its role nor its zone is outside. Anybody is not.
+// Ours says whether an end is enforced by us: neither its role nor its zone is outside. A role of ours is in whatever zone; anybody is not.
 func (m Matrix) Ours(e Endpoint) bool {
 	if e.Zone == AnyZone {
-		return false
+		role, ok := m.Role(e.Role)
+		return ok && !role.Outside
 	}
 	zone, ok := m.Zone(e.Zone)
 	if !ok || zone.Outside || zone.Unlisted {

@@ -14,16 +14,18 @@ type answer struct {
 	protocol matrix.Protocol
 	// asked is the port or ICMP type of the request; first and last are those of the answer.
 	asked, first, last uint16
-	why                string
+	// or is another number that the answer may have instead; 0 is none.
+	or  uint16
+	why string
 }
 
 // answers that are flows of their own, with the reason.
 var separate = []answer{
-	{matrix.UDP, 67, 68, 68, "DHCP requests are broadcasts from nobody: the answer goes to another address and port (RFC 2131 §4.1)"},
-	{matrix.UDP, 547, 546, 546, "DHCPv6 requests go to a group, and the answer comes from the server's own address (RFC 9915 §7.2)"},
-	{matrix.UDP, 69, 32768, 60999, "a TFTP server answers from a new port to the client's (RFC 1350 §4)"},
-	{matrix.ICMPv6, 133, 134, 134, "neighbour discovery is not tracked (RFC 4861)"},
-	{matrix.ICMPv6, 135, 136, 136, "neighbour discovery is not tracked (RFC 4861)"},
+	{matrix.UDP, 67, 68, 68, 67, "DHCP requests are broadcasts from nobody: the answer goes to another address and port, that of a relay to 67 (RFC 2131 §4.1)"},
+	{matrix.UDP, 547, 546, 546, 547, "DHCPv6 requests go to a group, and the answer comes from the server's own address (RFC 9915 §7.2)"},
+	{matrix.UDP, 69, 32768, 60999, 0, "a TFTP server answers from a new port to the client's (RFC 1350 §4)"},
+	{matrix.ICMPv6, 133, 134, 134, 0, "neighbour discovery is not tracked (RFC 4861)"},
+	{matrix.ICMPv6, 135, 136, 136, 0, "neighbour discovery is not tracked (RFC 4861)"},
 }
 
 // answers looks for the rows that let answers back, on the sides that are ours.
@@ -46,7 +48,8 @@ func (f *flows) answers() {
 func (f *flows) answered(r matrix.Row, a answer) {
 	var sides []string
 	look := func(d calico.Direction, at, peer matrix.Endpoint) {
-		if (f.ours(at) || r.Failsafe && at == matrix.Anybody) && len(f.lacks(d, at, peer, a.protocol, a.first, a.last)) > 0 {
+		closed := len(f.lacks(d, at, peer, a.protocol, a.first, a.last)) > 0 && (a.or == 0 || len(f.lacks(d, at, peer, a.protocol, a.or, a.or)) > 0)
+		if closed && (f.ours(at) || r.Failsafe && at == matrix.Anybody) {
 			sides = append(sides, fmt.Sprintf("%s of %s", map[calico.Direction]string{calico.Ingress: "ingress", calico.Egress: "egress"}[d], at))
 		}
 	}

@@ -41,7 +41,7 @@ func equalInPackets(t fatal, m matrix.Matrix, a, b *firewall.Site) int {
 				n++
 				da, db := evaluate.Packet(a, ha, p), evaluate.Packet(b, hb, p)
 				if da.Verdict != db.Verdict {
-					t.Fatalf("host %s: %s: %s by %s, and %s by %s\n%+v", h.Name, p, da.Verdict, da.By, db.Verdict, db.By, m)
+					t.Fatalf("host %s: %s: %s by %s, and %s by %s\n%s", h.Name, p, da.Verdict, da.By, db.Verdict, db.By, text(m))
 				}
 			}
 		}
@@ -56,7 +56,7 @@ func roundTrip(t fatal, m matrix.Matrix) int {
 		t.Fatalf("%v", err)
 	}
 	if len(unsaid) > 0 {
-		t.Fatalf("what Compile writes is not read back: %+v\n%+v", unsaid, m)
+		t.Fatalf("what Compile writes is not read back: %+v\n%s", unsaid, text(m))
 	}
 	b, _ := siteOf(t, back)
 	return equalInPackets(t, m, a, b)

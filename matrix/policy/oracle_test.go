@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -100,10 +101,24 @@ func (o oracle) group(p firewall.Packet, a netip.Addr, incoming bool) bool {
 		return is("0.0.0.0")
 	case p.Protocol == 17 && (p.DestinationPort == 67 || p.DestinationPort == 68) && !incoming:
 		return is("255.255.255.255")
-	case p.Protocol == 58 && p.Source.Is6() && p.ICMPType == 135 && incoming:
-		return link || is("::")
-	case p.Protocol == 58 && p.Source.Is6() && p.ICMPType == 135:
+	case p.Protocol == 17 && p.DestinationPort == 68:
+		return false
+	case p.Protocol != 58 || !p.Source.Is6():
+		return false
+	case incoming:
+		return link && slices.Contains([]uint8{130, 133, 134, 135, 136, 143}, p.ICMPType) || is("::") && slices.Contains([]uint8{133, 135, 143}, p.ICMPType)
+	}
+	switch p.ICMPType {
+	case 133:
+		return link || is("ff02::2")
+	case 134, 136:
+		return link || is("ff02::1")
+	case 135:
 		return link || netip.MustParsePrefix("ff02::1:ff00:0/104").Contains(a)
+	case 130:
+		return is("ff02::1")
+	case 143:
+		return is("ff02::16")
 	}
 	return false
 }
@@ -176,7 +191,7 @@ func agree(t fatal, m matrix.Matrix) int {
 			n++
 			got := evaluate.Packet(site, host, p)
 			if want := o.allows(h.Interfaces[k], p); want != (got.Verdict == firewall.Accept) {
-				t.Fatalf("host %s: %s\nrows allow it: %t; policies: %s by %s (row %q)\n%+v", h.Name, p, want, got.Verdict, got.By, got.Flow, m)
+				t.Fatalf("host %s: %s\nrows allow it: %t; policies: %s by %s (row %q)\n%s", h.Name, p, want, got.Verdict, got.By, got.Flow, text(m))
 			}
 		}
 	}
@@ -187,4 +202,13 @@ func TestTheBuiltInMatrixSaysWhatItsRowsSay(t *testing.T) {
 	if n := agree(t, policy.Populate(matrix.Own())); n == 0 {
 		t.Error("no packet was looked at")
 	}
+}
+
+// text is what of a matrix decides packets.
+func text(m matrix.Matrix) string {
+	all := fmt.Sprintf("%+v\n%+v\n%+v", m.Zones, m.Roles, m.Hosts)
+	for _, r := range m.Rows {
+		all += fmt.Sprintf("\n%s: %s to %s %s %s %v enforced %q failsafe %t", r.ID, r.From, r.To, r.Protocol, r.Ports, r.ICMPTypes, r.Enforced, r.Failsafe)
+	}
+	return all
 }
