@@ -41,19 +41,21 @@ func (w Way) Count() int {
 	return len(w.Sources) * len(w.Destinations) * len(w.SourcePorts) * len(w.DestinationPorts) * len(w.ICMP)
 }
 
-// Packets gives one new packet a class, made of the first members of its parts.
-func (w Way) Packets() iter.Seq[firewall.Packet] {
-	return func(yield func(firewall.Packet) bool) {
-		p := firewall.Packet{Hook: w.Hook, In: w.In, Out: w.Out, Protocol: w.Protocol}
-		for _, from := range w.Sources {
-			for _, to := range w.Destinations {
-				p.Source, p.Destination = from[0].First, to[0].First
-				for _, sourcePort := range w.SourcePorts {
-					for _, destinationPort := range w.DestinationPorts {
-						p.SourcePort, p.DestinationPort = sourcePort[0].First, destinationPort[0].First
-						for _, icmp := range w.ICMP {
-							p.ICMPType, p.ICMPCode = icmp.Type, icmp.Code
-							if !yield(p) {
+// Classes are the ways of one class each: every field has one part.
+func (w Way) Classes() iter.Seq[Way] {
+	return func(yield func(Way) bool) {
+		one := w
+		for i := range w.Sources {
+			one.Sources = w.Sources[i : i+1]
+			for j := range w.Destinations {
+				one.Destinations = w.Destinations[j : j+1]
+				for k := range w.SourcePorts {
+					one.SourcePorts = w.SourcePorts[k : k+1]
+					for l := range w.DestinationPorts {
+						one.DestinationPorts = w.DestinationPorts[l : l+1]
+						for m := range w.ICMP {
+							one.ICMP = w.ICMP[m : m+1]
+							if !yield(one) {
 								return
 							}
 						}
@@ -61,6 +63,14 @@ func (w Way) Packets() iter.Seq[firewall.Packet] {
 				}
 			}
 		}
+	}
+}
+
+// First is a new packet of the first class, made of the first members of its parts.
+func (w Way) First() firewall.Packet {
+	return firewall.Packet{
+		Hook: w.Hook, In: w.In, Out: w.Out, Protocol: w.Protocol, Source: w.Sources[0][0].First, Destination: w.Destinations[0][0].First,
+		SourcePort: w.SourcePorts[0][0].First, DestinationPort: w.DestinationPorts[0][0].First, ICMPType: w.ICMP[0].Type, ICMPCode: w.ICMP[0].Code,
 	}
 }
 

@@ -1,6 +1,8 @@
 package mutate
 
 import (
+	"iter"
+
 	"github.com/ingotmetal/ingot/firewall"
 	"github.com/ingotmetal/ingot/firewall/class"
 	"github.com/ingotmetal/ingot/firewall/evaluate"
@@ -17,18 +19,31 @@ const elsewhere = "ingot-none"
 func Differ(a, b *firewall.Site, hosts map[string][]firewall.Interface) Effect {
 	e := Effect{}
 	for node, interfaces := range hosts {
-		ra, rb := class.Resolved{Site: a, Host: a.Host(node, interfaces)}, class.Resolved{Site: b, Host: b.Host(node, interfaces)}
-		names := []string{elsewhere}
-		for _, i := range interfaces {
-			names = append(names, i.Name)
-		}
-		for _, way := range class.Ways(class.WayOptions{Interfaces: names}, ra, rb) {
-			for p := range way.Packets() {
-				if evaluate.Packet(a, ra.Host, p).Verdict != evaluate.Packet(b, rb.Host, p).Verdict {
-					e[node]++
-				}
+		ha, hb := a.Host(node, interfaces), b.Host(node, interfaces)
+		for c := range Classes(a, b, node, interfaces) {
+			p := c.First()
+			if evaluate.Packet(a, ha, p).Verdict != evaluate.Packet(b, hb, p).Verdict {
+				e[node]++
 			}
 		}
 	}
 	return e
+}
+
+// Classes are those that either of two readings of a host can distinguish.
+func Classes(a, b *firewall.Site, node string, interfaces []firewall.Interface) iter.Seq[class.Way] {
+	names := []string{elsewhere}
+	for _, i := range interfaces {
+		names = append(names, i.Name)
+	}
+	ways := class.Ways(class.WayOptions{Interfaces: names}, class.Resolved{Site: a, Host: a.Host(node, interfaces)}, class.Resolved{Site: b, Host: b.Host(node, interfaces)})
+	return func(yield func(class.Way) bool) {
+		for _, way := range ways {
+			for c := range way.Classes() {
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
 }

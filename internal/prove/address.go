@@ -19,7 +19,9 @@ const (
 	// group is a multicast group of the link or wider; everybody is IPv4's limited broadcast.
 	group
 	everybody
-	// none is what stands in no packet on a wire: loopback, reserved.
+	// reserved is an address that no network gives to a machine, and that Linux takes for one all the same (0.0.0.0/8 since 5.3, 240.0.0.0/4 since 2.6.25).
+	reserved
+	// none is what stands in no packet on a wire: loopback, and what maps into the other family.
 	none
 )
 
@@ -33,8 +35,10 @@ func kindOf(a netip.Addr) kind {
 			return everybody
 		case a.IsMulticast():
 			return group
-		case b[0] == 0 || b[0] == 127 || b[0] >= 240:
+		case b[0] == 127:
 			return none
+		case b[0] == 0 || b[0] >= 240:
+			return reserved
 		}
 		return machine
 	}
@@ -63,7 +67,7 @@ func sendable(hook firewall.Hook, from, to netip.Addr) bool {
 	}
 	switch hook {
 	case firewall.Forward:
-		return source == machine && destination == machine
+		return (source == machine || source == reserved) && (destination == machine || destination == reserved)
 	case firewall.Output:
 		return source != nobody || from.Is6()
 	default: // Input

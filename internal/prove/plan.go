@@ -57,29 +57,28 @@ func planFor(interfaces []firewall.Interface, o Options, readings ...class.Resol
 }
 
 func (w *planner) way(way class.Way) {
-	if !carried(way.Protocol, way.IPv6) {
-		w.plan.unsendable[reasonProtocol] += way.Count()
-		return
-	}
-	for _, source := range way.Sources {
-		for _, destination := range way.Destinations {
-			for _, sourcePort := range way.SourcePorts {
-				for _, destinationPort := range way.DestinationPorts {
-					for _, icmp := range way.ICMP {
-						from, to, ok := w.addresses(way.Hook, source, destination)
-						if !ok {
-							w.plan.unsendable[reasonAddress]++
-							continue
-						}
-						w.add(firewall.Packet{
-							Hook: way.Hook, In: way.In, Out: way.Out, Source: from, Destination: to, Protocol: way.Protocol,
-							SourcePort: w.port(sourcePort), DestinationPort: w.port(destinationPort), ICMPType: icmp.Type, ICMPCode: icmp.Code,
-						})
-					}
-				}
-			}
+	for c := range way.Classes() {
+		p, reason := w.member(c)
+		if reason != "" {
+			w.plan.unsendable[reason]++
+			continue
 		}
+		w.add(p)
 	}
+}
+
+// member chooses a packet of a class that can be sent, or says why there is none.
+func (w *planner) member(c class.Way) (firewall.Packet, string) {
+	p := c.First()
+	if !carried(c.Protocol, c.IPv6) {
+		return p, reasonProtocol
+	}
+	from, to, ok := w.addresses(c.Hook, c.Sources[0], c.Destinations[0])
+	if !ok {
+		return p, reasonAddress
+	}
+	p.Source, p.Destination, p.SourcePort, p.DestinationPort = from, to, w.port(c.SourcePorts[0]), w.port(c.DestinationPorts[0])
+	return p, ""
 }
 
 func (w *planner) add(p firewall.Packet) {
@@ -151,7 +150,7 @@ func (w *planner) candidates(part []class.AddressRange) []netip.Addr {
 	draws := 0
 	for !found[machine].IsValid() && draws < tries {
 		for _, i := range w.Perm(len(part)) {
-			a := w.member(part[i])
+			a := w.inside(part[i])
 			if k := kindOf(a); k != none && !found[k].IsValid() {
 				found[k] = a
 			}
@@ -164,7 +163,8 @@ func (w *planner) candidates(part []class.AddressRange) []netip.Addr {
 // tries is how many members of a part are drawn before it is said to have none of a single machine.
 const tries = 64
 
-func (w *planner) member(r class.AddressRange) netip.Addr {
+// inside is an end of a range, or something inside of it.
+func (w *planner) inside(r class.AddressRange) netip.Addr {
 	switch w.IntN(4) {
 	case 0:
 		return r.First
@@ -195,6 +195,14 @@ func (w *planner) member(r class.AddressRange) netip.Addr {
 	}
 	a, _ := netip.AddrFromSlice(b)
 	return a
+}
+
+// Real says whether a class has packets that a kernel calls new or leaves untracked, on this way: none calls an ICMP error new, and some classes have
+// no addresses, or no protocol, that a packet can have.
+func Real(c class.Way) bool {
+	w := &planner{Rand: rand.New(rand.NewPCG(0, 2))}
+	p, reason := w.member(c)
+	return reason == "" && natural(p) != firewall.Invalid
 }
 
 // flow names what connection tracking takes for one flow: both directions, whatever the interface.

@@ -10,7 +10,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/prove"
 )
 
-func artesca(t *testing.T, policies string) prove.Site {
+func artesca(t *testing.T, policies string) origin {
 	t.Helper()
 	var parts []calico.Objects
 	for _, name := range []string{"endpoints.yaml", policies} {
@@ -24,7 +24,8 @@ func artesca(t *testing.T, policies string) prove.Site {
 		}
 		parts = append(parts, o)
 	}
-	return site(t, "ARTESCA, "+policies, calico.Merge(parts...), firewall.NeighbourDiscovery()...)
+	o, failsafes := calico.Merge(parts...), firewall.NeighbourDiscovery()
+	return origin{o, failsafes, site(t, "ARTESCA, "+policies, o, failsafes...)}
 }
 
 // site makes hosts of the objects' endpoints: an interface for each, with its addresses.
@@ -52,7 +53,10 @@ func proved(t *testing.T, s prove.Site, o prove.Options) {
 	}
 }
 
-func TestARTESCAProse(t *testing.T) { proved(t, artesca(t, "policies-prose.yaml"), prove.Options{}) }
+func TestARTESCAProse(t *testing.T) {
+	proved(t, artesca(t, "policies-prose.yaml").site, prove.Options{})
+}
+
 func TestARTESCATable(t *testing.T) {
-	proved(t, artesca(t, "policies-table.yaml"), prove.Options{Seed: 2})
+	proved(t, artesca(t, "policies-table.yaml").site, prove.Options{Seed: 2})
 }

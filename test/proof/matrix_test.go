@@ -8,16 +8,16 @@ import (
 	"github.com/ingotmetal/ingot/matrix/policy"
 )
 
-// populated makes a site of a matrix, with hosts that are made up where it has none.
-func populated(t *testing.T, name string, m matrix.Matrix) prove.Site {
+// matrixOrigin makes a site of a matrix, with hosts and addresses that are made up where it has none.
+func matrixOrigin(t *testing.T, name string, m matrix.Matrix) origin {
 	t.Helper()
 	c, err := policy.Compile(policy.Populate(m))
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %v", name, err)
 	}
-	return site(t, name, c.Objects, c.Failsafes...)
+	return origin{c.Objects, c.Failsafes, site(t, name, c.Objects, c.Failsafes...)}
 }
 
 func TestBuiltinMatrix(t *testing.T) {
-	proved(t, populated(t, "built-in", matrix.Own()), prove.Options{})
+	proved(t, matrixOrigin(t, "built-in", matrix.Own()).site, prove.Options{})
 }
