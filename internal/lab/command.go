@@ -21,6 +21,7 @@ type flags struct {
 	dataDir, diskSize    string
 	diskBus, firmware    string
 	boot, faults         string
+	protocol             string
 	namespace, partition string
 	capture              string
 	disks, memory, cpus  int
@@ -58,7 +59,8 @@ the hosts: kubectl apply -f <data-dir>/hosts.yaml. A lab started again in the sa
 	set.StringVar(&f.diskBus, "disk-bus", string(qemu.NVMe), "bus of a virtual machine's first disk: nvme, virtio, scsi, ahci")
 	set.IntVar(&f.disks, "disks", 2, "disks of a machine")
 	set.StringVar(&f.firmware, "firmware", "uefi", "firmware of virtual machines: uefi, bios")
-	set.StringVar(&f.boot, "boot", "virtual-media", "how hosts.yaml lets the agent be booted: virtual-media, pxe")
+	set.StringVar(&f.boot, "boot", "", "how hosts.yaml lets the agent be booted: virtual-media (default with redfish), pxe (default with ipmi)")
+	set.StringVar(&f.protocol, "bmc", string(bmc.Redfish), "what the BMC addresses in hosts.yaml speak: redfish, ipmi (implies --boot pxe)")
 	set.IntVar(&f.memory, "memory", 512, "memory of a virtual machine in MiB")
 	set.IntVar(&f.cpus, "cpus", 1, "processors of a virtual machine")
 	set.StringVar(&f.namespace, "namespace", "default", "namespace of the hosts in hosts.yaml")
@@ -110,9 +112,10 @@ func (f flags) options(log *slog.Logger) (Options, error) {
 		return o, fmt.Errorf("--firmware %s: there are uefi and bios", f.firmware)
 	}
 	methods := map[string]bmc.Device{"virtual-media": bmc.BootCD, "pxe": bmc.BootPXE}
-	if o.Method = methods[f.boot]; o.Method == "" {
+	if o.Method = methods[f.boot]; o.Method == "" && f.boot != "" {
 		return o, fmt.Errorf("--boot %s: there are virtual-media and pxe", f.boot)
 	}
+	o.Protocol = bmc.Protocol(f.protocol)
 	return o, nil
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/driver/socket/netstack"
 	"github.com/ingotmetal/ingot/internal/lab/bmcsim"
 	"github.com/ingotmetal/ingot/internal/lab/ethernet"
+	"github.com/ingotmetal/ingot/internal/lab/ipmisim"
 	"github.com/ingotmetal/ingot/internal/lab/qemu"
 	"github.com/ingotmetal/ingot/internal/lab/simulated"
 	"github.com/ingotmetal/ingot/internal/pki"
@@ -57,6 +58,8 @@ type member struct {
 	blueprint
 	hardware hardware
 	bmc      *bmcsim.BMC
+	// ipmi is nil unless the hosts use it.
+	ipmi *ipmisim.BMC
 }
 
 // hardware is what the lab needs of both kinds of machine.
@@ -161,12 +164,32 @@ func (l *Lab) add(b blueprint, before State) error {
 	if l.options.BMC != nil {
 		l.options.BMC(b.number, &c)
 	}
-	controller, err := l.bmcs.Add(c)
-	if err != nil {
+	m := &member{blueprint: b, hardware: h}
+	if l.options.Protocol == bmc.IPMI {
+		// Both protocols order the machine about; the plan of its next boot is that of the one that hosts use.
+		c.Attach = nil
+	}
+	if m.bmc, err = l.bmcs.Add(c); err != nil {
 		return fmt.Errorf("start the BMC of machine %s: %w", b.name, err)
 	}
-	l.machines = append(l.machines, &member{blueprint: b, hardware: h, bmc: controller})
+	if l.options.Protocol == bmc.IPMI {
+		if m.ipmi, err = l.startIPMI(m, c); err != nil {
+			return fmt.Errorf("start the BMC of machine %s: %w", b.name, err)
+		}
+	}
+	l.machines = append(l.machines, m)
 	return nil
+}
+
+// startIPMI lets a machine's BMC speak IPMI too, at the UDP port with the number of its Redfish port.
+func (l *Lab) startIPMI(m *member, c bmcsim.Config) (*ipmisim.BMC, error) {
+	b, err := ipmisim.Start(context.Background(), ipmisim.Config{
+		Machine: m.hardware, Attach: m.hardware.Attach, Listen: m.bmc.HostPort(), Username: c.Username, Password: c.Password, Log: l.log,
+	})
+	if err == nil {
+		l.onClose(b.Close)
+	}
+	return b, err
 }
 
 func (l *Lab) build(b blueprint) (hardware, error) {
@@ -229,6 +252,9 @@ func (l *Lab) describe(m *member) (Machine, error) {
 	s := Machine{
 		Name: m.name, Namespace: l.options.Namespace, MACAddress: m.mac.String(), UUID: m.uuid,
 		BMCAddress: m.bmc.AddressFor(scheme), BMCPort: int(at.Port()),
+	}
+	if m.ipmi != nil {
+		s.BMCAddress = m.ipmi.Address()
 	}
 	for n, d := range m.disks {
 		s.Disks = append(s.Disks, Disk{

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -19,7 +20,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
+	"github.com/ingotmetal/ingot/internal/driver/bmc/ipmi"
 	"github.com/ingotmetal/ingot/internal/driver/socket/netstack"
+	"github.com/ingotmetal/ingot/internal/secret"
 )
 
 func start(t *testing.T, o Options) *Lab {
@@ -252,5 +255,32 @@ func TestRoleAddressesAreDistinct(t *testing.T) {
 			t.Fatalf("address %s", a)
 		}
 		seen[roleMAC(a).String()] = true
+	}
+}
+
+// A machine behind IPMI boots what its BMC's boot flags say.
+func TestLabSpeaksIPMI(t *testing.T) {
+	l := start(t, Options{Machines: 2, DataDir: t.TempDir(), DiskBytes: 64 << 20, Protocol: bmc.IPMI})
+	for _, m := range l.State().Machines {
+		d, err := ipmi.New(ipmi.Options{Dial: new(net.Dialer).DialContext})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := d.Open(t.Context(), bmc.Target{Address: m.BMCAddress, Username: l.State().Username, Password: secret.New(l.State().Password)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Boot().Set(t.Context(), bmc.BootSetting{Device: bmc.BootDisk, Mode: bmc.ModeUEFI, Once: true}); err != nil {
+			t.Error(err)
+		}
+		if err := s.Power().Do(t.Context(), bmc.PowerOn); err != nil || !l.Machine(m.Name).Powered() {
+			t.Errorf("%s was not turned on: %v", m.Name, err)
+		}
+		if set, err := s.Boot().Get(t.Context()); err != nil || set.Device != bmc.BootNone {
+			t.Errorf("the one-time override was not used: %+v, %v", set, err)
+		}
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
 	}
 }

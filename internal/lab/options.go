@@ -39,6 +39,8 @@ type Options struct {
 	Namespace, Partition string
 	// Method is how the manifests' BMC addresses ask for the agent to be booted: bmc.BootCD (default) or bmc.BootPXE.
 	Method bmc.Device
+	// Protocol is what the manifests' BMC addresses speak: bmc.Redfish (default), or bmc.IPMI, which implies network boot.
+	Protocol bmc.Protocol
 	// OnNetwork puts simulated machines on the lab's network in user space instead of the kernel's loopback. QEMU machines and network boot imply it.
 	OnNetwork bool
 	// Disks is how many a machine has (default 2), DiskBytes the size of each (default 8 GiB). The first is NVMe, the others are rotating SCSI disks; DiskBus
@@ -101,6 +103,12 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Namespace == "" {
 		o.Namespace = "default"
 	}
+	if o.Protocol == "" {
+		o.Protocol = bmc.Redfish
+	}
+	if o.Method == "" && o.Protocol == bmc.IPMI {
+		o.Method = bmc.BootPXE
+	}
 	if o.Method == "" {
 		o.Method = bmc.BootCD
 	}
@@ -152,6 +160,10 @@ func (o Options) check() error {
 		return fmt.Errorf("%d disks: want 1 to 8", o.Disks)
 	case o.DiskBytes < 16<<20 || o.DiskBytes%(1<<20) != 0:
 		return fmt.Errorf("disks of %d bytes: want at least 16 MiB, in whole MiB", o.DiskBytes)
+	case o.Protocol != bmc.Redfish && o.Protocol != bmc.IPMI:
+		return fmt.Errorf("BMC protocol %q: there are %s and %s", o.Protocol, bmc.Redfish, bmc.IPMI)
+	case o.Protocol == bmc.IPMI && o.Method != bmc.BootPXE:
+		return fmt.Errorf("boot method %q: IPMI has no virtual media, only %s", o.Method, bmc.BootPXE)
 	case o.Method != bmc.BootCD && o.Method != bmc.BootPXE:
 		return fmt.Errorf("boot method %q: there are %s and %s", o.Method, bmc.BootCD, bmc.BootPXE)
 	case o.Firmware != bmc.ModeUEFI && o.Firmware != bmc.ModeLegacy:

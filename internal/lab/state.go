@@ -78,12 +78,15 @@ func ReadState(dir string) (State, error) {
 	return s, nil
 }
 
+// passwordLength is what IPMI takes at most (IPMI 2.0 §22.30); at 5 bits a character it is 100 bits.
+const passwordLength = 20
+
 // earlier is the state of the lab that ran in this directory before; one without machines where there was none.
 func earlier(o Options) (State, error) {
 	s, err := ReadState(o.DataDir)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return State{Username: "admin", Password: rand.Text()}, nil
+		return State{Username: "admin", Password: rand.Text()[:passwordLength]}, nil
 	case err != nil:
 		return s, err
 	case s.Kind != o.Kind:

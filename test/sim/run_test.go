@@ -3,9 +3,11 @@ package sim_test
 import (
 	"context"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/internal/lab"
 	"github.com/ingotmetal/ingot/test/sim/site"
 )
@@ -56,4 +58,24 @@ func start(t *testing.T, o site.Options) *site.Site {
 		}
 	})
 	return s
+}
+
+// Hosts whose BMC speaks IPMI only, which has no virtual media: the agent comes over the network.
+func TestMachinesBehindIPMIAreProvisioned(t *testing.T) {
+	const machines = 3
+	ctx, cancel := bounded(t)
+	defer cancel()
+	s := start(t, site.Options{Lab: lab.Options{Machines: machines, Protocol: bmc.IPMI}})
+	for _, m := range s.Lab.State().Machines {
+		if !strings.HasPrefix(m.BMCAddress, "ipmi://") {
+			t.Fatalf("machine %s has the BMC %s", m.Name, m.BMCAddress)
+		}
+		if err := s.Enrol(ctx, m, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Await(ctx, "default", site.Provisioned(machines)); err != nil {
+		t.Fatal(err)
+	}
+	checkDisks(t, s)
 }

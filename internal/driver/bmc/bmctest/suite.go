@@ -194,7 +194,7 @@ func identity(t *testing.T, r *run) {
 
 func credentials(t *testing.T, r *run) {
 	wrong := r.Target
-	wrong.Password = secret.New("not-the-password-4711")
+	wrong.Password = secret.New("not-my-password-4711")
 	_, err := r.Driver.Open(t.Context(), wrong)
 	wantKind(t, "open with a wrong password", err, step.Denied)
 	if strings.Contains(err.Error(), "4711") {

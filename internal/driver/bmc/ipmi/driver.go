@@ -3,6 +3,7 @@ package ipmi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"time"
 
@@ -70,6 +71,9 @@ func (d *Driver) Open(ctx context.Context, t bmc.Target) (bmc.Session, error) {
 	if addr.Protocol != bmc.IPMI {
 		return nil, &bmc.Error{Op: op, Address: addr.String(), Kind: step.Unsupported, Err: errors.New("this is no IPMI address"), Fix: "use an address like ipmi://" + addr.Host}
 	}
+	if err := checkLogin(t); err != nil {
+		return nil, &bmc.Error{Op: op, Address: addr.String(), Kind: step.Invalid, Err: err, Fix: "give the BMC a shorter one, and correct the host's BMC Secret"}
+	}
 	s := &session{
 		opts: d.opts, addr: addr, user: t.Username, password: t.Password,
 		limiter: rate.NewLimiter(rate.Limit(d.opts.CallsPerSecond), d.opts.Burst), lock: make(chan struct{}, 1),
@@ -79,4 +83,21 @@ func (d *Driver) Open(ctx context.Context, t bmc.Target) (bmc.Session, error) {
 		return nil, s.wrap(op, err)
 	}
 	return s, nil
+}
+
+// The longest names that IPMI has (IPMI 2.0 §22.28, §22.30), in bytes.
+const (
+	longestUser     = 16
+	longestPassword = 20
+)
+
+// checkLogin refuses what the protocol would cut off.
+func checkLogin(t bmc.Target) error {
+	switch {
+	case len(t.Username) > longestUser:
+		return fmt.Errorf("the user's name has %d bytes, and IPMI knows %d at most", len(t.Username), longestUser)
+	case len(t.Password.Reveal()) > longestPassword:
+		return fmt.Errorf("the password has %d bytes, and IPMI knows %d at most", len(t.Password.Reveal()), longestPassword)
+	}
+	return nil
 }
