@@ -9,69 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ingotmetal/ingot/firewall/calico/calicotest"
 	"github.com/ingotmetal/ingot/firewall/selector"
 )
-
-const everything = `
-apiVersion: projectcalico.org/v3
-kind: Tier
-metadata: {name: platform}
-spec: {order: 100, defaultAction: Pass}
---- # the next
-apiVersion: projectcalico.org/v3
-kind: HostEndpoint
-metadata:
-  name: node1-control
-  labels: {plane: control, role/master: ""}
-  uid: 5c8f
-  resourceVersion: "77"
-  creationTimestamp: "2026-01-01T00:00:00Z"
-spec:
-  node: node1
-  interfaceName: cp0
-  expectedIPs: [10.1.0.1, "fd00::1", 10.1.0.100]
-  profiles: [open]
-  ports: [{name: https, protocol: TCP, port: 8443}]
----
-apiVersion: projectcalico.org/v3
-kind: GlobalNetworkPolicy
-metadata: {name: p}
-spec:
-  tier: platform
-  order: 1.5
-  selector: plane == 'control'
-  types: [Ingress, Egress]
-  applyOnForward: true
-  ingress:
-  - action: Allow
-    protocol: TCP
-    source:
-      selector: has(role/infra)
-      notNets: [10.9.0.0/16]
-      namespaceSelector: global()
-    destination:
-      ports: [22, "80:90", "443", https]
-    metadata: {annotations: {ingot.dev/flow: "7.1"}}
-  - {action: Log, protocol: 112}
-  egress:
-  - {action: Deny, ipVersion: 4, protocol: ICMP, icmp: {type: 8, code: 0}, destination: {nets: [10.0.0.9/8]}}
-  - {action: Pass, notProtocol: UDPLite}
----
-apiVersion: projectcalico.org/v3
-kind: StagedGlobalNetworkPolicy
-metadata: {name: s}
-spec: {stagedAction: Delete, egress: [{action: Allow}]}
----
-apiVersion: v1
-kind: List
-metadata: {resourceVersion: ""}
-items:
-- {apiVersion: projectcalico.org/v3, kind: GlobalNetworkSet, metadata: {name: ntp, labels: {set: ntp}}, spec: {nets: [192.0.2.0/24, 192.0.2.7, "2001:db8::/32"]}}
-- {apiVersion: projectcalico.org/v3, kind: NetworkSet, metadata: {name: ntp, namespace: apps}, spec: {}}
-- {apiVersion: projectcalico.org/v3, kind: Profile, metadata: {name: open}, spec: {ingress: [{action: Allow}], labelsToApply: {zone: a}}}
-- {apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: pods, namespace: apps}, spec: {}}
----
-`
 
 func ptr[T any](v T) *T { return &v }
 
@@ -85,7 +25,7 @@ func parsed(t *testing.T, text string) *selector.Selector {
 }
 
 func TestDecodeReadsAllThatIsKnown(t *testing.T) {
-	got, err := Decode([]byte(everything))
+	got, err := Decode([]byte(calicotest.Everything))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,10 +108,10 @@ func TestTypesDefault(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add([]byte(everything))
-	for i, c := range badManifests {
-		if i%7 == 0 && len(c.text) < 2000 {
-			f.Add([]byte(c.text))
+	f.Add([]byte(calicotest.Everything))
+	for i, c := range calicotest.Bad() {
+		if i%7 == 0 && len(c.Text) < 2000 {
+			f.Add([]byte(c.Text))
 		}
 	}
 	examples, err := filepath.Glob("../../examples/artesca/*.yaml")
