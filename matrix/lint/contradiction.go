@@ -53,25 +53,29 @@ func (f *flows) contradictions() {
 
 // disagree groups rows by what they speak of, and reports those groups in which they say different things.
 func (f *flows) disagree(code Code, about, says func(matrix.Row) string, finding func(matrix.Row, []string) Finding) {
-	groups := map[string][]matrix.Row{}
-	for _, r := range f.rows {
+	groups := map[string][]int{}
+	for n, r := range f.rows {
 		if r.To.Role == matrix.AnyRole {
 			continue
 		}
 		if key := about(r); key != "" {
-			groups[key] = append(groups[key], r)
+			groups[key] = append(groups[key], n)
 		}
 	}
 	for _, rows := range groups {
+		if len(rows) == 1 {
+			continue
+		}
 		var said, ids []string
-		for _, r := range rows {
+		for _, n := range rows {
+			r := f.rows[n]
 			ids = append(ids, r.ID)
 			if s := says(r); !slices.Contains(said, s) {
 				said = append(said, s)
 			}
 		}
 		if len(said) > 1 {
-			found := finding(rows[0], said)
+			found := finding(f.rows[rows[0]], said)
 			found.Code, found.Rows = code, f.sortRows(ids)
 			f.add(found)
 		}

@@ -103,10 +103,13 @@ func portRanges(r matrix.Row) []reach.Range {
 // shadows are rows that could all be removed together without any packet being treated differently: the narrowest first, and of equals the later one. A failsafe is none,
 // since it holds whatever other policies say.
 func (f *flows) shadows() {
-	rows := slices.Clone(f.rows)
-	slices.Reverse(rows)
-	slices.SortStableFunc(rows, func(a, b matrix.Row) int { return cmp.Compare(wildcards(a), wildcards(b)) })
-	for _, r := range rows {
+	order := make([]int, len(f.rows))
+	for n := range order {
+		order[n] = n
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Or(cmp.Compare(wildcards(f.rows[a]), wildcards(f.rows[b])), b-a) })
+	for _, n := range order {
+		r := f.rows[n]
 		if r.Failsafe || f.dead[r.ID] || len(f.openings[r.ID]) == 0 {
 			continue
 		}
