@@ -122,7 +122,7 @@ func Complete(m Matrix) error {
 	}
 	wires := map[wire]FlowName{}
 	for _, r := range m.Rows {
-		w := wire{r.From, r.To, r.Protocol, r.Ports.String(), fmt.Sprint(r.Stages), fmt.Sprint(r.ICMPTypes)}
+		w := wire{r.From, r.To, r.Protocol, r.Ports.String(), fmt.Sprint(r.Stages), string(r.ICMPTypes)}
 		if other, ok := wires[w]; ok && len(r.Ports) > 0 {
 			report(r, "is the same flow as %s: keep one of them", other)
 		}

@@ -28,6 +28,7 @@ var Places = []Place{
 	{"internal/lab/bmcsim", Opens, "simulated hardware: what a BMC does is no flow of Ingot's own"},
 	{"internal/lab/simulated", Opens, "simulated hardware: a machine's firmware and system"},
 	{"internal/lab/qemu", Opens, "simulated hardware: the cable of a virtual machine is a pair of Unix sockets"},
+	{"internal/lab/ipmisim", Opens, "simulated hardware: a BMC that speaks IPMI"},
 	{"internal/lab/labtest", Opens, "servers for the tests of the lab's machines"},
 	{"internal/server/agentapi/agentapitest", Opens, "a partition role for the tests of the agent"},
 	{"internal/controlplane/controlplanetest", Opens, "an API server for tests"},

@@ -5,10 +5,12 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,13 +23,16 @@ const metal3Types = "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1al
 func main() {
 	root := flag.String("root", "..", "the repository")
 	flag.Parse()
-	if err := run(*root); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, *root)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "generatecrds:", err)
 		os.Exit(1)
 	}
 }
 
-func run(root string) error {
+func run(ctx context.Context, root string) error {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return fmt.Errorf("find the repository: %w", err)
@@ -38,22 +43,22 @@ func run(root string) error {
 	}
 	defer os.RemoveAll(work)
 	generator := filepath.Join(work, "controller-gen")
-	if err := command(filepath.Join(root, "tools"), "go", "build", "-o", generator, "sigs.k8s.io/controller-tools/cmd/controller-gen"); err != nil {
+	if err := command(ctx, filepath.Join(root, "tools"), "go", "build", "-o", generator, "sigs.k8s.io/controller-tools/cmd/controller-gen"); err != nil {
 		return err
 	}
 	out := filepath.Join(work, "crd")
 	// HardwareData (a CPU's clock) and policies (their order) have floats, hence allowDangerousTypes. It is loaded from the main module, which pins its version.
-	if err := command(root, generator, "crd:allowDangerousTypes=true", "paths="+metal3Types, "output:crd:dir="+out); err != nil {
+	if err := command(ctx, root, generator, "crd:allowDangerousTypes=true", "paths="+metal3Types, "output:crd:dir="+out); err != nil {
 		return err
 	}
-	if err := command(filepath.Join(root, "api"), generator, "crd:allowDangerousTypes=true", "object", "paths=./...", "output:crd:dir="+out); err != nil {
+	if err := command(ctx, filepath.Join(root, "api"), generator, "crd:allowDangerousTypes=true", "object", "paths=./...", "output:crd:dir="+out); err != nil {
 		return err
 	}
 	return publish(out, filepath.Join(root, "config", "crd"))
 }
 
-func command(dir, name string, args ...string) error {
-	cmd := exec.Command(name, args...)
+func command(ctx context.Context, dir, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
