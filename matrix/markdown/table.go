@@ -42,19 +42,24 @@ func read(text string) (page, Problems) {
 			}
 		case strings.HasPrefix(line, "```") || strings.HasPrefix(line, "~~~"):
 			fence, fenceLine = line[:3], i+1
+		case isTable(lines, i):
+			t := table{section: section, line: i + 1, header: split(line)}
+			if below := split(lines[i+1]); len(below) != len(t.header) {
+				// No reader of Markdown takes this for a table; it would be lost without a word.
+				problems.add(i+2, "", "has %d cells and the header above has %d: give it one :---: for each column", len(below), len(t.header))
+				continue
+			}
+			for i += 2; i < len(lines) && strings.TrimSpace(lines[i]) != ""; i++ {
+				t.rows = append(t.rows, split(lines[i]))
+			}
+			i--
+			p.tables = append(p.tables, t)
 		case heading.MatchString(line):
 			parts := heading.FindStringSubmatch(line)
 			section = words(closing.ReplaceAllString(strings.TrimSpace(parts[2]), ""))
 			if len(parts[1]) == 1 && p.title == "" {
 				p.title = section
 			}
-		case isTable(lines, i):
-			t := table{section: section, line: i + 1, header: split(line)}
-			for i += 2; i < len(lines) && strings.TrimSpace(lines[i]) != ""; i++ {
-				t.rows = append(t.rows, split(lines[i]))
-			}
-			i--
-			p.tables = append(p.tables, t)
 		}
 	}
 	if fence != "" {
@@ -63,7 +68,7 @@ func read(text string) (page, Problems) {
 	return p, problems
 }
 
-// isTable says whether a header stands at a line: cells, and below them as many delimiters.
+// isTable says whether a header stands at a line: titles, and below them delimiters. Where these are not as many, the titles have to be a matrix's.
 func isTable(lines []string, i int) bool {
 	header := split(lines[i])
 	if len(header) < 2 || i+1 >= len(lines) {
@@ -75,7 +80,13 @@ func isTable(lines []string, i int) bool {
 			return false
 		}
 	}
-	return len(below) == len(header)
+	known := 0
+	for _, title := range header {
+		if _, ok := columnOf(title); ok {
+			known++
+		}
+	}
+	return len(below) == len(header) || known >= 3
 }
 
 // split cuts a line into cells. A pipe after a backslash is text; the outer pipes may be missing.
