@@ -90,7 +90,7 @@ func compiled(t *testing.T, seed uint64, generation uint32) *ruleset.Ruleset {
 func TestATrialExpiresByItselfAndAConfirmedOneStays(t *testing.T) {
 	open, closed := fixed(t, calico.Allow, 1), fixed(t, calico.Deny, 2)
 	pending := `nft -j list map inet ingot pending_input | grep -c g2_ || true`
-	active := func(g int) string { return fmt.Sprintf(`nft list map inet ingot active_input | grep -q g%d_`, g) }
+	active := func(g int) string { return fmt.Sprintf(`nft list chain inet ingot active_input | grep -q g%d_`, g) }
 	inNamespace(t, `
 		nft -f install; `+active(1)+`
 		nft -f try; test "$(`+pending+`)" = 1; `+active(1)+`

@@ -35,6 +35,10 @@ func (r *Ruleset) rule(rule *Rule, ipv6 bool) string {
 	case Goto:
 		words = append(words, "goto "+rule.Target)
 	case Lookup:
+		if strings.HasPrefix(rule.Target, "active_") { // in the kernel a chain: see Barrier
+			words = append(words, "goto "+rule.Target)
+			break
+		}
 		words = append(words, fieldText(rule.Key, ipv6)+" vmap @"+rule.Target)
 	case Continue:
 		if rule.Record != "" {

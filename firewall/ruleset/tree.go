@@ -123,7 +123,8 @@ type Ruleset struct {
 	Table      string
 	Generation uint32
 	MarkBit    uint32
-	// Base are the permanent chains, in the order in which a packet meets them; Active are their maps by family, with this generation's elements.
+	// Base are the permanent chains, in the order in which a packet meets them; Active are the ways from them into this generation, by family. In the
+	// kernel those are chains of two rules: see Barrier.
 	Base   []*Chain
 	Active []*Map
 	Sets   []*Set

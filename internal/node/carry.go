@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ingotmetal/ingot/firewall/guard"
@@ -70,6 +71,9 @@ func Restore(ctx context.Context, h hostnet.Transactions, dir state.Dir, s state
 	before := ""
 	if table != nil {
 		before = emptied(*table, "active_", "pending_") + sweep(*table, 0, s.ConfirmedTexts.Base)
+	}
+	if before != "" { // what is there may have the same names: one transaction, since what is between would be open
+		text = strings.ReplaceAll(text, ruleset.Barrier, "")
 	}
 	if err := h.Apply(ctx, before+text); err != nil {
 		return fmt.Errorf("write generation %d to the kernel: %w", s.Confirmed.Generation, err)
@@ -158,7 +162,7 @@ func (n *Node) abandon(ctx context.Context, d guard.Decision, table *hostnet.Tab
 	if table != nil {
 		text := (&ruleset.Ruleset{Table: table.Name}).Uninstall()
 		if active, _, _, _ := table.Generations(); active != 0 {
-			text = emptied(*table, "pending_") + sweep(*table, active, n.baseNow(*table))
+			text = emptied(*table, "pending_") + ruleset.Barrier + sweep(*table, active, n.baseNow(*table))
 		}
 		if err := n.o.Host.Apply(ctx, text); err != nil {
 			return fmt.Errorf("take the trial out of the kernel: %w", err)

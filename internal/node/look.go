@@ -113,11 +113,13 @@ func sweep(t hostnet.Table, keep uint32, base []string) string {
 		}
 		line(&refer, "flush chain", c.Name)
 		line(&chains, "delete chain", c.Name)
-		for _, kind := range []string{"active_", "pending_"} {
-			if unused && t.Set(kind+c.Name) != nil {
-				line(&refer, "flush map", kind+c.Name)
-				line(&maps, "delete map", kind+c.Name)
-			}
+		if unused && t.Chain("active_"+c.Name) != nil {
+			line(&refer, "flush chain", "active_"+c.Name)
+			line(&chains, "delete chain", "active_"+c.Name)
+		}
+		if unused && t.Set("pending_"+c.Name) != nil {
+			line(&refer, "flush map", "pending_"+c.Name)
+			line(&maps, "delete map", "pending_"+c.Name)
 		}
 	}
 	for _, s := range t.Sets {
@@ -133,11 +135,16 @@ func sweep(t hostnet.Table, keep uint32, base []string) string {
 	return refer.String() + maps.String() + chains.String()
 }
 
-// emptied is the text that makes a table decide nothing: its maps lead nowhere.
+// emptied is the text that makes a table decide nothing: what leads to generations of these kinds, active_ or pending_, leads nowhere.
 func emptied(t hostnet.Table, kinds ...string) string {
 	var b strings.Builder
-	for _, s := range t.Sets {
-		for _, kind := range kinds {
+	for _, kind := range kinds {
+		for _, c := range t.Chains {
+			if strings.HasPrefix(c.Name, kind) {
+				fmt.Fprintf(&b, "flush chain inet %s %s\n", t.Name, c.Name)
+			}
+		}
+		for _, s := range t.Sets {
 			if strings.HasPrefix(s.Name, kind) {
 				fmt.Fprintf(&b, "flush map inet %s %s\n", t.Name, s.Name)
 			}

@@ -23,14 +23,10 @@ func (l *Lab) Load(ctx context.Context, r *ruleset.Ruleset) error {
 	return nil
 }
 
-// open lets everything through, in the way in which the ruleset is made to be switched: the maps that name the generation are empty. shut puts the
+// open lets everything through, in the way in which the ruleset is made to be switched: the chains that lead to the generation are empty. shut puts the
 // generation back.
 func (l *Lab) open(ctx context.Context, r *ruleset.Ruleset) error {
-	var b strings.Builder
-	for _, m := range r.Active {
-		fmt.Fprintf(&b, "flush map inet %s %s\n", r.Table, m.Name)
-	}
-	return l.host.do(func() error { return run(ctx, b.String(), "nft", "-f", "-") })
+	return l.host.do(func() error { return run(ctx, r.Open(), "nft", "-f", "-") })
 }
 
 func (l *Lab) shut(ctx context.Context, r *ruleset.Ruleset) error {

@@ -58,9 +58,9 @@ func TestCompareNamesEachDifference(t *testing.T) {
 }
 
 func TestGenerationsThatDisagreeAreSaid(t *testing.T) {
-	table := hostnet.Table{Sets: []hostnet.Set{
-		{Name: "active_input", Members: []hostnet.Member{{Key: "2", Target: "goto g4_c1"}}},
-		{Name: "active_output", Members: []hostnet.Member{{Key: "2", Target: "goto g5_c1"}}},
+	table := hostnet.Table{Chains: []hostnet.Chain{
+		{Name: "active_input", Rules: []hostnet.Rule{{Text: "meta nfproto ipv4 goto g4_c1"}}},
+		{Name: "active_output", Rules: []hostnet.Rule{{Text: "meta nfproto ipv4 goto g5_c1"}}},
 	}}
 	if _, _, _, ok := table.Generations(); ok {
 		t.Error("generations 4 and 5 both rule, and that is fine")

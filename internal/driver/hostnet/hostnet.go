@@ -44,8 +44,9 @@ type Firewall interface {
 type Transactions interface {
 	// Check says whether the kernel would take a text now, and changes nothing. The error is a *Rejected where the text is at fault.
 	Check(ctx context.Context, text string) error
-	// Apply gives a text to the kernel as one transaction: all of it holds from one packet to the next, or none does. The error is a *Rejected where the
-	// text is at fault.
+	// Apply gives a text to the kernel as one transaction: all of it holds, or none does. A text with ruleset.Barrier is as many transactions as it has
+	// steps, each begun when no packet is under way in the rules that were before; it is checked as a whole before the first one. The error is a *Rejected
+	// where the text is at fault.
 	Apply(ctx context.Context, text string) error
 }
 

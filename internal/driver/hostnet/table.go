@@ -1,6 +1,7 @@
 package hostnet
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -59,26 +60,46 @@ func (t *Table) Set(name string) *Set {
 	return nil
 }
 
-// Generations are those that the table's maps lead to: the one that rules, and the one on trial with the time until the kernel ends that; 0 is none.
-// Where the maps disagree, which no text of package ruleset makes, ok is false.
+// Chain is a table's chain by name, or nil.
+func (t *Table) Chain(name string) *Chain {
+	for i := range t.Chains {
+		if t.Chains[i].Name == name {
+			return &t.Chains[i]
+		}
+	}
+	return nil
+}
+
+// toGeneration finds the generation in the text of a rule or an element that leads to one.
+var toGeneration = regexp.MustCompile(`\bg(\d{1,10})_c\d+\b`)
+
+// Generations are those that the table leads packets to: the one that rules, and the one on trial with the time until the kernel ends that; 0 is none.
+// Where its ways disagree, or lead elsewhere, which no text of package ruleset makes, ok is false.
 func (t *Table) Generations() (active, pending uint32, left time.Duration, ok bool) {
 	ok = true
 	note := func(into *uint32, target string) {
-		name, found := strings.CutPrefix(target, "goto g")
-		number, _, chain := strings.Cut(name, "_")
-		g, err := strconv.ParseUint(number, 10, 32)
-		if !found || !chain || err != nil || *into != 0 && *into != uint32(g) {
+		m := toGeneration.FindStringSubmatch(target)
+		if m == nil {
+			ok = false
+			return
+		}
+		g, err := strconv.ParseUint(m[1], 10, 32)
+		if err != nil || *into != 0 && *into != uint32(g) {
 			ok = false
 			return
 		}
 		*into = uint32(g)
 	}
+	for _, c := range t.Chains {
+		if strings.HasPrefix(c.Name, "active_") {
+			for _, r := range c.Rules {
+				note(&active, r.Text)
+			}
+		}
+	}
 	for _, s := range t.Sets {
-		for _, m := range s.Members {
-			switch {
-			case strings.HasPrefix(s.Name, "active_"):
-				note(&active, m.Target)
-			case strings.HasPrefix(s.Name, "pending_"):
+		if strings.HasPrefix(s.Name, "pending_") {
+			for _, m := range s.Members {
 				note(&pending, m.Target)
 				if left == 0 || m.Expires < left {
 					left = m.Expires

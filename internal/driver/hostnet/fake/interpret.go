@@ -56,7 +56,7 @@ const absent = "No such file or directory"
 // line runs one line and says what is wrong with it, or nothing.
 func (i *interpreter) line(line string) string {
 	switch {
-	case line == "":
+	case line == "", strings.HasPrefix(line, "#"):
 		return ""
 	case i.in != nil:
 		return i.block(line)

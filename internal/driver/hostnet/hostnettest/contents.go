@@ -38,13 +38,13 @@ func drift(t *testing.T, f Fixture) {
 		what         hostnet.What
 		object, name string
 	}{
-		"a rule more":       {"add rule inet ingot input udp dport 53 accept\n", hostnet.Foreign, "rule", "input"},
-		"rules less":        {"flush chain inet ingot " + allow + "\n", hostnet.Missing, "rule", allow},
-		"a chain more":      {"add chain inet ingot mine\n", hostnet.Foreign, "chain", "mine"},
-		"a member less":     {"delete element inet ingot " + set + " { " + PeerAddress(1).String() + " }\n", hostnet.Missing, "member", set},
-		"a member more":     {"add element inet ingot " + set + " { 192.0.2.1 }\n", hostnet.Foreign, "member", set},
-		"a set more":        {"add set inet ingot mine { type ipv4_addr; }\n", hostnet.Foreign, "set", "mine"},
-		"no way in the map": {"flush map inet ingot active_input\n", hostnet.Missing, "member", "active_input"},
+		"a rule more":   {"add rule inet ingot input udp dport 53 accept\n", hostnet.Foreign, "rule", "input"},
+		"rules less":    {"flush chain inet ingot " + allow + "\n", hostnet.Missing, "rule", allow},
+		"a chain more":  {"add chain inet ingot mine\n", hostnet.Foreign, "chain", "mine"},
+		"a member less": {"delete element inet ingot " + set + " { " + PeerAddress(1).String() + " }\n", hostnet.Missing, "member", set},
+		"a member more": {"add element inet ingot " + set + " { 192.0.2.1 }\n", hostnet.Foreign, "member", set},
+		"a set more":    {"add set inet ingot mine { type ipv4_addr; }\n", hostnet.Foreign, "set", "mine"},
+		"no way in":     {"flush chain inet ingot active_input\n", hostnet.Missing, "rule", "active_input"},
 	} {
 		apply(t, h, r.Uninstall()+install)
 		apply(t, h, tamper.text)

@@ -3,10 +3,15 @@ package linux
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/ingotmetal/ingot/firewall/ruleset"
 	"github.com/ingotmetal/ingot/internal/driver/hostnet"
 	"github.com/ingotmetal/ingot/internal/driver/hostnet/netns"
 )
@@ -17,10 +22,45 @@ func (h *Host) Check(ctx context.Context, text string) error {
 	return err
 }
 
-// Apply implements hostnet.Transactions.
+// Apply implements hostnet.Transactions. A text of several steps is checked as a whole before its first one.
 func (h *Host) Apply(ctx context.Context, text string) error {
-	_, err := h.run(ctx, text, "-f", "-")
-	return err
+	steps := ruleset.Steps(text)
+	if len(steps) > 1 {
+		if err := h.Check(ctx, text); err != nil {
+			return err
+		}
+	}
+	for i, step := range steps {
+		if i > 0 && strings.Contains(step, "delete ") { // what only adds, or leads elsewhere, takes nothing from under a packet
+			if err := grace(ctx); err != nil {
+				return err
+			}
+		}
+		if _, err := h.run(ctx, step, "-f", "-"); err != nil {
+			if i > 0 {
+				return fmt.Errorf("step %d of %d (those before it hold): %w", i+1, len(steps), err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// membarrierGlobal is MEMBARRIER_CMD_GLOBAL (linux/membarrier.h): it returns after an RCU grace period.
+const membarrierGlobal = 1
+
+// grace waits until every packet that is under way in the rules has left them. Rules are walked under RCU, so that a grace period is what it takes.
+func grace(ctx context.Context) error {
+	if _, _, failed := unix.Syscall(unix.SYS_MEMBARRIER, membarrierGlobal, 0, 0); failed == 0 {
+		return ctx.Err()
+	}
+	// A kernel with nohz_full refuses the call. A packet is in the rules for microseconds.
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(100 * time.Millisecond):
+		return nil
+	}
 }
 
 // State implements hostnet.States.
