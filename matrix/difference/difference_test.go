@@ -40,6 +40,11 @@ func pair(t *rapid.T) (matrix.Matrix, matrix.Matrix) {
 			b.Rows[n].ID, b.Rows[n].Name = strconv.Itoa(n), matrix.FlowName("flow-"+strconv.Itoa(n))
 		}
 	}
+	if len(b.Hosts) == 0 && rapid.Bool().Draw(t, "moved") { // what was outside is ours, and the other way round
+		b.Zones, b.Roles = slices.Clone(b.Zones), slices.Clone(b.Roles)
+		z, r := rapid.IntRange(0, len(b.Zones)-1).Draw(t, "zone"), rapid.IntRange(0, len(b.Roles)-1).Draw(t, "role")
+		b.Zones[z].Outside, b.Roles[r].Outside = !b.Zones[z].Outside, !b.Roles[r].Outside
+	}
 	return a, b
 }
 

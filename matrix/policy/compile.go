@@ -75,7 +75,9 @@ func Compile(m matrix.Matrix) (Compiled, error) {
 	for _, r := range m.Rows {
 		c.row(r)
 	}
-	c.endpoints()
+	if err := c.endpoints(); err != nil {
+		return Compiled{}, fmt.Errorf("compile matrix %q: %w", m.Name, err)
+	}
 	c.sets()
 	c.write()
 	if err := calico.Check(c.out.Objects); err != nil {

@@ -113,22 +113,24 @@ func TestImportOfARTESCA(t *testing.T) {
 }
 
 func FuzzImport(f *testing.F) {
+	var seeds []calico.Objects
 	for _, file := range []string{"policies-prose.yaml", "policies-table.yaml"} {
-		text, err := policy.YAML(artesca(f, file))
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(text)
+		seeds = append(seeds, artesca(f, file))
 	}
 	c, err := policy.Compile(policy.Populate(matrix.Own()))
 	if err != nil {
 		f.Fatal(err)
 	}
-	text, err := policy.YAML(c.Objects)
-	if err != nil {
-		f.Fatal(err)
+	for _, o := range append(seeds, c.Objects) {
+		text, err := policy.YAML(o)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+		for _, manifest := range bytes.Split(text, []byte("---\n")) { // alone they are small enough to be changed often
+			f.Add(manifest)
+		}
 	}
-	f.Add(text)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		o, err := calico.Decode(text)
 		if err != nil || calico.Check(o) != nil {

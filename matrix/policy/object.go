@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -39,10 +40,13 @@ func (o ours) has(e matrix.Endpoint) bool {
 }
 
 // endpoints makes one HostEndpoint an interface.
-func (c *compiler) endpoints() {
+func (c *compiler) endpoints() error {
 	for _, h := range c.m.Hosts {
 		names := map[string]bool{}
 		for n, i := range h.Interfaces {
+			if i.Name == "." || i.Name == ".." || strings.ContainsFunc(i.Name, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`/:"\*`, r) }) {
+				return fmt.Errorf("host %s: %q is no interface's name: want no space, slash, colon, quote and *", h.Name, i.Name)
+			}
 			name := h.Name + "." + objectName(i.Name)
 			if names[name] {
 				name += "." + strconv.Itoa(n)
@@ -57,6 +61,7 @@ func (c *compiler) endpoints() {
 			})
 		}
 	}
+	return nil
 }
 
 // objectName makes a part of an object's name of an interface's.
