@@ -83,11 +83,44 @@ var controllerQuestions = []question{
 	{"get", "", "secrets", "hosts", false},
 	{"list", "", "secrets", "", false},
 	{"patch", "metal3.io", "baremetalhosts", "hosts", false},
+	{"watch", "ingot.dev", "communicationmatrices", "", true},
+	{"patch", "ingot.dev", "communicationmatrices/status", "", true},
+	{"patch", "projectcalico.org", "globalnetworkpolicies", "", true},
+	{"delete", "projectcalico.org", "hostendpoints", "", true},
+	{"patch", "projectcalico.org", "hostendpoints/status", "", true},
+	{"list", "projectcalico.org", "profiles", "", true},
+	{"update", "certificates.k8s.io", "certificatesigningrequests/approval", "", true},
+
+	{"update", "ingot.dev", "communicationmatrices", "", false},
+	{"create", "projectcalico.org", "profiles", "", false},
+	{"create", "projectcalico.org", "networkpolicies", "hosts", false},
+	{"delete", "projectcalico.org", "tiers", "", false},
+	{"create", "certificates.k8s.io", "certificatesigningrequests", "", false},
+	{"sign", "certificates.k8s.io", "signers", "", false},
+	{"create", "rbac.authorization.k8s.io", "clusterrolebindings", "", false},
+}
+
+var nodeQuestions = []question{
+	{"watch", "projectcalico.org", "globalnetworkpolicies", "", true},
+	{"watch", "projectcalico.org", "hostendpoints", "", true},
+	{"list", "projectcalico.org", "stagednetworkpolicies", "", true},
+	{"patch", "projectcalico.org", "hostendpoints/status", "", true},
+	{"create", "certificates.k8s.io", "certificatesigningrequests", "", true},
+	{"create", "events.k8s.io", "events", "default", true},
+
+	{"patch", "projectcalico.org", "hostendpoints", "", false},
+	{"create", "projectcalico.org", "hostendpoints", "", false},
+	{"create", "projectcalico.org", "globalnetworkpolicies", "", false},
+	{"get", "", "secrets", "hosts", false},
+	{"get", "metal3.io", "baremetalhosts", "hosts", false},
+	{"update", "certificates.k8s.io", "certificatesigningrequests/approval", "", false},
+	{"approve", "certificates.k8s.io", "signers", "", false},
+	{"create", "events.k8s.io", "events", "hosts", false},
 }
 
 func TestRolesMayDoWhatTheMatrixSays(t *testing.T) {
 	cp := controlplanetest.Shared(t)
-	for role, questions := range map[string][]question{"partition": partitionQuestions, "boot": bootQuestions, "controller": controllerQuestions, "stranger": {
+	for role, questions := range map[string][]question{"partition": partitionQuestions, "boot": bootQuestions, "controller": controllerQuestions, "node": nodeQuestions, "stranger": {
 		{"get", "", "secrets", ingot.BootNamespace, false},
 		{"list", "ingot.dev", "bootwindows", ingot.BootNamespace, false},
 		{"get", "metal3.io", "baremetalhosts", "hosts", false},

@@ -1,7 +1,7 @@
 // Package controller is the controller role: the process that turns communication matrices into policies, and confirms what hosts make of them.
 //
 // It owns the wiring: flags, clients, caches, leader election, health. It refuses decisions: matrices are internal/controller/matrix's, trials
-// internal/controller/hostendpoint's, nodes' certificates internal/controller/certificate's. It reads no Secret and talks to no BMC.
+// internal/controller/hostendpoint's, nodes' certificates internal/controller/certificate's, the sense of policies written by hand internal/controller/calico's. It reads no Secret and talks to no BMC.
 //
 // One process leads; others wait. Everything that it knows is in API objects: kill it at any moment and start it anywhere. While none runs, hosts keep what was confirmed last,
 // and what they try reverts by itself.
@@ -33,6 +33,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/controller/calico"
 	"github.com/ingotmetal/ingot/internal/controller/certificate"
 	"github.com/ingotmetal/ingot/internal/controller/hostendpoint"
 	matrixcontroller "github.com/ingotmetal/ingot/internal/controller/matrix"
@@ -147,8 +148,12 @@ func add(mgr manager.Manager, o Options, bound *socket.Bound, live client.Client
 	if err := certificate.Add(mgr, live, log); err != nil {
 		return err
 	}
+	counters := prometheus.NewRegistry()
+	if err := calico.Add(mgr, counters, log); err != nil {
+		return err
+	}
 	var leading atomic.Bool
-	health := identity.Health{Flow: matrix.HealthOfController, Bind: o.HealthBind, Metrics: prometheus.Gatherers{metrics.Registry}, Log: log, Ready: func() error {
+	health := identity.Health{Flow: matrix.HealthOfController, Bind: o.HealthBind, Metrics: prometheus.Gatherers{metrics.Registry, counters}, Log: log, Ready: func() error {
 		if !leading.Load() {
 			return errors.New("waiting for caches or for the leadership")
 		}
