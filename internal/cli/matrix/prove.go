@@ -93,9 +93,9 @@ func proveAll(ctx context.Context, m matrix.Matrix, name string, o prove.Options
 
 // tell writes the reports, and the verdict over all of them.
 func tell(out io.Writer, format string, reports []prove.Report) error {
-	proved := true
+	proved, leftOut := true, 0
 	for _, r := range reports {
-		proved = proved && r.Proved()
+		proved, leftOut = proved && r.Proved(), leftOut+r.LeftOut
 	}
 	if format == "json" {
 		text, err := json.MarshalIndent(reports, "", "  ")
@@ -111,8 +111,11 @@ func tell(out io.Writer, format string, reports []prove.Report) error {
 			r.Text(out)
 		}
 		verdict := "proved: model, rule tree and kernel agree on every packet"
-		if !proved {
+		switch {
+		case !proved:
 			verdict = "not proved"
+		case leftOut > 0:
+			verdict = fmt.Sprintf("proved in part: model, rule tree and kernel agree on every packet that was sent, and %d were left out", leftOut)
 		}
 		fmt.Fprintln(out, "\n"+verdict)
 	}
