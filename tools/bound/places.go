@@ -36,21 +36,44 @@ var Places = []Place{
 	{"internal/prove", Opens, "sends what rows allow and what none does, between namespaces that it made itself: the proof can't go by the rows"},
 	{"test", Opens, "tests"},
 	{"bench", Opens, "measures image writing against a server of its own on loopback"},
+	{"bench", Names, "measures matrices that it makes up"},
 	{"matrix", Names, "reads the rows of other systems, whose flows no code opens"},
 }
 
 // Unopened are the flows that no code names, and why. One that code does name is reported.
 var Unopened = map[string]string{
 	"MachineToPartition": "dialed by the provisioned system; served by the listener of AgentToPartition",
-	"PartitionToDNS":     byName,
-	"BootToDNS":          byName,
-	"ControllerToDNS":    byName,
-	"NodeToDNS":          byName,
-	"AgentToDNS":         byName,
-	"AgentToDNSOverTCP":  byName,
+
+	"PartitionToDNS":    byName,
+	"BootToDNS":         byName,
+	"ControllerToDNS":   byName,
+	"NodeToDNS":         byName,
+	"AgentToDNS":        byName,
+	"AgentToDNSOverTCP": byName,
+
+	"BootToMachineDHCP": answers,
+	"BootToAgentDHCP":   answers,
+	"BootToRelayDHCP":   answers,
+	"RelayToBootDHCP":   "comes to the listener of MachineToBootDHCP, from a relay",
+	"BootToMachineRA":   "sent by the socket of MachineToBootRA",
+
+	"NeighbourDiscovery":           byKernel,
+	"ControlPlaneToRouters":        byKernel,
+	"RoutersToControlPlane":        byKernel,
+	"PartitionManagementToRouters": byKernel,
+	"RoutersToPartitionManagement": byKernel,
+
+	"OperatorToControlPlaneSSH":        bySSH,
+	"OperatorToPartitionManagementSSH": bySSH,
 }
 
-const byName = "found by socket.Bound, by its two ends, where a name is dialed"
+// Reasons that several have.
+const (
+	byName   = "found by socket.Bound, by its two ends, where a name is dialed"
+	answers  = "sent by the socket of MachineToBootDHCP to what is broadcast, which no connection tracking knows as an answer"
+	byKernel = "spoken by the kernel of each host"
+	bySSH    = "between an operator's client and the host's own SSH server"
+)
 
 // placeOf finds the place that a package belongs to; the longest one wins.
 func placeOf(path string, r Rule) (found Place, ok bool) {
