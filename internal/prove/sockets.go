@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"syscall"
 
 	"github.com/vishvananda/netlink"
@@ -193,10 +194,13 @@ func network(n uint16) uint16 {
 	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, n))
 }
 
+// close closes all at once: the kernel waits for its readers at each, and the waits go together.
 func (s *sockets) close() {
+	var wait sync.WaitGroup
 	for _, fd := range s.all {
-		_ = unix.Close(fd) // only sent and received by
+		wait.Go(func() { _ = unix.Close(fd) }) // only sent and received by
 	}
+	wait.Wait()
 	for _, h := range []*netlink.Handle{s.near, s.far} {
 		if h != nil {
 			h.Close()

@@ -1,10 +1,12 @@
 package proof_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/ingotmetal/ingot/internal/prove"
 	"github.com/ingotmetal/ingot/matrix"
+	"github.com/ingotmetal/ingot/matrix/document"
 	"github.com/ingotmetal/ingot/matrix/policy"
 )
 
@@ -16,6 +18,23 @@ func matrixOrigin(t *testing.T, name string, m matrix.Matrix) origin {
 		t.Fatalf("%s: %v", name, err)
 	}
 	return origin{c.Objects, c.Failsafes, site(t, name, c.Objects, c.Failsafes...)}
+}
+
+func metalStack(t *testing.T) origin {
+	t.Helper()
+	text, err := os.ReadFile("../../examples/metal-stack/matrix.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := document.Decode(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return matrixOrigin(t, "metal-stack", m)
+}
+
+func TestMetalStack(t *testing.T) {
+	proved(t, metalStack(t).site, prove.Options{})
 }
 
 func TestBuiltinMatrix(t *testing.T) {

@@ -22,8 +22,9 @@ type origin struct {
 func origins(t *testing.T) map[string]origin {
 	t.Helper()
 	return map[string]origin{
-		"ARTESCA":  artesca(t, "policies-prose.yaml"),
-		"built-in": matrixOrigin(t, "built-in", matrix.Own()),
+		"ARTESCA":     artesca(t, "policies-prose.yaml"),
+		"metal-stack": metalStack(t),
+		"built-in":    matrixOrigin(t, "built-in", matrix.Own()),
 	}
 }
 
@@ -36,6 +37,7 @@ type tally struct {
 func TestEveryPolicyChangingMutantIsDetected(t *testing.T) {
 	for name, o := range origins(t) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of the time is the kernel's, waiting for its own readers
 			labs := labsOf(t, o.site)
 			var sum tally
 			for i, m := range mutate.All(o.objects) {
