@@ -159,6 +159,9 @@ func (p place) allowing(source, destination netip.Addr, protocol uint8, port uin
 
 // maybe says whether an address may be an end: it is one of its hosts' or networks', or none of them is known.
 func (p place) maybe(e matrix.Endpoint, a netip.Addr) bool {
+	if e == matrix.Anybody {
+		return true
+	}
 	known := false
 	for _, h := range p.matrix.Hosts {
 		for _, i := range h.Interfaces {
