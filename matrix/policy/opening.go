@@ -90,10 +90,3 @@ func ranges(o Opening, h header) []Opening {
 	}
 	return all
 }
-
-// Enforced says on which sides a row opens something.
-func Enforced(m matrix.Matrix, r matrix.Row) (ingress, egress bool) {
-	index := newOurs(m)
-	enforced := func(e matrix.Endpoint) bool { return index.has(e) || r.Failsafe && e == matrix.Anybody }
-	return r.Ingress() && enforced(r.To), r.Egress() && enforced(r.From)
-}
