@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -23,12 +24,14 @@ import (
 	"github.com/ingotmetal/ingot/internal/driver/hostnet/linux"
 	"github.com/ingotmetal/ingot/internal/driver/socket"
 	"github.com/ingotmetal/ingot/internal/driver/socket/kernel"
+	"github.com/ingotmetal/ingot/internal/enroll"
 	"github.com/ingotmetal/ingot/internal/node"
 	"github.com/ingotmetal/ingot/internal/node/control"
 	"github.com/ingotmetal/ingot/internal/node/metric"
 	"github.com/ingotmetal/ingot/internal/node/report"
 	"github.com/ingotmetal/ingot/internal/node/source"
 	"github.com/ingotmetal/ingot/internal/node/state"
+	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/matrix"
 )
 
@@ -133,6 +136,14 @@ func (d *daemon) connect(ctx context.Context, group *errgroup.Group, o *node.Opt
 	if err != nil {
 		return err
 	}
+	if cfg.CertFile != "" {
+		// An identity in files is the node's own: it is renewed there, and taken up from there.
+		files := pki.Files{Cert: cfg.CertFile, Key: cfg.KeyFile, CA: filepath.Join(filepath.Dir(cfg.CertFile), "ca.crt")}
+		group.Go(func() error {
+			enroll.Keep(ctx, cfg, d.name, files, o.Log)
+			return nil
+		})
+	}
 	client, err := dynamic.NewForConfig(cfg)
 	if err != nil {
 		return fmt.Errorf("make a client for %s: %w", cfg.Host, err)
@@ -148,27 +159,35 @@ func (d *daemon) config(log *slog.Logger) (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read kubeconfig %s: %w", d.kubeconfig, err)
 	}
-	server, err := url.Parse(cfg.Host)
-	if err != nil || server.Scheme != "https" {
-		return nil, fmt.Errorf("kubeconfig %s: the server %q is not https", d.kubeconfig, cfg.Host)
-	}
 	b := d.bound()
+	if err := reach(b, d.kubeconfig, cfg.Host, log); err != nil {
+		return nil, err
+	}
+	cfg.QPS, cfg.Burst = -1, -1
+	cfg.Dial = b.DialContext(matrix.NodeToAPIServer)
+	return cfg, nil
+}
+
+// reach lets us dial the port of the API server that a kubeconfig names.
+func reach(b *socket.Bound, kubeconfig, host string, log *slog.Logger) error {
+	server, err := url.Parse(host)
+	if err != nil || server.Scheme != "https" {
+		return fmt.Errorf("kubeconfig %s: the server %q is not https", kubeconfig, host)
+	}
 	if ip, err := netip.ParseAddr(server.Hostname()); err != nil || !ip.IsLoopback() {
 		port, err := strconv.ParseUint(cmp.Or(server.Port(), "443"), 10, 16)
 		if err != nil {
-			return nil, fmt.Errorf("kubeconfig %s: the server's port %q: %w", d.kubeconfig, server.Port(), err)
+			return fmt.Errorf("kubeconfig %s: the server's port %q: %w", kubeconfig, server.Port(), err)
 		}
 		missing, err := b.Reach(matrix.NodeToAPIServer, uint16(port))
 		if err != nil {
-			return nil, fmt.Errorf("kubeconfig %s: %w", d.kubeconfig, err)
+			return fmt.Errorf("kubeconfig %s: %w", kubeconfig, err)
 		}
 		if missing != nil {
 			log.Warn("the API server is at a port that the matrix does not have", "flow", string(matrix.NodeToAPIServer), "err", missing)
 		}
 	}
-	cfg.QPS, cfg.Burst = -1, -1
-	cfg.Dial = b.DialContext(matrix.NodeToAPIServer)
-	return cfg, nil
+	return nil
 }
 
 func loadCommand(p *places, out io.Writer) *cobra.Command {

@@ -14,6 +14,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/cli/apply"
 	"github.com/ingotmetal/ingot/internal/cli/host"
 	"github.com/ingotmetal/ingot/internal/cli/matrix"
+	"github.com/ingotmetal/ingot/internal/cli/node"
 	"github.com/ingotmetal/ingot/internal/cli/print"
 	"github.com/ingotmetal/ingot/internal/cli/session"
 	"github.com/ingotmetal/ingot/internal/imagebuild"
@@ -56,7 +57,7 @@ func command(out, errOut io.Writer) *cobra.Command {
 	root.SetOut(out)
 	root.SetErr(errOut)
 	s := session.New(out, errOut)
-	root.AddCommand(host.Command(s), apply.Command(s), matrix.Command(s), versionCommand(out))
+	root.AddCommand(host.Command(s), apply.Command(s), matrix.Command(s), node.Command(s), versionCommand(out))
 	root.AddCommand(up.Command(), partition.Command(), boot.Command(), controller.Command(), lab.Command(), imagebuild.Command(out, errOut))
 	return root
 }

@@ -1,8 +1,8 @@
 // Package enroll gets certificates from a Kubernetes API: the way that every Kubernetes offers, and the only one by which its API server believes a name.
 //
 // It owns the request, its approval by an administrator, the wait, and the renewal of a node's identity in its files. It refuses keys of others: a key is made where it is
-// used, but for the first identity of a node, which an administrator carries to the host (`ingot node enroll`). That one is good for an hour at most, and the node replaces it by
-// one of a key of its own when it starts.
+// used, but for the first identity of a node, which an administrator carries to the host (`ingot node enroll`). That one is good for an hour at most, and `ingot-node enroll`
+// replaces it by one of a key that never leaves the host.
 //
 // A node renews by asking for its own name with the certificate that it has; the controller role approves that, and only that (internal/controller/certificate). A node
 // that was off for longer than its certificate lives has to be enrolled again: an identity that outlives its host's absence is one that somebody else may find.

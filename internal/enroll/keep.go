@@ -18,12 +18,12 @@ const (
 	retry = time.Minute
 )
 
-// Keep renews a node's identity in its files until ctx ends: at once where it was carried here by somebody (carried), and then at half its life. The configuration is the
+// Keep renews a node's identity in its files until ctx ends, at half its life. The configuration is the
 // one that the files are of; clients that read the files, as client-go does, take a new identity up by themselves.
-func Keep(ctx context.Context, cfg *rest.Config, node string, files pki.Files, carried bool, log *slog.Logger) {
+func Keep(ctx context.Context, cfg *rest.Config, node string, files pki.Files, log *slog.Logger) {
 	for {
 		pause := look
-		if carried || due(files, time.Now()) {
+		if due(files, time.Now()) {
 			if err := Renew(ctx, cfg, node, files); err != nil {
 				if ctx.Err() != nil {
 					return
@@ -31,7 +31,6 @@ func Keep(ctx context.Context, cfg *rest.Config, node string, files pki.Files, c
 				log.Warn("identity not renewed; it is tried again", "node", node, "err", err)
 				pause = retry
 			} else {
-				carried = false
 				log.Info("identity renewed", "node", node)
 			}
 		}

@@ -91,6 +91,15 @@ func DueAt(certPEM []byte) (time.Time, error) {
 	return dueAt(cert), nil
 }
 
+// CommonName is whom the certificate in a PEM text names.
+func CommonName(certPEM []byte) (string, error) {
+	cert, err := parseCert(certPEM)
+	if err != nil {
+		return "", err
+	}
+	return cert.Subject.CommonName, nil
+}
+
 func dueAt(cert *x509.Certificate) time.Time {
 	issued := cert.NotBefore.Add(backdate)
 	return issued.Add(cert.NotAfter.Sub(issued) / 2)

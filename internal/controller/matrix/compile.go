@@ -67,7 +67,10 @@ func compile(root *ingot.CommunicationMatrix, parts []*ingot.CommunicationMatrix
 			m = m.As(chosen)
 		}
 	}
-	c.matrix, c.findings = m, findings(m)
+	c.matrix = m
+	if c.findings, c.refused = findings(m); c.refused != "" {
+		return c
+	}
 	compiled, err := policy.Compile(m)
 	if err != nil {
 		c.failed = err.Error()

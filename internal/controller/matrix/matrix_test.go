@@ -84,13 +84,11 @@ func TestPoliciesFollowTheMatrix(t *testing.T) {
 	}
 
 	// A row goes: what stood for it alone goes too.
-	whole := siteText("follow")
-	w.apply(whole[:strings.Index(whole, `  - {id: "3"`)])
+	lines := strings.SplitAfter(siteText("follow"), "\n")
+	w.apply(strings.Join(slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, `{id: "2"`) }), ""))
 	w.condition("follow", "Compiled", metav1.ConditionTrue, "Compiled")
-	for name := range w.made("follow") {
-		if strings.Contains(name, "operator") {
-			t.Errorf("%s is still there, and no row speaks of it", name)
-		}
+	if left := w.made("follow"); len(left) >= len(before) {
+		t.Errorf("%d objects were there, and %d are without the only row of the database", len(before), len(left))
 	}
 
 	// The matrix goes: everything goes.
@@ -189,6 +187,25 @@ func TestNoMeaningNoChange(t *testing.T) {
 	if len(after) != len(before) {
 		t.Errorf("%d objects became %d", len(before), len(after))
 	}
+}
+
+// TestNoManagementNoChange: a host without a management row could confirm nothing.
+func TestNoManagementNoChange(t *testing.T) {
+	w := newWorld(t, controlplanetest.Shared(t))
+	w.start(false)
+	w.apply(strings.ReplaceAll(siteText("lockout"), "management: true, ", ""))
+	w.condition("lockout", "Accepted", metav1.ConditionFalse, "Refused")
+	if message := conditionMessage(w.matrix("lockout"), "Accepted"); !strings.Contains(message, "no-management-row") {
+		t.Errorf("the condition does not say why: %s", message)
+	}
+	if made := w.made("lockout"); len(made) > 0 {
+		t.Errorf("%d objects were made", len(made))
+	}
+	if m := w.matrix("lockout"); m.Status.Counts.Findings == 0 || len(m.Status.Findings) == 0 {
+		t.Errorf("no findings in the status: %+v", m.Status)
+	}
+	w.apply(siteText("lockout"))
+	w.condition("lockout", "Compiled", metav1.ConditionTrue, "Compiled")
 }
 
 func conditionMessage(m *ingot.CommunicationMatrix, kind string) string {

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/ingotmetal/ingot/internal/enroll"
+	"github.com/ingotmetal/ingot/matrix"
+)
+
+// enrollCommand makes the host's own identity of the one that an administrator carried here.
+func enrollCommand(p *places, out io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use:   "enroll KUBECONFIG",
+		Short: "Make this host's own identity from the kubeconfig that `ingot node enroll` wrote",
+		Long: "Makes a key that never leaves this host, and has the API server sign a certificate for the name in the given kubeconfig. The controller role approves it while the host has\n" +
+			"a HostEndpoint. Delete the given kubeconfig afterwards; it is void within an hour of its making.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			cfg, err := clientcmd.BuildConfigFromFlags("", args[0])
+			if err != nil {
+				return fmt.Errorf("read kubeconfig %s: %w", args[0], err)
+			}
+			b := (&daemon{places: p}).bound()
+			if err := reach(b, args[0], cfg.Host, slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))); err != nil {
+				return err
+			}
+			place := enroll.Place{Dir: filepath.Join(p.state, "identity")}
+			node, err := enroll.Settle(c.Context(), args[0], place, b.DialContext(matrix.NodeToAPIServer))
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(out, "this host is %s; start the daemon with\n\n  ingot-node run --node %s --kubeconfig %s\n", node, node, place.Kubeconfig())
+			return err
+		},
+	}
+}
