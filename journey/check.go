@@ -27,7 +27,7 @@ type invariant struct {
 	broken func(f Facts, dec Decision) string
 }
 
-// Check says which invariants a decision breaks. Tests and the simulation call it after every decision; the controller may refuse to carry out one that breaks any.
+// Check says which invariants a decision breaks. Tests and the simulation call it after every decision; the controller refuses to carry out one that breaks any (Refuse).
 func Check(f Facts, dec Decision) []Violation {
 	var out []Violation
 	for _, i := range append(formInvariants(), safetyInvariants()...) {

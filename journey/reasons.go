@@ -16,6 +16,8 @@ const (
 	ReasonAnnotationInvalid Reason = "AnnotationInvalid"
 	// ReasonUnknownState: the host's state is none that is known.
 	ReasonUnknownState Reason = "UnknownState"
+	// ReasonUnsafeDecision: what was decided breaks an invariant, and is not done.
+	ReasonUnsafeDecision Reason = "UnsafeDecision"
 	// ReasonSavingHardware: the HardwareData is written.
 	ReasonSavingHardware Reason = "SavingHardware"
 
@@ -86,7 +88,7 @@ const (
 // Reasons is the closed list.
 func Reasons() []Reason {
 	return []Reason{
-		ReasonPaused, ReasonDetached, ReasonDeleteDelayed, ReasonObjectsChanged, ReasonStageChanged, ReasonAnnotationInvalid, ReasonUnknownState, ReasonSavingHardware,
+		ReasonPaused, ReasonDetached, ReasonDeleteDelayed, ReasonObjectsChanged, ReasonStageChanged, ReasonAnnotationInvalid, ReasonUnknownState, ReasonUnsafeDecision, ReasonSavingHardware,
 		ReasonNoBMC, ReasonCredentialsMissing, ReasonCredentialsIncomplete, ReasonVerifying,
 		ReasonOpeningWindow, ReasonBootingAgent, ReasonWaitingForAgent, ReasonAgentSilent, ReasonStepStarting, ReasonStepRunning,
 		ReasonClosingWindow, ReasonBootingDisk,

@@ -18,7 +18,7 @@ const foldAtOnce = 6
 // It stops before anything that an observer, or a later decision, must see on its own: a second change of the provisioning state, a change of the host's
 // metadata or spec, and another boot, whose window and agent are facts that have to be read.
 func (r *Reconciler) fold(f journey.Facts, now time.Time) (d journey.Decision, told []journey.Decision) {
-	d = r.decide(f, now)
+	d = r.checked(f, now)
 	start := f.Host.Status.Provisioning.State
 	for range foldAtOnce {
 		if !goesOn(f, d) {
@@ -26,7 +26,7 @@ func (r *Reconciler) fold(f journey.Facts, now time.Time) (d journey.Decision, t
 		}
 		// The result was used; a decision that saw it again would count it twice.
 		f.Host, f.Record, f.Result = d.Host.DeepCopy(), *d.Record.DeepCopy(), nil
-		next := r.decide(f, now)
+		next := r.checked(f, now)
 		moved := d.Host.Status.Provisioning.State != start
 		if moved && next.Host.Status.Provisioning.State != d.Host.Status.Provisioning.State || metaDiffers(f, next) {
 			break
@@ -55,4 +55,19 @@ func bootOf(b *ingot.BootStatus) string {
 
 func metaDiffers(f journey.Facts, d journey.Decision) bool {
 	return len(metaOperations(f.Host, d.Host)) > 0 || !equality.Semantic.DeepEqual(f.Host.Spec, d.Host.Spec)
+}
+
+// checked decides, and refuses a decision that breaks what always holds. A defect in the decisions then costs a host its progress, never a disk its data.
+func (r *Reconciler) checked(f journey.Facts, now time.Time) journey.Decision {
+	d := r.decide(f, now)
+	broken := journey.Check(f, d)
+	if len(broken) == 0 {
+		return d
+	}
+	for _, v := range broken {
+		r.metrics.refused(v.Invariant)
+	}
+	refusal := journey.Refuse(f, d, broken, now)
+	r.log.Error("decision refused", "machine", keyOf(f.Host).String(), "stage", string(f.Host.Status.Provisioning.State), "err", refusal.Outcome.Message)
+	return refusal
 }

@@ -14,6 +14,7 @@ type metrics struct {
 	moves     *prometheus.CounterVec
 	actions   *prometheus.HistogramVec
 	conflicts prometheus.Counter
+	refusals  *prometheus.CounterVec
 }
 
 func newMetrics(registry prometheus.Registerer) (*metrics, error) {
@@ -29,7 +30,10 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			Name: "ingot_host_conflicts_total", Help: "Looks at a host that ended because an object had changed meanwhile.",
 		}),
 	}
-	for _, c := range []prometheus.Collector{m.moves, m.actions, m.conflicts} {
+	m.refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "ingot_host_decisions_refused_total", Help: "Decisions that were not carried out since they break an invariant: any is a defect of Ingot.",
+	}, []string{"invariant"})
+	for _, c := range []prometheus.Collector{m.moves, m.actions, m.conflicts, m.refusals} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -48,5 +52,7 @@ func (m *metrics) action(name string, f *step.Failure, took time.Duration) {
 	}
 	m.actions.WithLabelValues(name, result).Observe(took.Seconds())
 }
+
+func (m *metrics) refused(invariant string) { m.refusals.WithLabelValues(invariant).Inc() }
 
 func (m *metrics) conflict() { m.conflicts.Inc() }
