@@ -277,11 +277,7 @@ func (c *classifier) split(f Field, items []item, tried uint16) []Rule {
 		}
 	}
 	rest := Rule{Action: Goto, Target: targets[other]}
-	if len(m.Elements) == 0 {
-		return []Rule{rest}
-	}
-	c.b.addMap(m)
-	return []Rule{{Action: Lookup, Key: f, Target: m.Name}, rest}
+	return append(c.b.lookup(m), rest)
 }
 
 // sweep visits the segments of a field's values in order, with the lines that can still match there.

@@ -110,6 +110,9 @@ func (r *Ruleset) match(m Match, ipv6 bool) string {
 	case State:
 		return "ct state " + stateNames[firewall.State(m.Values[0].From.Low)]
 	case InInterface, OutInterface:
+		if m.Interface == firewall.Loopback { // it is always there, so that its number serves, which costs less to compare
+			return strings.TrimSuffix(fieldText(m.Field, ipv6), "name") + ` "` + m.Interface + `"`
+		}
 		return fieldText(m.Field, ipv6) + ` "` + m.Interface + `"`
 	default: // values, below
 	}

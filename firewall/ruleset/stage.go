@@ -73,17 +73,33 @@ func (b *builder) dispatch(f Field, of func(*firewall.Endpoint) string, rest Rul
 			m.Elements = append(m.Elements, Element{Interface: name, Target: b.chain([]Rule{rest})})
 		}
 	}
-	var rules []Rule
-	if len(m.Elements) > 0 {
-		b.addMap(m)
-		rules = append(rules, Rule{Action: Lookup, Key: f, Target: m.Name})
-	}
+	rules := b.lookup(m)
 	if other != nil {
 		if target := of(other); target != "" {
 			return append(rules, Rule{Action: Goto, Target: target})
 		}
 	}
 	return append(rules, rest)
+}
+
+// fewElements is up to how many elements a map is written as rules: those cost less than a lookup.
+const fewElements = 2
+
+// lookup sends packets where the elements of a map say. Maps of addresses stay maps, since members come and go.
+func (b *builder) lookup(m *Map) []Rule {
+	if len(m.Elements) > fewElements || len(m.Elements) > 0 && (m.Field == Source || m.Field == Destination) {
+		b.addMap(m)
+		return []Rule{{Action: Lookup, Key: m.Field, Target: m.Name}}
+	}
+	var rules []Rule
+	for _, e := range m.Elements {
+		match := Match{Field: m.Field, Interface: e.Interface}
+		if e.Interface == "" {
+			match.Values = Ranges{e.Range}
+		}
+		rules = append(rules, Rule{Matches: []Match{match}, Action: Goto, Target: e.Target})
+	}
+	return rules
 }
 
 // early is the contents of the hooks before connection tracking and before DNAT. What they don't decide goes on to the later hooks.
@@ -122,6 +138,14 @@ func (b *builder) early(s firewall.Stage, d calico.Direction) string {
 	}, on)...))
 }
 
+// admission is what an Allow does to a new packet: one that is noted goes to the chain that notes.
+func (b *builder) admission() Rule {
+	if !b.r.Seen {
+		return Rule{Action: Accept}
+	}
+	return Rule{Action: Goto, Target: b.admit}
+}
+
 // unnamed takes the names from failsafes at the early hooks: those decide nothing there, they only keep policies away.
 func unnamed(lines []line) []line {
 	out := slices.Clone(lines)
@@ -140,7 +164,7 @@ func (b *builder) local(d calico.Direction) string {
 	rules := b.acceptMarked(Rule{Action: Accept})
 	return b.chain(append(rules, b.dispatch(f, func(e *firewall.Endpoint) string {
 		return b.once(stageKey{e, firewall.Local, d, ""}, func() string {
-			allow := Rule{Action: Goto, Target: b.admit}
+			allow := b.admission()
 			sections := append([]section{{lines: b.failsafeLines(d, false), allow: allow}}, b.tiers(e.Tiers(firewall.Local, d), d, allow, true)...)
 			for _, p := range e.Profiles {
 				sections = append(sections, b.profile(p, d, allow))
@@ -164,7 +188,7 @@ func (b *builder) acceptMarked(then Rule) []Rule {
 func (b *builder) forward() string {
 	passed := Rule{Action: Accept, ID: firewall.ByForward}
 	out := b.chain(b.dispatch(OutInterface, func(e *firewall.Endpoint) string {
-		return b.through(e, calico.Egress, Rule{Action: Goto, Target: b.admit}, passed)
+		return b.through(e, calico.Egress, b.admission(), passed)
 	}, passed))
 	on := Rule{Action: Goto, Target: out}
 	return b.chain(append(b.acceptMarked(on), b.dispatch(InInterface, func(e *firewall.Endpoint) string {

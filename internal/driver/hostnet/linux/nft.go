@@ -22,28 +22,71 @@ func (h *Host) Check(ctx context.Context, text string) error {
 	return err
 }
 
-// Apply implements hostnet.Transactions. A text of several steps is checked as a whole before its first one.
+// Apply implements hostnet.Transactions. Of a text of several steps, a first one with contents only adds what no packet meets: the others are checked when
+// it holds, and it is taken back where the kernel would refuse them. Contents are not checked before, since that takes as long as loading them. A text
+// without contents is short, and checked as a whole.
 func (h *Host) Apply(ctx context.Context, text string) error {
 	steps := ruleset.Steps(text)
-	if len(steps) > 1 {
+	if len(steps) > 1 && !blocks.MatchString(steps[0]) {
 		if err := h.Check(ctx, text); err != nil {
 			return err
 		}
 	}
-	for i, step := range steps {
-		if i > 0 && strings.Contains(step, "delete ") { // what only adds, or leads elsewhere, takes nothing from under a packet
+	if _, err := h.run(ctx, steps[0], "-f", "-"); err != nil || len(steps) == 1 {
+		return err
+	}
+	lines := strings.Count(steps[0], "\n") + 1 // the barrier's
+	if err := h.Check(ctx, strings.Join(steps[1:], ruleset.Barrier)); err != nil {
+		var undone error
+		if back := undo(steps[0]); back != "" {
+			_, undone = h.run(context.WithoutCancel(ctx), back, "-f", "-")
+		}
+		var r *hostnet.Rejected
+		if errors.As(err, &r) && r.Line > 0 {
+			r.Line += lines
+		}
+		return errors.Join(err, undone)
+	}
+	for i, step := range steps[1:] {
+		if strings.Contains(step, "delete ") { // what only adds, or leads elsewhere, takes nothing from under a packet
 			if err := grace(ctx); err != nil {
 				return err
 			}
 		}
 		if _, err := h.run(ctx, step, "-f", "-"); err != nil {
-			if i > 0 {
-				return fmt.Errorf("step %d of %d (those before it hold): %w", i+1, len(steps), err)
-			}
-			return err
+			return fmt.Errorf("step %d of %d (those before it hold): %w", i+2, len(steps), err)
 		}
 	}
 	return nil
+}
+
+// added are the objects of a generation where a text adds them, in the block of a table.
+var added = regexp.MustCompile(`(?m)^\t(set|map|chain) (g\d+_[csm]\d+) \{`)
+
+// blocks are the beginnings of a table's blocks.
+var blocks = regexp.MustCompile(`(?m)^table inet (\w+) \{$`)
+
+// undo is the text that takes back the contents that a first step has added.
+func undo(step string) string {
+	table := blocks.FindStringSubmatch(step)
+	if table == nil {
+		return ""
+	}
+	var flushes, maps, chains strings.Builder
+	seen := map[string]bool{}
+	for _, m := range added.FindAllStringSubmatch(step, -1) {
+		if seen[m[2]] {
+			continue // chains are named twice
+		}
+		seen[m[2]] = true
+		if m[1] == "chain" {
+			fmt.Fprintf(&flushes, "flush chain inet %s %s\n", table[1], m[2])
+			fmt.Fprintf(&chains, "delete chain inet %s %s\n", table[1], m[2])
+		} else {
+			fmt.Fprintf(&maps, "delete %s inet %s %s\n", m[1], table[1], m[2])
+		}
+	}
+	return flushes.String() + maps.String() + chains.String()
 }
 
 // membarrierGlobal is MEMBARRIER_CMD_GLOBAL (linux/membarrier.h): it returns after an RCU grace period.
