@@ -1,11 +1,10 @@
 package v1alpha1
 
 import (
-	"encoding/json"
-	"fmt"
 	"strconv"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // Limits of one CommunicationMatrix. The API server stores objects of at most 1.5 MiB (etcd's limit on a request). A flow with all its words takes about 250
@@ -253,34 +252,31 @@ type MatrixFlow struct {
 	Management bool `json:"management,omitempty"`
 }
 
-// MatrixPort is a port ("443") or a range of them ("30000-32767"). In JSON a single port is a number; a string is read as well.
+// MatrixPort is a port (443) or a range of them ("30000-32767"): a number or a string in JSON.
 //
 // +kubebuilder:validation:XIntOrString
-// +kubebuilder:validation:Type=""
 // +kubebuilder:validation:MaxLength=11
 // +kubebuilder:validation:Pattern=`^[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?$`
 // +kubebuilder:validation:XValidation:rule="type(self) == string || (self >= 1 && self <= 65535)",message="a port is 1 to 65535"
-type MatrixPort string
+type MatrixPort intstr.IntOrString
 
-// MarshalJSON writes a number where there is one.
-func (p MatrixPort) MarshalJSON() ([]byte, error) {
-	if n, err := strconv.ParseUint(string(p), 10, 16); err == nil && strconv.FormatUint(n, 10) == string(p) {
-		return []byte(p), nil
+// ParseMatrixPort makes a number of a text that is one as people write it, and keeps every other text. Whether it is a port is the reader's to check.
+func ParseMatrixPort(text string) MatrixPort {
+	if n, err := strconv.ParseInt(text, 10, 32); err == nil && strconv.FormatInt(n, 10) == text {
+		return MatrixPort(intstr.FromInt32(int32(n)))
 	}
-	return json.Marshal(string(p))
+	return MatrixPort(intstr.FromString(text))
 }
 
-// UnmarshalJSON reads a number or a string. Whether it is a port is the reader's to check.
+// String is "443" or "30000-32767".
+func (p MatrixPort) String() string { return (*intstr.IntOrString)(&p).String() }
+
+// MarshalJSON writes a number or a string.
+func (p MatrixPort) MarshalJSON() ([]byte, error) { return intstr.IntOrString(p).MarshalJSON() }
+
+// UnmarshalJSON reads a number or a string.
 func (p *MatrixPort) UnmarshalJSON(text []byte) error {
-	var number json.Number
-	if len(text) > 0 && text[0] != '"' {
-		if err := json.Unmarshal(text, &number); err != nil {
-			return fmt.Errorf("read a port: want a number like 443 or a string like \"30000-32767\": %w", err)
-		}
-		*p = MatrixPort(number)
-		return nil
-	}
-	return json.Unmarshal(text, (*string)(p))
+	return (*intstr.IntOrString)(p).UnmarshalJSON(text)
 }
 
 // MatrixICMPType is a type of ICMP or ICMPv6.

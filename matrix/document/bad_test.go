@@ -68,6 +68,8 @@ var bad = []struct {
 	{"text for a list", "ports: [443, 8000-8100]", "ports: 443", []string{"row 1.1", "want a list", "number 443"}},
 	{"port 0", "ports: [443,", "ports: [0,", []string{"spec.flows[0].ports[0]", "row 1.1", "30000-32767"}},
 	{"port too large", "ports: [443,", "ports: [70000,", []string{"spec.flows[0].ports[0]", "1 to 65535"}},
+	{"octal port", "ports: [443,", "ports: [0443,", []string{`"0443" is no port`}},
+	{"port beyond 32 bits", "ports: [443,", "ports: [4294967739,", []string{`"4294967739" is no port`}},
 	{"range turned round", "8000-8100", "8100-8000", []string{"spec.flows[0].ports[1]", "smaller port first"}},
 	{"service for a port", "ports: [443,", "ports: [https,", []string{`"https" is no port`}},
 	{"no ports in the list", "ports: [443, 8000-8100]", "ports: []", []string{"row 1.1", "empty list"}},

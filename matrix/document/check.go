@@ -44,7 +44,6 @@ var words = map[reflect.Type]func(string) string{
 	reflect.TypeFor[v1alpha1.MatrixText]():        checkText,
 	reflect.TypeFor[v1alpha1.MatrixProtocol]():    checkProtocol,
 	reflect.TypeFor[v1alpha1.MatrixApplication](): checkApplication,
-	reflect.TypeFor[v1alpha1.MatrixPort]():        checkPort,
 	reflect.TypeFor[v1alpha1.MatrixState]():       oneOf("Holds", "Excepted", "Unknown"),
 	reflect.TypeFor[v1alpha1.MatrixEnforcement](): oneOf("Ingress", "Egress"),
 	reflect.TypeFor[v1alpha1.MatrixNetwork]():     func(s string) string { _, reason := prefixOf(s); return reason },
@@ -91,6 +90,12 @@ func (c *checker) object(path string, v reflect.Value) {
 }
 
 func (c *checker) field(path, name string, v reflect.Value, required bool) {
+	if p, ok := v.Interface().(v1alpha1.MatrixPort); ok {
+		if _, reason := portOf(p.String()); reason != "" {
+			c.problems.add(path, c.row, "%s", reason)
+		}
+		return
+	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() {
@@ -222,11 +227,6 @@ func checkApplication(s string) string {
 		all = append(all, string(nature.Application))
 	}
 	return fmt.Sprintf("%q is no application: one of %s; leave it out if none fits", s, strings.Join(all, ", "))
-}
-
-func checkPort(s string) string {
-	_, reason := portOf(s)
-	return reason
 }
 
 func oneOf(all ...string) func(string) string {

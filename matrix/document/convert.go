@@ -49,11 +49,15 @@ func convert(object *v1alpha1.CommunicationMatrix) (matrix.Matrix, Problems) {
 func row(f v1alpha1.MatrixFlow) matrix.Row {
 	r := matrix.Row{
 		ID: f.ID, Name: matrix.FlowName(f.Name), From: endpoint(f.From), To: endpoint(f.To),
-		Protocol: matrix.Protocol(f.Protocol), Ports: each(f.Ports, portOf), Application: matrix.Application(f.Application),
+		Protocol: matrix.Protocol(f.Protocol), Application: matrix.Application(f.Application),
 		Confidential: property(f.Confidential), Integrity: property(f.Integrity), Authenticated: property(f.Authenticated), Trusted: property(f.Trusted),
 		Identity: f.Identity, ServerIdentity: f.ServerIdentity, Stages: texts[string](f.Stages),
 		Purpose: string(f.Purpose), Notes: string(f.Notes), Feature: string(f.Feature), Section: string(f.Section), Reading: string(f.Reading),
 		Enforced: matrix.Enforcement(f.Enforced), Failsafe: f.Failsafe, Management: f.Management,
+	}
+	for _, p := range f.Ports {
+		ports, _ := portOf(p.String())
+		r.Ports = append(r.Ports, ports)
 	}
 	for _, t := range f.ICMPTypes {
 		r.ICMPTypes = append(r.ICMPTypes, uint8(t))

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/matrix"
@@ -53,6 +54,12 @@ func mapping(pairs ...any) *yaml.Node {
 
 // node writes a value with its fields in the order of the Go type, which is the order people read them in. What is empty is left out.
 func node(v reflect.Value) *yaml.Node {
+	if p, ok := v.Interface().(v1alpha1.MatrixPort); ok {
+		if p.Type == intstr.Int {
+			return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: p.String()}
+		}
+		return text(p.String())
+	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		return node(v.Elem())
@@ -82,9 +89,6 @@ func node(v reflect.Value) *yaml.Node {
 	case reflect.Int32:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.FormatInt(v.Int(), 10)}
 	}
-	if v.Type() == portType && !strings.Contains(v.String(), "-") {
-		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: v.String()}
-	}
 	return text(v.String())
 }
 
@@ -100,6 +104,9 @@ func flat(n *yaml.Node) bool {
 	return length <= 100
 }
 
+// ranged are ranges of ports, which need no quotes either: to no reader of YAML is one a number.
+var ranged = regexp.MustCompile(`^[0-9]+-[0-9]+$`)
+
 // plain are texts that mean themselves without quotes, to YAML 1.1 (kubectl's) as well as to 1.2.
 var plain = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 ._@/()&+-]*$`)
 
@@ -108,6 +115,9 @@ var notPlain = []string{"y", "n", "yes", "no", "on", "off", "true", "false", "nu
 
 func text(s string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
+	if ranged.MatchString(s) {
+		return n
+	}
 	if !plain.MatchString(s) || strings.HasSuffix(s, " ") || slices.Contains(notPlain, strings.ToLower(s)) {
 		n.Style = yaml.DoubleQuotedStyle
 	}

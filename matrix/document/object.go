@@ -117,7 +117,7 @@ func flow(r matrix.Row) v1alpha1.MatrixFlow {
 		Enforced: v1alpha1.MatrixEnforcement(r.Enforced), Failsafe: r.Failsafe, Management: r.Management,
 	}
 	for _, p := range r.Ports {
-		f.Ports = append(f.Ports, v1alpha1.MatrixPort(p.String()))
+		f.Ports = append(f.Ports, v1alpha1.ParseMatrixPort(p.String()))
 	}
 	for _, t := range r.ICMPTypes {
 		f.ICMPTypes = append(f.ICMPTypes, v1alpha1.MatrixICMPType(t))

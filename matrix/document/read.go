@@ -128,7 +128,7 @@ func (r *reader) port(n *yaml.Node, path string, into reflect.Value) {
 		r.problem(n, path, "want a port like 443 or a range like 30000-32767, found %s", kindOf(n))
 		return
 	}
-	into.SetString(n.Value)
+	into.Set(reflect.ValueOf(v1alpha1.ParseMatrixPort(n.Value)))
 }
 
 // quoteHint says what helps where YAML sees no text: 1.1, 112 and yes are none.
