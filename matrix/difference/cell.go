@@ -114,10 +114,11 @@ func blocks(cells []cell) []block {
 	return all
 }
 
-// words names a set of things by the ends that they are: one end, one without another, or a list.
-func words(set []int, by map[matrix.Endpoint][]int, endsOf func(int) []matrix.Endpoint, name func(int) string) string {
+// words names a set of things by the ends that they are: one end, one without another, or a list. Of several names the preferred ones are taken, then the narrowest.
+func words(set []int, preferred []matrix.Endpoint, by map[matrix.Endpoint][]int, endsOf func(int) []matrix.Endpoint, name func(int) string) string {
 	candidates := slices.Clone(endsOf(set[0]))
 	slices.SortFunc(candidates, func(a, b matrix.Endpoint) int { return cmp.Or(len(by[a])-len(by[b]), wildcards(a)-wildcards(b)) })
+	candidates = append(slices.Clone(preferred), candidates...)
 	for _, e := range candidates {
 		if slices.Equal(by[e], set) {
 			return e.String()

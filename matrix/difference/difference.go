@@ -172,7 +172,6 @@ func (w *world) report() Report {
 		ranges, rows string
 	}
 	groups, parts := map[sameness][]cell{}, map[sameness]part{}
-	report := Report{world: w}
 	for c := range w.cells() {
 		for _, p := range w.compare(c) {
 			s := sameness{p.change, c.direction, c.protocol, fmt.Sprint(p.ranges), fmt.Sprint(p.rows)}
@@ -180,28 +179,55 @@ func (w *world) report() Report {
 			parts[s] = p
 		}
 	}
-	catalog := w.catalog()
+	merged := map[string]*Statement{}
 	for s, cells := range groups {
-		p := parts[s]
 		for _, b := range blocks(cells) {
-			n := len(b.at) * len(b.peers) * w.classes(s.protocol, p.ranges)
-			if s.change == Allowed {
-				report.Allowed += n
-			} else {
-				report.Denied += n
+			key := fmt.Sprint(s.change, s.direction, s.protocol, b.at, b.peers)
+			if merged[key] == nil {
+				merged[key] = &Statement{Change: s.change, Direction: s.direction, Protocol: s.protocol, at: b.at, peers: b.peers}
 			}
-			report.Statements = append(report.Statements, Statement{
-				Change: s.change, Direction: s.direction, Protocol: s.protocol, Ports: portsOf(s.protocol, p.ranges), Rows: p.rows, Classes: n,
-				At: words(b.at, catalog.places, func(n int) []matrix.Endpoint { return join(w.where[n].ends[0], w.where[n].ends[1]) },
-					func(n int) string { return strings.Join(w.where[n].names, ", ") }),
-				Peer: words(b.peers, catalog.atoms, func(n int) []matrix.Endpoint { return join(w.atoms[n].ends[0], w.atoms[n].ends[1]) },
-					func(n int) string { return w.atoms[n].name }),
-				at: b.at, peers: b.peers, ranges: p.ranges,
-			})
+			merged[key].ranges = append(merged[key].ranges, parts[s].ranges...)
+			merged[key].Rows = append(merged[key].Rows, parts[s].rows...)
 		}
+	}
+	report, catalog := Report{world: w}, w.catalog()
+	for _, s := range merged {
+		w.finish(s, catalog)
+		if s.Change == Allowed {
+			report.Allowed += s.Classes
+		} else {
+			report.Denied += s.Classes
+		}
+		report.Statements = append(report.Statements, *s)
 	}
 	slices.SortFunc(report.Statements, compareStatements)
 	return report
+}
+
+// finish puts a statement into words.
+func (w *world) finish(s *Statement, c catalog) {
+	s.ranges = reach.Join(s.ranges)
+	slices.Sort(s.Rows)
+	s.Rows = slices.Compact(s.Rows)
+	s.Ports = portsOf(s.Protocol, s.ranges)
+	s.Classes = len(s.at) * len(s.peers) * w.classes(s.Protocol, s.ranges)
+	m := w.new.m
+	if s.Change == Denied {
+		m = w.old.m
+	}
+	var at, peer []matrix.Endpoint // as the rows call them
+	for _, id := range s.Rows {
+		r, _ := m.Row(id)
+		if s.Direction == calico.Ingress {
+			at, peer = append(at, r.To), append(peer, r.From)
+		} else {
+			at, peer = append(at, r.From), append(peer, r.To)
+		}
+	}
+	s.At = words(s.at, at, c.places, func(n int) []matrix.Endpoint { return join(w.where[n].ends[0], w.where[n].ends[1]) },
+		func(n int) string { return strings.Join(w.where[n].names, ", ") })
+	s.Peer = words(s.peers, peer, c.atoms, func(n int) []matrix.Endpoint { return join(w.atoms[n].ends[0], w.atoms[n].ends[1]) },
+		func(n int) string { return w.atoms[n].name })
 }
 
 func compareStatements(a, b Statement) int {
@@ -235,23 +261,48 @@ type part struct {
 
 func (w *world) compare(c cell) []part {
 	before, after := w.ranges(&w.old, c, 0), w.ranges(&w.new, c, 1)
-	var parts []part
-	for _, d := range []struct {
-		change     Change
-		with, sans []reach.Range
-	}{{Allowed, after, before}, {Denied, before, after}} {
-		if ranges := reach.Minus(d.with, d.sans); len(ranges) > 0 {
-			parts = append(parts, part{d.change, ranges, rowsOf(d.with, ranges)})
-		}
-	}
-	return parts
+	return append(parts(Allowed, after, before), parts(Denied, before, after)...)
 }
 
-// rowsOf are the rows that open any of the ranges, each once, sorted.
-func rowsOf(by, ranges []reach.Range) []string {
+// parts divides what one side has and the other has not by the rows that it is opened by.
+func parts(change Change, with, without []reach.Range) []part {
+	var cuts []int
+	for _, r := range with {
+		cuts = append(cuts, int(r.First), int(r.Last)+1)
+	}
+	slices.Sort(cuts)
+	var all []part
+	index := map[string]int{}
+	for _, r := range reach.Minus(with, without) {
+		for first := int(r.First); first <= int(r.Last); {
+			last := int(r.Last)
+			if n, _ := slices.BinarySearch(cuts, first+1); n < len(cuts) {
+				last = min(last, cuts[n]-1)
+			}
+			piece := reach.Range{First: uint16(first), Last: uint16(last)}
+			rows := rowsOf(with, piece)
+			key := fmt.Sprint(rows)
+			n, ok := index[key]
+			if !ok {
+				n = len(all)
+				index[key] = n
+				all = append(all, part{change: change, rows: rows})
+			}
+			all[n].ranges = append(all[n].ranges, piece)
+			first = last + 1
+		}
+	}
+	for n := range all {
+		all[n].ranges = reach.Join(all[n].ranges)
+	}
+	return all
+}
+
+// rowsOf are the rows that open a range, each once, sorted.
+func rowsOf(by []reach.Range, x reach.Range) []string {
 	var rows []string
 	for _, r := range by {
-		if slices.ContainsFunc(ranges, func(x reach.Range) bool { return x.First <= r.Last && r.First <= x.Last }) && !slices.Contains(rows, r.Row) {
+		if x.First <= r.Last && r.First <= x.Last && !slices.Contains(rows, r.Row) {
 			rows = append(rows, r.Row)
 		}
 	}

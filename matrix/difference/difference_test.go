@@ -57,6 +57,7 @@ func TestReportIsTheDifferenceOfTheVerdicts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		before := changed
 		a, b = difference.Together(a, b)
 		sa, sb := siteOf(t, a), siteOf(t, b)
 		verdict := func(m matrix.Matrix, s *firewall.Site, host, iface string, p firewall.Packet) firewall.Verdict {
@@ -77,18 +78,21 @@ func TestReportIsTheDifferenceOfTheVerdicts(t *testing.T) {
 					}
 					packets++
 					want := difference.Change("")
-					before, after := verdict(a, sa, h.Name, iface, p), verdict(b, sb, h.Name, iface, p)
+					was, is := verdict(a, sa, h.Name, iface, p), verdict(b, sb, h.Name, iface, p)
 					switch {
-					case before < after:
+					case was < is:
 						want, changed = difference.Allowed, changed+1
-					case before > after:
+					case was > is:
 						want, changed = difference.Denied, changed+1
 					}
 					if got := says(report, h.Name, iface, p); got != want {
-						t.Fatalf("%s: %s: %s before, %s after, report says %q\n%v", h.Name, p, before, after, got, report.Statements)
+						t.Fatalf("%s: %s: %s before, %s after, report says %q\n%v", h.Name, p, was, is, got, report.Statements)
 					}
 				}
 			}
+		}
+		if some := changed > before; some == report.Same() || some != (report.Allowed+report.Denied > 0) {
+			t.Fatalf("packets changed: %t, and the report has %d and %d classes in %v", some, report.Allowed, report.Denied, report.Statements)
 		}
 	})
 	t.Logf("%d packets, %d changed", packets, changed)

@@ -27,7 +27,7 @@ type group struct {
 	from, to []string
 }
 
-var (
+const (
 	linkLocal   = "fe80::/10"
 	unspecified = "::/128"
 	allNodes    = "ff02::1/128"
