@@ -1,6 +1,7 @@
 package artesca_test
 
 import (
+	"maps"
 	"os"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/ingotmetal/ingot/firewall/evaluate"
 	"github.com/ingotmetal/ingot/matrix"
 	"github.com/ingotmetal/ingot/matrix/document"
+	"github.com/ingotmetal/ingot/matrix/lint"
 	"github.com/ingotmetal/ingot/matrix/policy"
 )
 
@@ -89,5 +91,33 @@ func TestReadingsOfTheMatrixDiffer(t *testing.T) {
 	want := []string{"input cp0 17/123", "input cp0 6/2380", "input cp0 6/4505", "input cp0 6/4506", "input cp0 6/4507", "input cp0 6/6443"}
 	if !slices.Equal(got, want) {
 		t.Errorf("the readings differ in %v, want %v", got, want)
+	}
+}
+
+// Every egress row is dead but those for all TCP, all UDP and VRRP, in each reading; no ingress row is.
+func TestLintNamesTheDeadRows(t *testing.T) {
+	m := readMatrix(t)
+	var want, got []string
+	for _, r := range m.Rows {
+		if r.Enforced == matrix.EnforcedEgress && !slices.Contains([]string{"6.16", "6.17", "7.5", "7.6", "7.7"}, r.ID) {
+			want = append(want, r.ID)
+		}
+	}
+	differ := map[string]bool{}
+	for _, f := range lint.Findings(m, lint.Options{}) {
+		switch f.Code {
+		case lint.ShadowedFlow:
+			got = append(got, f.Rows[0])
+		case lint.ReadingsDiffer:
+			for _, id := range f.Rows {
+				differ[id] = true
+			}
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("dead rows %v, want %v", got, want)
+	}
+	if rows := slices.Sorted(maps.Keys(differ)); !slices.Equal(rows, []string{"1.1t", "1.2t", "1.3t", "1.5", "2.1t", "3.2p"}) {
+		t.Errorf("the readings differ by the rows %v", rows)
 	}
 }
