@@ -14,42 +14,45 @@ import (
 // YAML writes objects as a stream of Calico v3 manifests, which calico.Decode reads back as they were. The order is that of the kinds in calico.Objects.
 func YAML(o calico.Objects) ([]byte, error) {
 	var b bytes.Buffer
-	write := func(kind string, meta calico.Meta, spec map[string]any) error {
-		text, err := yaml.Marshal(map[string]any{"apiVersion": calico.APIVersion, "kind": kind, "metadata": metaOf(meta), "spec": spec})
+	for _, m := range Manifests(o) {
+		text, err := yaml.Marshal(m)
 		if err != nil {
-			return fmt.Errorf("write %s %s as YAML: %w", kind, meta.Name, err)
+			return nil, fmt.Errorf("write %v as YAML: %w", m["kind"], err)
 		}
 		b.WriteString("---\n")
 		b.Write(text)
-		return nil
 	}
-	var errs []error
+	return b.Bytes(), nil
+}
+
+// Manifests are the objects as YAML writes them, each ready to be encoded as JSON: for whoever gives thousands of them to an API server, which is ten times as fast
+// without a text in between.
+func Manifests(o calico.Objects) []map[string]any {
+	var all []map[string]any
+	add := func(kind string, meta calico.Meta, spec map[string]any) {
+		all = append(all, map[string]any{"apiVersion": calico.APIVersion, "kind": kind, "metadata": metaOf(meta), "spec": spec})
+	}
 	for _, t := range o.Tiers {
-		errs = append(errs, write("Tier", t.Meta, fields("order", t.Order, "defaultAction", t.DefaultAction)))
+		add("Tier", t.Meta, fields("order", t.Order, "defaultAction", t.DefaultAction))
 	}
 	for _, p := range o.Profiles {
-		errs = append(errs, write("Profile", p.Meta, fields("ingress", rulesOf(p.Ingress), "egress", rulesOf(p.Egress), "labelsToApply", p.LabelsToApply)))
+		add("Profile", p.Meta, fields("ingress", rulesOf(p.Ingress), "egress", rulesOf(p.Egress), "labelsToApply", p.LabelsToApply))
 	}
 	for _, e := range o.HostEndpoints {
-		errs = append(errs, write("HostEndpoint", e.Meta, fields("node", e.Node, "interfaceName", e.InterfaceName, "expectedIPs", texts(e.ExpectedIPs),
-			"profiles", e.Profiles, "ports", namedPorts(e.Ports))))
+		add("HostEndpoint", e.Meta, fields("node", e.Node, "interfaceName", e.InterfaceName, "expectedIPs", texts(e.ExpectedIPs),
+			"profiles", e.Profiles, "ports", namedPorts(e.Ports)))
 	}
 	for _, s := range o.NetworkSets {
 		kind := "GlobalNetworkSet"
 		if s.Namespace != "" {
 			kind = "NetworkSet"
 		}
-		errs = append(errs, write(kind, s.Meta, fields("nets", texts(s.Nets))))
+		add(kind, s.Meta, fields("nets", texts(s.Nets)))
 	}
 	for _, p := range o.Policies {
-		errs = append(errs, write(string(p.Kind), p.Meta, policySpec(p)))
+		add(string(p.Kind), p.Meta, policySpec(p))
 	}
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
-		}
-	}
-	return b.Bytes(), nil
+	return all
 }
 
 // fields makes an object of names and values, without what is empty.

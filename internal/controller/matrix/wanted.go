@@ -1,21 +1,15 @@
 package matrix
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	api "github.com/ingotmetal/ingot/api/projectcalico/v3"
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
@@ -40,24 +34,9 @@ type wanted struct {
 
 // objects makes what a compiled matrix needs. Names and labels of the objects are the compiler's; the marks of ownership are added here.
 func objects(root *ingot.CommunicationMatrix, o calico.Objects) (map[key]*wanted, error) {
-	text, err := policy.YAML(o)
-	if err != nil {
-		return nil, fmt.Errorf("write the objects of matrix %s: %w", root.Name, err)
-	}
 	all := map[key]*wanted{}
-	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
-	for {
-		document, err := documents.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("split the objects of matrix %s: %w", root.Name, err)
-		}
-		if len(bytes.TrimSpace(document)) == 0 {
-			continue
-		}
-		w, err := object(root, document)
+	for _, manifest := range policy.Manifests(o) {
+		w, err := object(root, manifest)
 		if err != nil {
 			return nil, fmt.Errorf("make an object of matrix %s: %w", root.Name, err)
 		}
@@ -67,8 +46,8 @@ func objects(root *ingot.CommunicationMatrix, o calico.Objects) (map[key]*wanted
 	return all, nil
 }
 
-func object(root *ingot.CommunicationMatrix, document []byte) (*wanted, error) {
-	text, err := yaml.YAMLToJSON(document)
+func object(root *ingot.CommunicationMatrix, manifest map[string]any) (*wanted, error) {
+	text, err := json.Marshal(manifest) // with its keys in order, so that the digest is the same each time
 	if err != nil {
 		return nil, err
 	}

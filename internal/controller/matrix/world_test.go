@@ -115,7 +115,7 @@ func (w *world) manager(elect bool) manager.Manager {
 // eventually repeats what fails until it works, or the test's patience ends.
 func (w *world) eventually(what string, try func() error) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Minute)
 	defer cancel()
 	var last error
 	err := wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(context.Context) (bool, error) {
