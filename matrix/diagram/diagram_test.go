@@ -3,6 +3,7 @@ package diagram_test
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -85,7 +86,7 @@ func picture(t interface{ Fatalf(string, ...any) }, svg []byte) (roles, zones, l
 	var label *rect
 	for {
 		token, err := d.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return roles, zones, labels, all.String(), size
 		}
 		if err != nil {

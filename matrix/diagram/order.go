@@ -12,21 +12,21 @@ const sweeps = 12
 // Bands stay apart. The best of all orders seen is kept.
 func (g *graph) order() {
 	place := make([]float64, len(g.nodes))
-	settle := func() {
-		for _, column := range g.columns {
-			slices.SortStableFunc(column, func(a, b int) int { return cmp.Compare(g.nodes[a].band, g.nodes[b].band) })
-			band, n := -1, 0
-			for _, i := range column {
-				if g.nodes[i].band != band {
-					band, n = g.nodes[i].band, 0
-				}
-				// Bands are as high as anything in them can be: what counts is the order.
-				place[i] = float64(band)*10000 + float64(n)
-				n++
+	settle := func(column []int) {
+		slices.SortStableFunc(column, func(a, b int) int { return cmp.Compare(g.nodes[a].band, g.nodes[b].band) })
+		band, n := -1, 0
+		for _, i := range column {
+			if g.nodes[i].band != band {
+				band, n = g.nodes[i].band, 0
 			}
+			// Bands are as high as anything in them can be: what counts is the order.
+			place[i] = float64(band)*10000 + float64(n)
+			n++
 		}
 	}
-	settle()
+	for _, column := range g.columns {
+		settle(column)
+	}
 	best, kept := g.crossings(place), cloneColumns(g.columns)
 	for k := range sweeps {
 		for c := range g.columns {
@@ -41,7 +41,7 @@ func (g *graph) order() {
 			slices.SortStableFunc(column, func(a, b int) int {
 				return cmp.Or(cmp.Compare(g.nodes[a].band, g.nodes[b].band), cmp.Compare(middle[a], middle[b]))
 			})
-			settle()
+			settle(column)
 		}
 		if n := g.crossings(place); n < best {
 			best, kept = n, cloneColumns(g.columns)
