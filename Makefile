@@ -39,6 +39,18 @@ build: ## build the programs into bin/
 	@mkdir -p $(BIN)
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
 
+# A Debian version begins with a digit: that of the last tag, or 0 and the number of commits.
+DIST       := dist
+DEBVERSION := $(shell git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/^v//; s/-/+/g' | grep . || echo "0~git$$(git rev-list --count HEAD 2>/dev/null || echo 0).$(COMMIT)")
+DEBARCH    := $(shell go env GOARCH)
+
+.PHONY: package
+package: ## build ingot-node's Debian package into dist/
+	@mkdir -p $(DIST)
+	go build -ldflags '$(LDFLAGS)' -o $(DIST)/ingot-node ./cmd/ingot-node
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) VERSION='$(DEBVERSION)' ARCH=$(DEBARCH) BINARY=$(DIST)/ingot-node \
+	  go tool -modfile=tools/nfpm/go.mod nfpm package --config packaging/node/nfpm.yaml --packager deb --target $(DIST)/ingot-node_$(DEBVERSION)_$(DEBARCH).deb
+
 .PHONY: agent
 agent: build packages ## build the agent's kernel, ramdisk and boot media into .cache/artifacts
 	$(BIN)/ingot image build-agent --flavour cloud --output $(CACHE)/artifacts --cache $(CACHE)
@@ -96,4 +108,4 @@ generated: generate ## fail where the generated files differ from what is commit
 
 .PHONY: clean
 clean: ## remove what was built; caches stay
-	rm -rf $(BIN)
+	rm -rf $(BIN) $(DIST)

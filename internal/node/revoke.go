@@ -17,11 +17,25 @@ func (n *Node) cut(ctx context.Context) {
 	if r == nil || r.Version != n.disk.Confirmed.Version {
 		return // the policies are not known: nothing can be said
 	}
-	flows, err := n.o.Host.Cut(ctx, func(f hostnet.Flow) bool { return n.revoked(ctx, r.scene, f) })
+	flows, err := n.o.Host.Flows(ctx)
+	if err != nil {
+		n.o.Log.Error("the tracked flows can't be read: those that are revoked go on", "err", err)
+		return
+	}
+	revoked := map[connection]bool{}
+	for _, f := range flows {
+		if n.revoked(ctx, r.scene, f) {
+			revoked[connectionOf(f)] = true
+		}
+	}
+	if len(revoked) == 0 {
+		return
+	}
+	ended, err := n.o.Host.Cut(ctx, func(f hostnet.Flow) bool { return revoked[connectionOf(f)] })
 	if err != nil {
 		n.o.Log.Error("flows that are revoked could not be ended", "err", err)
 	}
-	for _, f := range flows {
+	for _, f := range ended {
 		n.o.Log.Info("a flow was ended", "from", netip.AddrPortFrom(f.Source, f.SourcePort).String(), "to", netip.AddrPortFrom(f.Destination, f.DestinationPort).String(),
 			"protocol", f.Protocol)
 	}
