@@ -112,6 +112,7 @@ func TestLintNamesTheDeadRows(t *testing.T) {
 			for _, id := range f.Rows {
 				differ[id] = true
 			}
+		default:
 		}
 	}
 	if !slices.Equal(got, want) {

@@ -101,7 +101,7 @@ var bad = []struct {
 	{"no value", "title: Site", "title:", []string{"spec.title", "no value"}},
 	{"alias", "title: Site", "title: &t Site\n  text: *t", []string{"aliases"}},
 	{"merge key", "  - name: api", "  - <<: {name: api}", []string{"spec.roles[0].<<", "no such field"}},
-	{"unknown zone", "to: api@control", "to: api@controll", []string{"row 1.1", `zone "controll" is unknown`}},
+	{"unknown zone", "to: api@control", "to: api@moon", []string{"row 1.1", `zone "moon" is unknown`}},
 	{"unknown role", "to: api@control", "to: apy@control", []string{"row 1.1", `role "apy" is unknown`}},
 	{"name twice", "name: ping", "name: people-to-api", []string{"row 1.2", "used twice"}},
 	{"part first", "  title: Site", "  extends: other", []string{"part of other", "come first"}},

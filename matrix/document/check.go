@@ -111,6 +111,7 @@ func (c *checker) field(path, name string, v reflect.Value, required bool) {
 		if v.Int() < 0 || v.Int() > 255 {
 			c.problems.add(path, c.row, "%d is no ICMP type: 0 to 255", v.Int())
 		}
+	default: // booleans have no bounds
 	}
 }
 

@@ -88,8 +88,9 @@ func node(v reflect.Value) *yaml.Node {
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: strconv.FormatBool(v.Bool())}
 	case reflect.Int32:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.FormatInt(v.Int(), 10)}
+	default:
+		return text(v.String())
 	}
-	return text(v.String())
 }
 
 // flat says whether a mapping reads well on one line: few short scalars.
@@ -113,8 +114,15 @@ var plain = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 ._@/()&+-]*$`)
 // notPlain are the words that YAML 1.1 takes for something else.
 var notPlain = []string{"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
+// block are texts of several lines that a literal block keeps as they are.
+var block = regexp.MustCompile(`^([!-~]([ -~]*[!-~])?\n+)+[!-~]([ -~]*[!-~])?\n?$`)
+
 func text(s string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
+	if block.MatchString(s) {
+		n.Style = yaml.LiteralStyle
+		return n
+	}
 	if ranged.MatchString(s) {
 		return n
 	}

@@ -16,7 +16,7 @@ import (
 
 // anyWord are texts that YAML could take for something else, and any text at all.
 var anyWord = rapid.OneOf(
-	rapid.SampledFrom([]string{"", "yes", "No", "1.1", "0x1f", "~", "null", "*a", "&a", "# no", "a: b", "- a", "a #b", " a ", "'", `"`, "two\nlines\n", "tab\t", "1:30", "2026-01-01", "{}", "|"}),
+	rapid.SampledFrom([]string{"", "yes", "No", "1.1", "0x1f", "~", "null", "*a", "&a", "# no", "a: b", "- a", "a #b", " a ", "'", `"`, "two\nlines\n", "two\n\nmore lines", "a\n b", "- a\n# b\n", "tab\t", "1:30", "2026-01-01", "{}", "|"}),
 	rapid.StringN(0, 30, -1),
 )
 

@@ -100,12 +100,6 @@ func (r *reader) scalar(n *yaml.Node, path string, into reflect.Value) {
 		tag = ""
 	}
 	switch into.Kind() {
-	case reflect.String:
-		if tag != "!!str" {
-			r.problem(n, path, "want a text, found %s%s", kindOf(n), quoteHint(n))
-			return
-		}
-		into.SetString(n.Value)
 	case reflect.Bool:
 		if tag != "!!bool" {
 			r.problem(n, path, "want true or false, found %s", kindOf(n))
@@ -119,6 +113,12 @@ func (r *reader) scalar(n *yaml.Node, path string, into reflect.Value) {
 			return
 		}
 		into.SetInt(number)
+	default:
+		if tag != "!!str" {
+			r.problem(n, path, "want a text, found %s%s", kindOf(n), quoteHint(n))
+			return
+		}
+		into.SetString(n.Value)
 	}
 }
 
@@ -147,6 +147,7 @@ func kindOf(n *yaml.Node) string {
 		return "a list"
 	case yaml.AliasNode:
 		return "an alias"
+	default:
 	}
 	switch n.ShortTag() {
 	case "!!str":

@@ -35,6 +35,7 @@ func propertyText(p matrix.Property) string {
 		return "?"
 	case matrix.Excepted:
 		return exception
+	case matrix.Blank:
 	}
 	return ""
 }
