@@ -83,7 +83,11 @@ func (p *proof) run(ctx context.Context) error {
 	compile := p.options.Compile
 	if compile == nil {
 		compile = func(s *firewall.Site, h *firewall.Host) *ruleset.Ruleset {
-			return ruleset.Compile(s, h, ruleset.Options{Generation: 1, Refused: true, Seen: true})
+			generation := uint32(1)
+			if p.lab.loaded != nil {
+				generation = p.lab.loaded.Generation + 1
+			}
+			return ruleset.Compile(s, h, ruleset.Options{Generation: generation, Refused: true, Seen: true})
 		}
 	}
 	p.rules = compile(p.policies, p.host)

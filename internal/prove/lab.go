@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/ingotmetal/ingot/firewall"
+	"github.com/ingotmetal/ingot/firewall/ruleset"
 )
 
 // Lab is one host in a network namespace, and what is at the far ends of its interfaces in another. It may be used by one goroutine at a time.
@@ -18,8 +19,8 @@ type Lab struct {
 	host, far  *namespace
 	interfaces []string
 	sockets    *sockets
-	// table is the ruleset's, once one is loaded.
-	table string
+	// loaded is the ruleset that the kernel has, or nil.
+	loaded *ruleset.Ruleset
 	// number is that of the next probe.
 	number uint32
 }
@@ -33,8 +34,12 @@ const guardTable = `
 table inet ingot_lab {
 	chain guard { type filter hook output priority -450; policy accept; meta mark & 0x20000000 == 0 drop; }
 	chain echo { type filter hook prerouting priority -450; policy accept; iifname != "lo" meta mark & 0x20000000 != 0 drop; }
+	chain states { }
 	chain entered { type filter hook prerouting priority -160; policy accept; goto states; }
 	chain left { type filter hook output priority -160; policy accept; goto states; }
+` + stateRules + "}\n"
+
+const stateRules = `
 	chain states {
 		iifname "lo" accept
 		oifname "lo" accept
@@ -43,7 +48,6 @@ table inet ingot_lab {
 		ct state invalid counter comment "state/invalid"
 		ct state untracked counter comment "state/untracked"
 	}
-}
 `
 
 const probeMark = 0x20000000

@@ -4,22 +4,30 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ingotmetal/ingot/firewall/ruleset"
 )
 
-// Load gives the host a ruleset instead of the one that it had: its counters begin at 0.
+// Load gives the host a ruleset instead of the one that it had: its counters begin at 0. A ruleset of another generation with the same hooks replaces
+// the old one as it would on a running host; else the table is made anew.
 func (l *Lab) Load(ctx context.Context, r *ruleset.Ruleset) error {
 	var b strings.Builder
-	if l.table != "" {
-		fmt.Fprintf(&b, "delete table inet %s\n", l.table)
+	switch {
+	case l.loaded == nil:
+		b.WriteString(r.Install(nil))
+	case l.loaded.Table == r.Table && l.loaded.Generation != r.Generation && slices.EqualFunc(l.loaded.Base, r.Base, func(x, y *ruleset.Chain) bool { return x.Name == y.Name }):
+		b.WriteString(r.Install(l.loaded))
+	default:
+		fmt.Fprintf(&b, "delete table inet %s\n", l.loaded.Table)
+		b.WriteString(r.Install(nil))
 	}
-	b.WriteString(r.Install(nil) + "delete table inet ingot_lab\n" + guardTable)
+	b.WriteString("flush chain inet ingot_lab states\ntable inet ingot_lab {" + stateRules + "}\n")
 	if err := l.host.do(func() error { return run(ctx, b.String(), "nft", "-f", "-") }); err != nil {
 		return fmt.Errorf("load the ruleset: %w", err)
 	}
-	l.table = r.Table
+	l.loaded = r
 	return nil
 }
 
@@ -36,20 +44,18 @@ func (l *Lab) shut(ctx context.Context, r *ruleset.Ruleset) error {
 // Counters are the kernel's counts by the names of rules, as package firewall names them, and of connection tracking's states: "state/new". Rules of
 // one name are added up.
 func (l *Lab) Counters(ctx context.Context, r *ruleset.Ruleset) (map[string]uint64, error) {
-	counts, names := map[string]uint64{}, r.Names()
-	for _, table := range []string{l.table, "ingot_lab"} {
-		var listing []byte
-		err := l.host.do(func() error {
-			var err error
-			listing, err = output(ctx, "", "nft", "-j", "list", "table", "inet", table)
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		if err := addCounters(listing, names, counts); err != nil {
-			return nil, fmt.Errorf("read nft's listing of table %s: %w", table, err)
-		}
+	counts := map[string]uint64{}
+	var listing []byte
+	err := l.host.do(func() error {
+		var err error
+		listing, err = output(ctx, "", "nft", "-j", "list", "ruleset")
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := addCounters(listing, r.Names(), counts); err != nil {
+		return nil, fmt.Errorf("read nft's listing: %w", err)
 	}
 	return counts, nil
 }

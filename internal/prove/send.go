@@ -54,7 +54,7 @@ func (l *Lab) send(ctx context.Context, probes []Probe) error {
 	}
 	for len(probes) > 0 {
 		n := min(batch, len(probes))
-		if err := pinned(l.host.tid, func() error { return l.sendBatch(ctx, probes[:n]) }); err != nil {
+		if err := pinned(func() error { return l.sendBatch(ctx, probes[:n]) }); err != nil {
 			return err
 		}
 		probes = probes[n:]
