@@ -69,7 +69,7 @@ func ways(sc Scene, rows []Row, told []netip.Prefix) []Way {
 				continue
 			}
 			for _, address := range i.Addresses {
-				for _, source := range sources(row, told, address) {
+				for _, source := range sources(row, told, address, sc.Interfaces) {
 					for _, port := range portsOf(row) {
 						all = append(all, way(sc.Site, sc.Host, row, firewall.Packet{
 							Hook: firewall.Input, In: i.Name, Source: source, Destination: address, Protocol: row.Protocol, SourcePort: 40000, DestinationPort: port,
@@ -108,14 +108,14 @@ func way(s *firewall.Site, h *firewall.Host, row Row, p firewall.Packet) Way {
 }
 
 // sources are addresses of the row's networks: one of each that the policies tell apart, and the ends of its own.
-func sources(row Row, told []netip.Prefix, to netip.Addr) []netip.Addr {
+func sources(row Row, told []netip.Prefix, to netip.Addr, interfaces []firewall.Interface) []netip.Addr {
 	stranger := netip.MustParseAddr("192.0.2.1") // RFC 5737: nobody's
 	if to.Is6() {
 		stranger = netip.MustParseAddr("2001:db8::1") // RFC 3849
 	}
 	var all []netip.Addr
 	add := func(a netip.Addr) {
-		if a.Is4() == to.Is4() && a != to && !slices.Contains(all, a) {
+		if a.Is4() == to.Is4() && !slices.Contains(all, a) {
 			all = append(all, a)
 		}
 	}
@@ -126,26 +126,35 @@ func sources(row Row, told []netip.Prefix, to netip.Addr) []netip.Addr {
 		add(stranger)
 	}
 	for _, own := range row.From {
-		add(usable(own))
+		add(usable(own, interfaces))
 		for _, n := range told {
 			if n.Overlaps(own) && n.Bits() >= own.Bits() {
-				add(usable(n))
+				add(usable(n, interfaces))
 			}
 		}
 	}
 	for _, n := range told {
 		if len(row.From) == 0 {
-			add(usable(n))
+			add(usable(n, interfaces))
 		}
 	}
 	return all
 }
 
-// usable is the first address of a network that a host can have.
-func usable(n netip.Prefix) netip.Addr {
+// usable is the first address of a network that somebody else can have: not the network's own number, and none of the host's, which is often the first of its network.
+func usable(n netip.Prefix, interfaces []firewall.Interface) netip.Addr {
 	a := n.Masked().Addr()
 	if n.Bits() < a.BitLen()-1 {
-		return a.Next()
+		a = a.Next()
+	}
+	ours := func(a netip.Addr) bool {
+		return slices.ContainsFunc(interfaces, func(i firewall.Interface) bool { return slices.Contains(i.Addresses, a) })
+	}
+	for first := a; ours(a); {
+		a = a.Next()
+		if !n.Contains(a) {
+			return first // the network is the host's alone
+		}
 	}
 	return a
 }

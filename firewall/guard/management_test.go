@@ -59,6 +59,8 @@ func TestCheckManagement(t *testing.T) {
 	}{
 		"open by selector":        {manifests: policy(`{action: Allow, protocol: TCP, source: {selector: "who == 'operators'"}, destination: {ports: [22]}}`), rows: []guard.Row{ssh}},
 		"open to some of the row": {manifests: policy(`{action: Allow, protocol: TCP, source: {nets: [10.9.7.0/24]}, destination: {ports: [22]}}`), rows: []guard.Row{ssh}},
+		"open to the host's own network, of which it has the first address": {manifests: policy(`{action: Allow, protocol: TCP, source: {nets: [10.0.0.0/24]}, destination: {ports: [22]}}`),
+			rows: []guard.Row{{ID: "9.3", Protocol: 6, Ports: []uint16{22}}}},
 		"another network": {manifests: policy(`{action: Allow, protocol: TCP, source: {nets: [10.8.0.0/24]}, destination: {ports: [22]}}`), rows: []guard.Row{ssh},
 			refused: []string{"9.1 operator-to-node", "tier/default/end", "eth0", "10.9.0.0/16"}},
 		"no rule":               {manifests: policy(``), rows: []guard.Row{ssh}, refused: []string{"9.1", "tier/default/end"}},

@@ -113,9 +113,11 @@ func sweep(t hostnet.Table, keep uint32, base []string) string {
 		}
 		line(&refer, "flush chain", c.Name)
 		line(&chains, "delete chain", c.Name)
-		if unused && t.Chain("active_"+c.Name) != nil {
-			line(&refer, "flush chain", "active_"+c.Name)
-			line(&chains, "delete chain", "active_"+c.Name)
+		for _, kind := range []string{"active_", "trial_"} {
+			if unused && t.Chain(kind+c.Name) != nil {
+				line(&refer, "flush chain", kind+c.Name)
+				line(&chains, "delete chain", kind+c.Name)
+			}
 		}
 		if unused && t.Set("pending_"+c.Name) != nil {
 			line(&refer, "flush map", "pending_"+c.Name)
@@ -140,7 +142,7 @@ func emptied(t hostnet.Table, kinds ...string) string {
 	var b strings.Builder
 	for _, kind := range kinds {
 		for _, c := range t.Chains {
-			if strings.HasPrefix(c.Name, kind) {
+			if strings.HasPrefix(c.Name, kind) || kind == "pending_" && strings.HasPrefix(c.Name, "trial_") {
 				fmt.Fprintf(&b, "flush chain inet %s %s\n", t.Name, c.Name)
 			}
 		}
