@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ingotmetal/ingot/firewall/calico"
 	"github.com/ingotmetal/ingot/firewall/ruleset"
 )
@@ -20,14 +22,14 @@ const (
 func loading(ctx context.Context, c config) error {
 	fmt.Printf("loading %d rules or peers from nothing, the least of %d\n", c.size, loadings)
 	for _, s := range shapes {
-		var compiling, all []time.Duration
+		var compiling, all, used []time.Duration
 		for range loadings {
 			l, err := newLane(s.name)
 			if err != nil {
 				return err
 			}
 			o := s.make(c.size)
-			began := time.Now()
+			began, before := time.Now(), cpu()
 			r, err := compile(o)
 			if err != nil {
 				return err
@@ -35,16 +37,29 @@ func loading(ctx context.Context, c config) error {
 			text := r.Install(nil)
 			compiling = append(compiling, time.Since(began))
 			err = l.h.Apply(ctx, text)
-			all = append(all, time.Since(began))
+			all, used = append(all, time.Since(began)), append(used, cpu()-before)
 			l.close()
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.name, err)
 			}
 		}
 		least := slices.Min(all)
-		fmt.Printf("  %-36s %8s, of it compiling %8s %s\n", s.name, least.Round(time.Millisecond), slices.Min(compiling).Round(time.Millisecond), target(least < 2*time.Second, "2 s"))
+		fmt.Printf("  %-36s %8s, of it compiling %8s; CPU time %8s %s\n", s.name, least.Round(time.Millisecond), slices.Min(compiling).Round(time.Millisecond),
+			slices.Min(used).Round(time.Millisecond), target(least < 2*time.Second, "2 s"))
 	}
 	return nil
+}
+
+// cpu is the CPU time of this process and of those that it has started: what a busy machine does not stretch.
+func cpu() time.Duration {
+	var total time.Duration
+	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
+		var u unix.Rusage
+		if unix.Getrusage(who, &u) == nil {
+			total += time.Duration(u.Utime.Nano() + u.Stime.Nano())
+		}
+	}
+	return total
 }
 
 // joining measures a peer that joins and leaves, among few and among many.

@@ -16,7 +16,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/driver/hostnet/netns"
 )
 
-// A batch is sent by one system call from one of the senders in turn.
+// A batch is sent by one system call from one of the senders in turn: of up to batch packets.
 const (
 	batch   = 32
 	senders = 64
@@ -105,8 +105,8 @@ type message struct {
 	_      uint32
 }
 
-// burst sends batches and receives each before the next one, and gives the thread's CPU time for a packet. All that was sent has arrived.
-func (l *lane) burst(batches int) (time.Duration, error) {
+// burst sends batches of so many packets and receives each before the next one, and gives the thread's CPU time for a packet. All that was sent has arrived.
+func (l *lane) burst(batches, packets int) (time.Duration, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var payload [batch][32]byte
@@ -122,14 +122,14 @@ func (l *lane) burst(batches int) (time.Duration, error) {
 	}
 	for range batches {
 		l.next++
-		n, _, failed := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(l.from[l.next%senders]), uintptr(unsafe.Pointer(&messages)), batch, 0, 0, 0)
-		if failed != 0 || n != batch {
-			return 0, fmt.Errorf("%s: send %d packets: %d were, %w", l.name, batch, n, failed)
+		n, _, failed := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(l.from[l.next%senders]), uintptr(unsafe.Pointer(&messages)), uintptr(packets), 0, 0, 0)
+		if failed != 0 || int(n) != packets {
+			return 0, fmt.Errorf("%s: send %d packets: %d were, %w", l.name, packets, n, failed)
 		}
-		for got := 0; got < batch; {
-			n, _, failed := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(l.to), uintptr(unsafe.Pointer(&messages)), uintptr(batch-got), unix.MSG_WAITFORONE, 0, 0)
+		for got := 0; got < packets; {
+			n, _, failed := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(l.to), uintptr(unsafe.Pointer(&messages)), uintptr(packets-got), unix.MSG_WAITFORONE, 0, 0)
 			if failed != 0 {
-				return 0, fmt.Errorf("%s: %d of %d packets arrived: %w", l.name, got, batch, failed)
+				return 0, fmt.Errorf("%s: %d of %d packets arrived: %w", l.name, got, packets, failed)
 			}
 			got += int(n)
 		}
@@ -137,7 +137,7 @@ func (l *lane) burst(batches int) (time.Duration, error) {
 	after, err := threadTime()
 	runtime.KeepAlive(&vectors)
 	runtime.KeepAlive(&payload)
-	return (after - before) / time.Duration(batches*batch), err
+	return (after - before) / time.Duration(batches*packets), err
 }
 
 // threadTime is the CPU time that the calling thread has used.

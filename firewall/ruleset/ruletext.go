@@ -39,6 +39,10 @@ func (r *Ruleset) rule(rule *Rule, ipv6 bool) string {
 			words = append(words, "goto "+rule.Target)
 			break
 		}
+		if on, ok := strings.CutPrefix(rule.Target, "pending_"); ok {
+			words = append(words, "jump trial_"+on)
+			break
+		}
 		words = append(words, fieldText(rule.Key, ipv6)+" vmap @"+rule.Target)
 	case Continue:
 		if rule.Record != "" {

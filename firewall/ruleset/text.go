@@ -53,6 +53,7 @@ func (r *Ruleset) Try(timeout time.Duration) string {
 			elements[i] = fmt.Sprintf("%s timeout %dms : goto %s", familyText(e), timeout.Milliseconds(), e.Target)
 		}
 		fmt.Fprintf(&b, "add element inet %s %s { %s }\n", r.Table, pending(m), strings.Join(elements, ", "))
+		fmt.Fprintf(&b, "add rule inet %s %s meta nfproto vmap @%s\n", r.Table, trial(m), pending(m))
 	}
 	return b.String()
 }
@@ -100,12 +101,15 @@ func (r *Ruleset) activate(b *strings.Builder) {
 
 func (r *Ruleset) endTrials(b *strings.Builder) {
 	for _, m := range r.Active {
-		fmt.Fprintf(b, "flush map inet %s %s\n", r.Table, pending(m))
+		fmt.Fprintf(b, "flush chain inet %s %s\nflush map inet %s %s\n", r.Table, trial(m), r.Table, pending(m))
 	}
 }
 
-// pending is the map of trials that stands before an active chain.
+// pending is the map of trials that stands before an active chain, and trial the chain that asks it: empty while nothing is on trial, which costs a packet
+// less than a lookup.
 func pending(m *Map) string { return strings.Replace(m.Name, "active_", "pending_", 1) }
+
+func trial(m *Map) string { return strings.Replace(m.Name, "active_", "trial_", 1) }
 
 func familyText(e Element) string {
 	if e.From == number(uint8(6)) {
@@ -132,7 +136,7 @@ func (r *Ruleset) permanent(b *strings.Builder) {
 	recorded(r.Refused, "refused")
 	recorded(r.Seen, "seen")
 	for _, m := range r.Active {
-		fmt.Fprintf(b, "add chain inet %s %s\n", r.Table, m.Name)
+		fmt.Fprintf(b, "add chain inet %s %s\nadd chain inet %s %s\n", r.Table, trial(m), r.Table, m.Name)
 		fmt.Fprintf(b, "add map inet %s %s { type nf_proto : verdict; flags timeout; }\n", r.Table, pending(m))
 	}
 	for _, c := range r.Base {
@@ -197,7 +201,10 @@ func (r *Ruleset) removeHooks(b *strings.Builder, next *Ruleset) {
 	for i, m := range r.Active {
 		if !slices.ContainsFunc(next.Active, func(n *Map) bool { return n.Name == m.Name }) {
 			fmt.Fprintf(b, "flush chain inet %s %s\ndelete chain inet %s %s\n", r.Table, r.Base[i].Name, r.Table, r.Base[i].Name)
-			fmt.Fprintf(b, "flush chain inet %s %s\ndelete chain inet %s %s\ndelete map inet %s %s\n", r.Table, m.Name, r.Table, m.Name, r.Table, pending(m))
+			for _, name := range []string{m.Name, trial(m)} {
+				fmt.Fprintf(b, "flush chain inet %s %s\ndelete chain inet %s %s\n", r.Table, name, r.Table, name)
+			}
+			fmt.Fprintf(b, "delete map inet %s %s\n", r.Table, pending(m))
 		}
 	}
 }

@@ -197,6 +197,9 @@ func (s *site) datagrams(ctx context.Context) error {
 			return fmt.Errorf("send an allowed datagram: %w", err)
 		}
 		s.sent.Add(1)
+		if i%4 == 0 {
+			pause()
+		}
 		for full := time.Now(); s.sent.Load()-s.arrived.Load() >= window; {
 			if time.Since(full) > 20*time.Second {
 				return fmt.Errorf("%d allowed datagrams are lost", s.sent.Load()-s.arrived.Load())
@@ -207,7 +210,7 @@ func (s *site) datagrams(ctx context.Context) error {
 	return nil
 }
 
-// pause gives the processor to the receivers, and to nft.
+// pause gives the processor to the receivers, and to nft: traffic that takes it all makes replacements rare.
 func pause() {
 	_ = syscall.Nanosleep(&syscall.Timespec{Nsec: 50_000}, nil) // its end is all that counts
 }
@@ -240,7 +243,9 @@ func (s *site) connections(ctx context.Context) error {
 		if err := errors.Join(c.SetLinger(0), c.Close()); err != nil {
 			return err
 		}
-		pause()
+		for range 10 { // a connection costs as much as many datagrams
+			pause()
+		}
 	}
 	return nil
 }
