@@ -3,8 +3,7 @@
 // It owns the state inspecting and the conversion of the agent's inventory into Metal3's HardwareDetails. It refuses judgement: whether the hardware fits a size
 // is claim's. Inspection is in band: the agent is booted, or the one that runs is asked.
 //
-// It is also where a machine that was booted over the network is held against its BMC for the first time, before anything on it is changed: a boot MAC address that is
-// another machine's brings the agent up there.
+// The machine that answers is held against the host once more (journey.OtherMachine), by what the inventory says.
 //
 // Invariants: the HardwareData is written before the host leaves the state, and the agent's answer is kept until it is.
 package inspect
@@ -54,7 +53,7 @@ func finish(d *journey.Draft, out *step.Outcome) journey.Decision {
 		failure = &step.Failure{Kind: step.Internal, Message: "the agent ended the inspection without an inventory"}
 	}
 	if failure == nil {
-		failure = otherMachine(d, out.Inventory.System.UUID)
+		failure = journey.OtherMachine(d.Host, &d.Record, out.Inventory.System.UUID)
 	}
 	if failure != nil {
 		d.EndStep(failure.Message)

@@ -116,6 +116,7 @@ func safetyInvariants() []invariant {
 	return []invariant{
 		{"no write without a claim", writeClaimed},
 		{"a step is recorded before it is handed out", stepRecorded},
+		{"a step is for the host's own machine", ownMachine},
 		{"a boot is recorded before it is started", bootRecorded},
 		{"only a written disk is started", diskStarted},
 		{"nothing is offered unless clean", offeredClean},
@@ -181,6 +182,18 @@ func stepRecorded(f Facts, dec Decision) string {
 		return "cleaning is disabled"
 	case run.Kind == step.Clean && f.Host.Status.Provisioning.State != metal3.StatePreparing && f.Host.Status.Provisioning.State != metal3.StateDeprovisioning:
 		return fmt.Sprintf("cleaning in state %q", f.Host.Status.Provisioning.State)
+	}
+	return ""
+}
+
+func ownMachine(f Facts, dec Decision) string {
+	run, ok := dec.Action.(RunStep)
+	w := f.Window
+	if !ok || w == nil || dec.Record.Boot == nil || w.Name != dec.Record.Boot.ID {
+		return ""
+	}
+	if failure := OtherMachine(f.Host, &f.Record, w.Status.SystemUUID); failure != nil {
+		return run.ID + ": " + failure.Message
 	}
 	return ""
 }

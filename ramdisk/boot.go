@@ -52,6 +52,9 @@ func Ensure(d *journey.Draft, t metal3.ErrorType) (dec journey.Decision, ready b
 		return newBoot(d, how, 1), false
 	case alive(d):
 		b.SilentSince = nil
+		if failure := identify(d); failure != nil {
+			return d.Fail(t, *failure), false
+		}
 		return journey.Decision{}, true
 	case called(d):
 		return waitForReturn(d, how, t), false
@@ -60,6 +63,21 @@ func Ensure(d *journey.Draft, t metal3.ErrorType) (dec journey.Decision, ready b
 	default:
 		return waitForAgent(d, how, t), false
 	}
+}
+
+// identify holds the machine that the agent told of at its enrolment against the host's, and remembers the first one. The agent stays: it is asked for nothing.
+func identify(d *journey.Draft) *step.Failure {
+	w := d.Facts.Window
+	if w == nil || w.Name != d.Record.Boot.ID || !journey.KnownUUID(w.Status.SystemUUID) {
+		return nil
+	}
+	if failure := journey.OtherMachine(d.Host, &d.Record, w.Status.SystemUUID); failure != nil {
+		return failure
+	}
+	if d.Record.MachineUUID == "" {
+		d.Record.MachineUUID = w.Status.SystemUUID
+	}
+	return nil
 }
 
 // Alive says whether an agent of the boot under way is there.

@@ -118,4 +118,7 @@ type BootWindowStatus struct {
 	RedeemedAt *metav1.Time `json:"redeemedAt,omitempty"`
 	// AgentKeyHash is the SHA-256 of the public key that the token was traded for, hex.
 	AgentKeyHash string `json:"agentKeyHash,omitempty"`
+	// SystemUUID is what the agent told of its machine then; empty where the machine has none.
+	// +kubebuilder:validation:MaxLength=64
+	SystemUUID string `json:"systemUUID,omitempty"`
 }

@@ -45,6 +45,9 @@ type HostLifecycleStatus struct {
 	Step *StepStatus `json:"step,omitempty"`
 	// BMC is what the probe at registration found.
 	BMC *BMCStatus `json:"bmc,omitempty"`
+	// MachineUUID is the machine's system UUID as the host's agent told it when it was first let in; agents of another machine are refused. Empty: no agent told one yet.
+	// +kubebuilder:validation:MaxLength=64
+	MachineUUID string `json:"machineUUID,omitempty"`
 	// Boot is the boot of the agent that is under way or running, nil when none is.
 	Boot *BootStatus `json:"boot,omitempty"`
 	// Disk is the disk this host's image was written to, or is being written to. It is set before the first byte is written.

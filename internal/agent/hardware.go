@@ -27,6 +27,8 @@ type Inspector interface {
 	Disks(ctx context.Context) ([]step.Disk, error)
 	// MACAddresses gives those of all NICs, lower case, at once; the enrolment names them.
 	MACAddresses(ctx context.Context) ([]string, error)
+	// SystemUUID is the machine's, lower case, at once; empty where it has none.
+	SystemUUID(ctx context.Context) (string, error)
 }
 
 // Power ends the agent with the machine.

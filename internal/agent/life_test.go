@@ -105,6 +105,9 @@ func TestWholeLife(t *testing.T) {
 	if n := site.Enrolments("b"); n != 1 {
 		t.Errorf("the token was traded %d times", n)
 	}
+	if uuid := site.SystemUUID("b"); uuid != systemUUID {
+		t.Errorf("the agent called its machine %q when it was let in, want %q", uuid, systemUUID)
+	}
 	log := site.Log("b")
 	for _, want := range []string{"Enrolled", "step=inspect-1", "Image written", "Turning the machine off"} {
 		if !strings.Contains(log, want) {

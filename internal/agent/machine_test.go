@@ -16,7 +16,10 @@ import (
 	"github.com/ingotmetal/ingot/step"
 )
 
-const mac = "52:54:00:00:00:01"
+const (
+	mac        = "52:54:00:00:00:01"
+	systemUUID = "4c4c4544-0034-4a10-8035-b4c04f465931"
+)
 
 // fakeMachine is a machine of two disks with hooks.
 type fakeMachine struct {
@@ -65,6 +68,8 @@ func (m *fakeMachine) Disks(context.Context) ([]step.Disk, error) {
 	defer m.mu.Unlock()
 	return append([]step.Disk(nil), m.disks...), nil
 }
+
+func (m *fakeMachine) SystemUUID(context.Context) (string, error) { return systemUUID, nil }
 
 func (m *fakeMachine) MACAddresses(context.Context) ([]string, error) { return []string{mac}, nil }
 

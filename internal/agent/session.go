@@ -120,6 +120,13 @@ func (a *agent) enrol(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list the MAC addresses to enrol with: %w", err)
 	}
+	uuid, err := a.hardware.Inspector.SystemUUID(ctx)
+	if err != nil {
+		return fmt.Errorf("read the system UUID to enrol with: %w", err)
+	}
+	if len(uuid) > protocol.MaxUUIDBytes {
+		uuid = "" // it is none
+	}
 	csr, err := certificateRequest(a.key)
 	if err != nil {
 		return err
@@ -128,7 +135,7 @@ func (a *agent) enrol(ctx context.Context) error {
 	defer s.http.CloseIdleConnections()
 	var answer protocol.EnrollResponse
 	header, err := s.post(ctx, protocol.PathEnroll, protocol.EnrollRequest{
-		BootID: a.config.BootID, Token: a.config.Token, CSR: csr, MACAddresses: macs, AgentVersion: a.version,
+		BootID: a.config.BootID, Token: a.config.Token, CSR: csr, MACAddresses: macs, SystemUUID: uuid, AgentVersion: a.version,
 	}, &answer, protocol.MaxBodyBytes)
 	if header != nil {
 		a.setClockFromAnswer(header)

@@ -58,8 +58,13 @@ func (r Reader) system() step.System {
 		Manufacturer: told(r.text(dmi + "sys_vendor")),
 		ProductName:  told(r.text(dmi + "product_name")),
 		SerialNumber: told(r.text(dmi + "product_serial")),
-		UUID:         strings.ToLower(told(r.text(dmi + "product_uuid"))),
+		UUID:         r.SystemUUID(),
 	}
+}
+
+// SystemUUID is the machine's (SMBIOS type 1), lower case; empty where it has none.
+func (r Reader) SystemUUID() string {
+	return strings.ToLower(told(r.text("sys/class/dmi/id/product_uuid")))
 }
 
 // told leaves out what makers print when they print nothing.

@@ -64,6 +64,9 @@ func (i inspector) Disks(ctx context.Context) ([]step.Disk, error) {
 	return i.reader.Disks()
 }
 
+// SystemUUID implements agent.Inspector.
+func (i inspector) SystemUUID(context.Context) (string, error) { return i.reader.SystemUUID(), nil }
+
 // MACAddresses implements agent.Inspector.
 func (i inspector) MACAddresses(context.Context) ([]string, error) {
 	nics, err := i.reader.NICs()

@@ -35,6 +35,8 @@ const (
 	MaxStepBytes = 16 << 20
 	// MaxConfigDriveBytes leaves room for base64 and the rest of the step.
 	MaxConfigDriveBytes = 11 << 20
+	// MaxUUIDBytes bounds what a machine calls its UUID.
+	MaxUUIDBytes = 64
 	// MaxLogLines is how many lines one log request may hold.
 	MaxLogLines = 500
 	// MaxWait is how long an exchange is held at most.
@@ -49,7 +51,9 @@ type EnrollRequest struct {
 	CSR []byte `json:"csr"`
 	// MACAddresses of all NICs, lower case.
 	MACAddresses []string `json:"macAddresses"`
-	AgentVersion string   `json:"agentVersion"`
+	// SystemUUID is the machine's (SMBIOS type 1), lower case; empty where it has none. At most MaxUUIDBytes.
+	SystemUUID   string `json:"systemUUID,omitempty"`
+	AgentVersion string `json:"agentVersion"`
 }
 
 // EnrollResponse holds the certificate chain in DER, leaf first.

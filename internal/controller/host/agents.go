@@ -108,8 +108,8 @@ func (r *Reconciler) WindowForAgent(ctx context.Context, bootID string) (*ingot.
 }
 
 // Redeemed notes an enrolment durably and wakes the host.
-func (r *Reconciler) Redeemed(ctx context.Context, bootID, version, keyHash string) error {
-	if err := r.windows.Redeem(ctx, bootID, version, keyHash, r.now()); err != nil {
+func (r *Reconciler) Redeemed(ctx context.Context, bootID, version, keyHash, systemUUID string) error {
+	if err := r.windows.Redeem(ctx, bootID, version, keyHash, systemUUID, r.now()); err != nil {
 		return err
 	}
 	if key, err := r.hostOfBoot(ctx, bootID); err == nil {

@@ -40,7 +40,7 @@ func TestTokenIsTradedForOneKey(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 16 {
 		all.Go(func() {
-			err := r.Redeemed(t.Context(), bw.Name, bw.ResourceVersion, hashText(string(rune('a'+i))))
+			err := r.Redeemed(t.Context(), bw.Name, bw.ResourceVersion, hashText(string(rune('a'+i))), "")
 			switch {
 			case err == nil:
 				won.Add(1)
@@ -74,7 +74,7 @@ func TestAgentOfAnOldBootIsToldSo(t *testing.T) {
 	w.addHostFor(m, withImage)
 	old := w.window("a")
 	r := w.reconciler()
-	if err := r.Redeemed(t.Context(), old.Name, old.ResourceVersion, "key"); err != nil {
+	if err := r.Redeemed(t.Context(), old.Name, old.ResourceVersion, "key", ""); err != nil {
 		t.Fatal(err)
 	}
 	idle := protocol.ExchangeRequest{BootID: old.Name, Phase: step.Idle}

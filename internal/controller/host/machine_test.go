@@ -44,6 +44,8 @@ type machine struct {
 	fail map[step.Kind]*step.Failure
 	// hold, when not nil, keeps a step of this kind running until it is closed.
 	hold map[step.Kind]chan struct{}
+	// uuid is what the machine's agents call it.
+	uuid string
 	// deaf machines boot nothing.
 	deaf bool
 	// problems are breaches of the invariants.
@@ -201,7 +203,7 @@ func (m *machine) enrol(ctx context.Context, boot, token, key string) bool {
 			case err == nil && w.Status.AgentKeyHash == key:
 				return true
 			case err == nil:
-				if err = r.Redeemed(ctx, boot, w.ResourceVersion, key); err == nil {
+				if err = r.Redeemed(ctx, boot, w.ResourceVersion, key, m.named()); err == nil {
 					return true
 				}
 				if apierrors.IsNotFound(err) {
@@ -354,6 +356,20 @@ func (m *machine) finish(s *protocol.Step, failure *step.Failure) *step.Outcome 
 }
 
 // counts are what happened to the machine until now.
+// named is what the machine's agents call it.
+func (m *machine) named() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.uuid
+}
+
+// rename makes it another machine, behind the same BMC.
+func (m *machine) rename(uuid string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.uuid = uuid
+}
+
 func (m *machine) counts() (writes, wiped, systems int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

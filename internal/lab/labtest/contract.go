@@ -21,7 +21,7 @@ func (e *Endpoint) Window(_ context.Context, bootID string) (agentapi.Window, er
 }
 
 // Redeem implements agentapi.Windows.
-func (e *Endpoint) Redeem(_ context.Context, w agentapi.Window, keyHash string, _ time.Time) error {
+func (e *Endpoint) Redeem(_ context.Context, w agentapi.Window, n agentapi.Enrolment) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	b := e.boots[w.BootID]
@@ -32,7 +32,7 @@ func (e *Endpoint) Redeem(_ context.Context, w agentapi.Window, keyHash string, 
 		return agentapi.ErrConflict
 	}
 	b.version++
-	b.window.Version, b.window.KeyHash = strconv.Itoa(b.version), keyHash
+	b.window.Version, b.window.KeyHash = strconv.Itoa(b.version), n.KeyHash
 	return nil
 }
 

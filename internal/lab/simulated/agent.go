@@ -47,6 +47,9 @@ func (i inspector) Inspect(context.Context) (step.Inventory, error) { return i.i
 // Disks implements agent.Inspector.
 func (i inspector) Disks(context.Context) ([]step.Disk, error) { return i.inventory.Disks, nil }
 
+// SystemUUID implements agent.Inspector.
+func (i inspector) SystemUUID(context.Context) (string, error) { return i.inventory.System.UUID, nil }
+
 // MACAddresses implements agent.Inspector.
 func (i inspector) MACAddresses(context.Context) ([]string, error) {
 	macs := make([]string, len(i.inventory.NICs))

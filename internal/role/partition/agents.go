@@ -43,8 +43,8 @@ func (o agentObjects) Window(ctx context.Context, bootID string) (agentapi.Windo
 }
 
 // Redeem implements agentapi.Windows.
-func (o agentObjects) Redeem(ctx context.Context, w agentapi.Window, keyHash string, _ time.Time) error {
-	err := o.hosts.Redeemed(ctx, w.BootID, w.Version, keyHash)
+func (o agentObjects) Redeem(ctx context.Context, w agentapi.Window, e agentapi.Enrolment) error {
+	err := o.hosts.Redeemed(ctx, w.BootID, w.Version, e.KeyHash, e.SystemUUID)
 	switch {
 	case apierrors.IsConflict(err):
 		return agentapi.ErrConflict

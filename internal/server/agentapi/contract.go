@@ -40,8 +40,15 @@ type Window struct {
 type Windows interface {
 	// Window reads the window of a boot: ErrUnknown, ErrNotReady.
 	Window(ctx context.Context, bootID string) (Window, error)
-	// Redeem records that the window's token was traded for a key at a time. It must be durable when it returns nil: ErrConflict, ErrUnknown, ErrNotReady.
-	Redeem(ctx context.Context, w Window, keyHash string, at time.Time) error
+	// Redeem records that the window's token was traded, for what and when. It must be durable when it returns nil: ErrConflict, ErrUnknown, ErrNotReady.
+	Redeem(ctx context.Context, w Window, e Enrolment) error
+}
+
+// Enrolment is what a token was traded for.
+type Enrolment struct {
+	// KeyHash is as in Window. SystemUUID is what the agent calls its machine, at most protocol.MaxUUIDBytes; it may be empty, and it is the agent's word.
+	KeyHash, SystemUUID string
+	At                  time.Time
 }
 
 // Boots are the boots of agents that were let in.

@@ -77,8 +77,9 @@ func (s *Server) enroll(w http.ResponseWriter, r *http.Request) {
 
 // checkEnroll proves the key of a request and bounds the rest.
 func checkEnroll(req protocol.EnrollRequest) (crypto.PublicKey, error) {
-	if req.BootID == "" || len(req.BootID) > maxBootIDBytes || req.Token == "" || len(req.Token) > maxTokenBytes || len(req.MACAddresses) > maxMACs {
-		return nil, errors.New("boot ID, token or MAC addresses are missing or too long")
+	if req.BootID == "" || len(req.BootID) > maxBootIDBytes || req.Token == "" || len(req.Token) > maxTokenBytes || len(req.MACAddresses) > maxMACs ||
+		len(req.SystemUUID) > protocol.MaxUUIDBytes {
+		return nil, errors.New("boot ID, token, MAC addresses or system UUID are missing or too long")
 	}
 	public, err := pki.RequestKey(req.CSR)
 	if err != nil {
@@ -102,7 +103,7 @@ func (s *Server) redeem(ctx context.Context, req protocol.EnrollRequest, keyHash
 		if reason != "" || redeemed {
 			return reason, nil
 		}
-		err = s.o.Windows.Redeem(ctx, window, keyHash, now)
+		err = s.o.Windows.Redeem(ctx, window, Enrolment{KeyHash: keyHash, SystemUUID: req.SystemUUID, At: now})
 		switch {
 		case err == nil:
 			return "", nil

@@ -154,3 +154,20 @@ func TestRefusedEnrolmentsAreLimitedPerBoot(t *testing.T) {
 		t.Errorf("the right token a minute later: %d", s)
 	}
 }
+
+// What the agent calls its machine is kept with the enrolment, and is bounded: it ends up in an object.
+func TestEnrolmentKeepsTheMachinesUUID(t *testing.T) {
+	site := agentapitest.New(t, "127.0.0.1")
+	site.Start()
+	site.Open("b", "right")
+	c := newCaller(t, site)
+	request := protocol.EnrollRequest{BootID: "b", Token: "right", CSR: c.csr(), SystemUUID: strings.Repeat("4", protocol.MaxUUIDBytes+1)}
+	var answer protocol.EnrollResponse
+	if s := c.json(protocol.PathEnroll, request, &answer); s != http.StatusBadRequest {
+		t.Errorf("a UUID that is too long: %d", s)
+	}
+	request.SystemUUID = "4c4c4544-0034-4a10-8035-b4c04f465931"
+	if s := c.json(protocol.PathEnroll, request, &answer); s != http.StatusOK || site.SystemUUID("b") != request.SystemUUID {
+		t.Errorf("status %d, kept %q", s, site.SystemUUID("b"))
+	}
+}

@@ -36,11 +36,11 @@ func (k *Keeper) ForAgent(ctx context.Context, partition, bootID string) (*ingot
 
 // Redeem notes that the window's token was traded for a key, provided that the window is still the version it was judged by; otherwise the error is a conflict (apierrors.IsConflict). That
 // one write decides between any number of requests and processes.
-func (k *Keeper) Redeem(ctx context.Context, bootID, version, keyHash string, at time.Time) error {
+func (k *Keeper) Redeem(ctx context.Context, bootID, version, keyHash, systemUUID string, at time.Time) error {
 	redeemed := metav1.NewTime(at)
 	body, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"resourceVersion": version},
-		"status":   ingot.BootWindowStatus{RedeemedAt: &redeemed, AgentKeyHash: keyHash},
+		"status":   ingot.BootWindowStatus{RedeemedAt: &redeemed, AgentKeyHash: keyHash, SystemUUID: systemUUID},
 	})
 	if err != nil {
 		return fmt.Errorf("encode redemption of boot window %s: %w", bootID, err)

@@ -30,7 +30,7 @@ func (s *Site) Window(_ context.Context, bootID string) (agentapi.Window, error)
 }
 
 // Redeem implements agentapi.Windows.
-func (s *Site) Redeem(_ context.Context, w agentapi.Window, keyHash string, _ time.Time) error {
+func (s *Site) Redeem(_ context.Context, w agentapi.Window, e agentapi.Enrolment) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now, ok := s.windows[w.BootID]
@@ -42,8 +42,9 @@ func (s *Site) Redeem(_ context.Context, w agentapi.Window, keyHash string, _ ti
 	case now.Version != w.Version:
 		return agentapi.ErrConflict
 	}
-	now.Version, now.KeyHash = now.Version+"+", keyHash
+	now.Version, now.KeyHash = now.Version+"+", e.KeyHash
 	s.enrolments[w.BootID]++
+	s.machines[w.BootID] = e.SystemUUID
 	return nil
 }
 

@@ -50,7 +50,9 @@ type Site struct {
 	changed chan struct{}
 	// enrolments counts first redemptions, by boot.
 	enrolments map[string]int
-	down       error
+	// machines are the system UUIDs that were told at the first redemption, by boot.
+	machines map[string]string
+	down     error
 
 	server *http.Server
 	cancel context.CancelFunc
@@ -86,7 +88,7 @@ func New(t testing.TB, host string) *Site {
 		t.Fatal(err)
 	}
 	s := &Site{
-		t: t, ca: ca, key: key, host: host, addr: "127.0.0.1:0", windows: map[string]*agentapi.Window{}, boots: map[string]*boot{}, enrolments: map[string]int{},
+		t: t, ca: ca, key: key, host: host, addr: "127.0.0.1:0", windows: map[string]*agentapi.Window{}, boots: map[string]*boot{}, enrolments: map[string]int{}, machines: map[string]string{},
 		changed: make(chan struct{}),
 	}
 	s.Options = agentapi.Options{
@@ -277,6 +279,13 @@ func (s *Site) Enrolments(bootID string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.enrolments[bootID]
+}
+
+// SystemUUID is what the agent of a boot told of its machine when it was let in first.
+func (s *Site) SystemUUID(bootID string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.machines[bootID]
 }
 
 // Log is what a boot's agent logged.
