@@ -153,10 +153,11 @@ func (a *API) event(ctx context.Context, about *unstructured.Unstructured, s nod
 	if s.Decision.Phase == guard.PhaseReverted || s.Decision.Phase == guard.PhaseFailed {
 		kind = "Warning"
 	}
-	now := time.Now().UTC().Format(time.RFC3339)
+	at := time.Now()
+	now := at.UTC().Format(time.RFC3339)
 	event := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Event",
-		"metadata": map[string]any{"generateName": about.GetName() + ".", "namespace": metav1.NamespaceDefault},
+		"metadata": map[string]any{"name": fmt.Sprintf("%s.%x", about.GetName(), at.UnixNano()), "namespace": metav1.NamespaceDefault},
 		"involvedObject": map[string]any{
 			"apiVersion": about.GetAPIVersion(), "kind": about.GetKind(), "name": about.GetName(), "uid": string(about.GetUID()),
 		},
