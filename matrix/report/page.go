@@ -21,6 +21,7 @@ thead th{position:sticky;top:0;background:var(--band);white-space:nowrap}
 tbody th{font-weight:600;white-space:nowrap}
 td.number{text-align:right;font-variant-numeric:tabular-nums}
 td.state{min-width:4.5rem;max-width:16rem}.state small{display:block;color:var(--quiet)}
+td:last-child{min-width:15rem}small{line-height:1.3}code{overflow-wrap:anywhere}
 .yes{color:var(--yes)}.no{color:var(--no);font-weight:600}.gap{color:var(--gap);font-weight:600}
 code{font:13px/1.4 ui-monospace,monospace}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}dt{font-weight:600}dd{margin:0}

@@ -30,7 +30,11 @@ func TestVerifyLooksAtTheKernel(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: the test needs root", err)
 	}
-	defer space.Close()
+	t.Cleanup(func() {
+		if err := space.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	file := filepath.Join(t.TempDir(), "web.yaml")
 	if err := os.WriteFile(file, []byte(web), 0o600); err != nil {
 		t.Fatal(err)
@@ -60,7 +64,11 @@ func TestVerifyLooksAtTheKernel(t *testing.T) {
 		t.Errorf("nothing listens: ended with %d: %s", code, text)
 	}
 	declared := listen("0.0.0.0:8443")
-	defer declared.Close()
+	t.Cleanup(func() {
+		if err := declared.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	if code, text := verify(); code != 0 || bytes.Contains([]byte(text), []byte("unused")) {
 		t.Errorf("the declared port is open: ended with %d: %s", code, text)
 	}

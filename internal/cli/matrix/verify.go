@@ -146,12 +146,12 @@ func orNone(s string) string {
 }
 
 // onHost reads the host and compares.
-func (o verifying) onHost(ctx context.Context, p place) ([]finding, error) {
+func (o verifying) onHost(ctx context.Context, p place) (findings []finding, err error) {
 	host, err := linux.In(o.netns)
 	if err != nil {
 		return nil, err
 	}
-	defer host.Close()
+	defer func() { err = errors.Join(err, host.Close()) }()
 	sockets, err := host.Listening(ctx)
 	if err != nil {
 		return nil, err
@@ -163,11 +163,11 @@ func (o verifying) onHost(ctx context.Context, p place) ([]finding, error) {
 	for _, i := range interfaces {
 		p.own = append(p.own, i.Addresses...)
 	}
-	findings := p.listeners(sockets)
-	flows, err := host.Flows(ctx)
-	if err != nil {
+	findings = p.listeners(sockets)
+	flows, unseen := host.Flows(ctx)
+	if unseen != nil {
 		// Listeners are worth their answer without the flows; an answer that is not whole says so.
-		fmt.Fprintf(o.session.Err, "the tracked flows are left out: %v; run as root to see them\n", err)
+		fmt.Fprintf(o.session.Err, "the tracked flows are left out: %v; run as root to see them\n", unseen)
 		return findings, nil
 	}
 	return append(findings, p.flows(flows)...), nil
