@@ -149,7 +149,7 @@ func loadAndRemove(t *testing.T, deb string) {
 // confirmed writes a state as the daemon does.
 func confirmed(t *testing.T, path string) {
 	t.Helper()
-	o, err := calico.Decode([]byte("apiVersion: projectcalico.org/v3\nkind: HostEndpoint\nmetadata: {name: e}\nspec: {node: n, interfaceName: eth0}\n"))
+	o, err := calico.Decode([]byte("apiVersion: projectcalico.org/v3\nkind: HostEndpoint\nmetadata: {name: e}\nspec: {node: host, interfaceName: eth0}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func confirmed(t *testing.T, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules := ruleset.Compile(site, site.Host("n", nil), ruleset.Options{Generation: 3, Refused: true, Seen: true})
+	rules := ruleset.Compile(site, site.Host("host", nil), ruleset.Options{Generation: 3, Refused: true, Seen: true})
 	dir, err := state.Open(path)
 	if err != nil {
 		t.Fatal(err)
