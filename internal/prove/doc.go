@@ -6,8 +6,8 @@
 // out through raw sockets, or are routed from one interface to another. What passes the input hook is read from raw sockets, which need no listener;
 // what leaves is read at the far end; what is refused on the output hook is EPERM. Each probe carries a number, and the end of a round is a frame of
 // an Ethernet type of its own, which no ruleset sees: it follows the probes through the same queue of the same processor, so that what has not
-// arrived before it was dropped. No verdict depends on a time. Frames that the host's queue had no room for are seen by their count at the first
-// hook, and sent again.
+// arrived before it was dropped. No verdict depends on a time. Frames that a queue had no room for are seen by the
+// links' counts, and the host is proved anew.
 //
 // What is reduced, and why no difference between the policies and the kernel hides there:
 //   - one packet a class (package class): two packets of a class meet the same rules. Another seed sends other members of the classes.

@@ -15,7 +15,7 @@ import (
 )
 
 // attempts is how often a host is proved anew where the lab's queues lost frames.
-const attempts = 3
+const attempts = 5
 
 func proveHost(ctx context.Context, s Site, index int, h Host, o Options, r *Report) error {
 	lab, err := NewLab(ctx, h.Interfaces)

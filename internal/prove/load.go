@@ -19,6 +19,9 @@ func (l *Lab) Load(ctx context.Context, r *ruleset.Ruleset) error {
 		b.WriteString(r.Install(nil))
 	case l.loaded.Table == r.Table && l.loaded.Generation != r.Generation && slices.EqualFunc(l.loaded.Base, r.Base, func(x, y *ruleset.Chain) bool { return x.Name == y.Name }):
 		b.WriteString(r.Install(l.loaded))
+		for _, name := range recorded(l.loaded) { // what the old one noted would be listed for ever
+			fmt.Fprintf(&b, "flush set inet %s %s\n", r.Table, name)
+		}
 	default:
 		fmt.Fprintf(&b, "delete table inet %s\n", l.loaded.Table)
 		b.WriteString(r.Install(nil))
@@ -29,6 +32,17 @@ func (l *Lab) Load(ctx context.Context, r *ruleset.Ruleset) error {
 	}
 	l.loaded = r
 	return nil
+}
+
+// recorded are the dynamic sets of a ruleset.
+func recorded(r *ruleset.Ruleset) []string {
+	var names []string
+	for name, kept := range map[string]bool{"refused": r.Refused, "seen": r.Seen} {
+		if kept {
+			names = append(names, name+"4", name+"_plain4", name+"6", name+"_plain6")
+		}
+	}
+	return names
 }
 
 // open lets everything through, in the way in which the ruleset is made to be switched: the chains that lead to the generation are empty. shut puts the
@@ -48,7 +62,7 @@ func (l *Lab) Counters(ctx context.Context, r *ruleset.Ruleset) (map[string]uint
 	var listing []byte
 	err := l.host.do(func() error {
 		var err error
-		listing, err = output(ctx, "", "nft", "-j", "list", "ruleset")
+		listing, err = output(ctx, "", "nft", "-j", "-t", "list", "ruleset")
 		return err
 	})
 	if err != nil {

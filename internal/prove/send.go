@@ -14,7 +14,7 @@ import (
 var errLost = errors.New("frames were lost in the lab's own queues")
 
 // batch is how many probes are sent before their ends are read: fewer than a processor's queue holds (net.core.netdev_max_backlog, 1000 by default).
-const batch = 512
+const batch = 256
 
 // Probe is a packet and what became of it.
 type Probe struct {
