@@ -199,15 +199,16 @@ func (n *Node) flows(ctx context.Context, r *ruling, add report) {
 	}
 	named := usesRows(r.policies)
 	for _, t := range seen {
-		for _, p := range n.placed(ctx, r.scene, packetOf(t)) {
-			d := evaluate.Packet(r.scene.Site, r.scene.Host, p)
-			switch {
-			case d.Verdict == firewall.Drop:
-				add(DriftFlow, d.Flow, "%s was let in %s ago, and %s refuses it now", tupleText(t), t.Idle.Round(time.Second), d.By)
-			case named && d.Flow == "" && d.By != firewall.ByLoopback && d.By != firewall.ByNoEndpoint && !strings.HasPrefix(d.By, "failsafe/"):
-				add(DriftFlow, "", "%s is let through by %s, which is no row of the matrix", tupleText(t), d.By)
-			}
-			break // one way is enough: the tuple does not say which it was
+		packets := n.placed(ctx, r.scene, packetOf(t))
+		if len(packets) == 0 {
+			continue
+		}
+		d := evaluate.Packet(r.scene.Site, r.scene.Host, packets[0]) // one way is enough: the tuple does not say which it was
+		switch {
+		case d.Verdict == firewall.Drop:
+			add(DriftFlow, d.Flow, "%s was let in %s ago, and %s refuses it now", tupleText(t), t.Idle.Round(time.Second), d.By)
+		case named && d.Flow == "" && d.By != firewall.ByLoopback && d.By != firewall.ByNoEndpoint && !strings.HasPrefix(d.By, "failsafe/"):
+			add(DriftFlow, "", "%s is let through by %s, which is no row of the matrix", tupleText(t), d.By)
 		}
 	}
 }

@@ -57,7 +57,7 @@ func TestMain(m *testing.M) {
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
 		program = filepath.Join(dir, "ingot-node")
-		if out, err := exec.Command("go", "build", "-o", program, "../../cmd/ingot-node").CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(context.Background(), "go", "build", "-o", program, "../../cmd/ingot-node").CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build ingot-node: %v: %s\n", err, out)
 			return 1
 		}
@@ -162,7 +162,7 @@ func (s *site) listen(port string) {
 	var l net.Listener
 	err := s.host.Do(func() error {
 		var err error
-		l, err = net.Listen("tcp4", ":"+port)
+		l, err = new(net.ListenConfig).Listen(s.ctx, "tcp4", ":"+port)
 		return err
 	})
 	if err != nil {
@@ -185,7 +185,7 @@ func (s *site) listen(port string) {
 func (s *site) comesIn(port string) bool {
 	var greeting [3]byte
 	err := s.operator.Do(func() error {
-		c, err := net.DialTimeout("tcp4", "10.0.0.1:"+port, 500*time.Millisecond)
+		c, err := (&net.Dialer{Timeout: 500 * time.Millisecond}).DialContext(s.ctx, "tcp4", "10.0.0.1:"+port)
 		if err != nil {
 			return err
 		}
@@ -221,10 +221,10 @@ func (s *site) start(guarded bool) *daemon {
 	s.Helper()
 	var c *exec.Cmd
 	if guarded {
-		c = exec.Command(program, "run", "--node", "host", "--policies", filepath.Join(s.dir, "policies"), "--state-dir", filepath.Join(s.dir, "state"),
+		c = exec.CommandContext(s.ctx, program, "run", "--node", "host", "--policies", filepath.Join(s.dir, "policies"), "--state-dir", filepath.Join(s.dir, "state"),
 			"--run-dir", filepath.Join(s.dir, "run"), "--management", "tcp/22", "--trial", s.trial.String(), "--look", "200ms", "--health-bind", "")
 	} else {
-		c = exec.Command(os.Args[0])
+		c = exec.CommandContext(s.ctx, os.Args[0])
 		c.Env = append(os.Environ(), childVariable+"="+s.dir, "INGOT_LOCKOUT_TRIAL="+s.trial.String())
 	}
 	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)

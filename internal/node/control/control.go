@@ -53,7 +53,7 @@ func Serve(ctx context.Context, dir string, d Daemon) error {
 		return fmt.Errorf("make the run directory: %w", err)
 	}
 	path := filepath.Join(dir, Socket)
-	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+	if c, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", path); err == nil {
 		_ = c.Close()
 		return fmt.Errorf("another ingot-node answers on %s: stop it first", path)
 	}
