@@ -35,8 +35,9 @@ func (a atom) speaks(p matrix.Protocol) bool {
 		return a.four
 	case matrix.ICMPv6:
 		return a.six
+	default:
+		return true
 	}
-	return true
 }
 
 // mark is a network that means something.

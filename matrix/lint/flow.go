@@ -78,7 +78,7 @@ func (c *checker) flows(m matrix.Matrix) {
 func (f *flows) duplicates() {
 	first := map[string]string{}
 	for _, r := range f.rows {
-		key := fmt.Sprint(r.From, r.To, r.Protocol, reach.Join(portRanges(r)), r.ICMPTypes, r.Stages, r.Enforced, r.Failsafe)
+		key := fmt.Sprintf("%s %s %s %v %v %q %s %t", r.From, r.To, r.Protocol, reach.Join(portRanges(r)), r.ICMPTypes, r.Stages, r.Enforced, r.Failsafe)
 		other, twice := first[key]
 		if !twice {
 			first[key] = r.ID

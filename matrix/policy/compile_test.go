@@ -180,6 +180,20 @@ func TestCompileRefuses(t *testing.T) {
 	}
 }
 
+// A party may be all of a private network: hosts are made up within it rather than searched for ever.
+func TestPopulateInAWideNetwork(t *testing.T) {
+	m := matrix.Own()
+	m.Roles = slices.Clone(m.Roles)
+	for n := range m.Roles {
+		if m.Roles[n].Name == matrix.Operator {
+			m.Roles[n].Networks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
+		}
+	}
+	if agree(t, policy.Populate(m)) == 0 {
+		t.Error("no packet was looked at")
+	}
+}
+
 func TestPopulateChangesNothingThatIsThere(t *testing.T) {
 	m := policy.Populate(matrix.Own())
 	if diff := cmp.Diff(m, policy.Populate(m), cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/ingotmetal/ingot/firewall/calico"
@@ -34,7 +35,7 @@ func headersOf(r matrix.Row) ([]header, error) {
 		return []header{{protocol: protocol}}, nil
 	}
 	if r.Protocol == matrix.UDPLite {
-		return nil, fmt.Errorf("Calico's rules know no ports of UDP-Lite: only all of it can be let through, which the row does not say")
+		return nil, errors.New("no rule of Calico's has ports of UDP-Lite: only all of it could be let through, which the row does not say")
 	}
 	var headers []header
 	for first := 0; first < len(r.Ports); first += maxPorts {
@@ -52,7 +53,7 @@ func typesOf(r matrix.Row, protocol calico.Protocol) ([]header, error) {
 	var err error
 	for _, t := range r.ICMPTypes {
 		if t > maxICMPType {
-			err = fmt.Errorf("Calico's rules know ICMP types up to %d, and the row has %d", maxICMPType, t)
+			err = fmt.Errorf("rules of Calico's have ICMP types up to %d, and the row has %d", maxICMPType, t)
 			continue
 		}
 		headers = append(headers, header{protocol: protocol, icmp: &calico.ICMP{Type: t}})

@@ -92,6 +92,7 @@ func (i *importer) mentioned(s *selector.Selector, outside bool) {
 	for _, conjunction := range terms {
 		for _, t := range conjunction {
 			switch t.kind {
+			case termAll:
 			case termZone:
 				i.zone(matrix.Zone(t.name), "", outside)
 			case termRole:

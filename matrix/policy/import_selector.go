@@ -56,6 +56,7 @@ func (i *importer) conjunction(terms []term) ([]matrix.Endpoint, bool) {
 	}
 	for _, t := range terms {
 		switch t.kind {
+		case termAll:
 		case termZone:
 			narrow([]matrix.Zone{matrix.Zone(t.name)})
 		case termPlane:

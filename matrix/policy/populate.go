@@ -91,12 +91,12 @@ func (p *population) networks() {
 
 // party is a small network of each family: /30 of 198.18.0.0/15 and /64 of 2001:db8:ffff::/48.
 func (p *population) party() []netip.Prefix {
-	for {
+	for tries := 0; ; tries++ {
 		n := p.parties
 		p.parties++
 		four := netip.PrefixFrom(ipv4(0xC612_0000+n<<2), 30)
 		six := netip.PrefixFrom(ipv6(0xffff, n, 0), 64)
-		if !p.taken.overlaps(four) && !p.taken.overlaps(six) {
+		if tries > mostTries || !p.taken.overlaps(four) && !p.taken.overlaps(six) {
 			return []netip.Prefix{four, six}
 		}
 	}
@@ -181,7 +181,7 @@ func (p *population) anyZone() matrix.Zone {
 func (p *population) iface(zone matrix.Zone, roles []matrix.Role) matrix.Interface {
 	index := slices.IndexFunc(p.m.Zones, func(z matrix.ZoneDefinition) bool { return z.Name == zone })
 	i := matrix.Interface{Name: "eth" + strconv.Itoa(index), Zone: zone, Roles: roles}
-	for len(i.Addresses) == 0 {
+	for tries := 0; len(i.Addresses) == 0; tries++ {
 		p.next[zone]++
 		n := p.next[zone]
 		four, six := ipv4(0x0A00_0000+uint32(index)<<16+n), ipv6(uint16(index), 0, n)
@@ -195,7 +195,7 @@ func (p *population) iface(zone matrix.Zone, roles []matrix.Role) matrix.Interfa
 				six = a
 			}
 		}
-		if p.free(four, zone) && p.free(six, zone) {
+		if p.free(four, zone, tries) && p.free(six, zone, tries) {
 			i.Addresses = []netip.Addr{four, six}
 			p.taken.addresses[four], p.taken.addresses[six] = true, true
 		}
@@ -203,11 +203,14 @@ func (p *population) iface(zone matrix.Zone, roles []matrix.Role) matrix.Interfa
 	return i
 }
 
-// free: nobody has the address, and it is in no network but the zone's own.
-func (p *population) free(a netip.Addr, zone matrix.Zone) bool {
-	return !p.taken.addresses[a] && !slices.ContainsFunc(p.taken.networks, func(n netip.Prefix) bool {
+// mostTries bounds the search for an address apart from all networks: a site may call all of 10.0.0.0/8 a party.
+const mostTries = 256
+
+// free: nobody has the address, and it is in no network but the zone's own, unless there are too many of those.
+func (p *population) free(a netip.Addr, zone matrix.Zone, tries int) bool {
+	return !p.taken.addresses[a] && (tries > mostTries || !slices.ContainsFunc(p.taken.networks, func(n netip.Prefix) bool {
 		return n.Contains(a) && !slices.Contains(p.ours.zones[zone].Networks, n)
-	})
+	}))
 }
 
 // outside says whether an address is an outside party's.

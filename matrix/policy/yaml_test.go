@@ -1,11 +1,11 @@
 package policy_test
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"net/netip"
 	"pgregory.net/rapid"
 
 	"github.com/ingotmetal/ingot/firewall/calico"
