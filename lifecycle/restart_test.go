@@ -15,8 +15,7 @@ const crashPoints = 4
 
 // crashingPass is a pass of which only the first writes happen: 0 nothing at all, 1 the record, 2 the metadata, 3 the status, 4 the action without its result.
 func (w *world) crashingPass(point int) {
-	f := w.facts()
-	dec := Decide(f, w.now)
+	dec := w.decision()
 	w.note("dies at point %d of: %s", point, dec.Outcome.Message)
 	if point >= 1 {
 		w.record = roundTrip(dec.Record)
@@ -38,11 +37,12 @@ func (w *world) crashingPass(point int) {
 // TestRestartAtEveryStep kills the process in every pass of a whole life, at every place in it, and expects the same end: one write, one boot of the image, a provisioned host; then
 // the same for the way to its deletion.
 func TestRestartAtEveryStep(t *testing.T) {
-	for _, deleting := range []bool{false, true} {
+	for n := range 4 {
+		deleting, folds := n&1 != 0, n&2 != 0
 		for pass := 0; ; pass++ {
 			over := false
 			for point := range crashPoints + 1 {
-				over = !liveWithCrash(t, deleting, pass, point) || over
+				over = !liveWithCrash(t, deleting, folds, pass, point) || over
 			}
 			if over {
 				if pass < 8 {
@@ -55,16 +55,17 @@ func TestRestartAtEveryStep(t *testing.T) {
 }
 
 // liveWithCrash says whether the life was long enough to crash in that pass.
-func liveWithCrash(t *testing.T, deleting bool, pass, point int) bool {
+func liveWithCrash(t *testing.T, deleting, folds bool, pass, point int) bool {
 	t.Helper()
 	w := newWorld(9, nil)
+	w.folds = folds
 	edits()["image"](w)
 	if deleting {
 		w.settle(atRest)
 		w.deleteHost()
 	}
 	writes, crashed := countWrites(w, pass, point, deleting)
-	name := fmt.Sprintf("deleting %v, pass %d, point %d", deleting, pass, point)
+	name := fmt.Sprintf("deleting %v, folds %v, pass %d, point %d", deleting, folds, pass, point)
 	switch {
 	case w.wrong != "":
 		t.Fatalf("%s: %s", name, w.report())

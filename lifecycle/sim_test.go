@@ -74,7 +74,7 @@ func edits() map[string]func(*world) {
 		"no password":   func(w *world) { w.secret.complete = false; w.secret.version++ },
 		"password":      func(w *world) { w.secret.complete = true; w.secret.version++ },
 		"lose record":   func(w *world) { w.record = *new(world).record.DeepCopy() },
-		"press button":  func(w *world) { w.setPower(!w.power, "somebody") },
+		"press button":  func(w *world) { w.pressedAt = w.now; w.setPower(!w.power, "somebody") },
 		"other address": spec(func(s *metal3.BareMetalHostSpec) {
 			s.BMC.DisableCertificateVerification = !s.BMC.DisableCertificateVerification
 		}),
@@ -207,6 +207,7 @@ func TestLife(t *testing.T) {
 			faults[f] = rapid.SampledFrom([]int{0, 0, 10, 50, 300}).Draw(t, f)
 		}
 		w := newWorld(rapid.Uint64().Draw(t, "seed"), faults)
+		w.folds = rapid.Bool().Draw(t, "folds")
 		script := rapid.SliceOfN(rapid.SampledFrom(names), 0, 12).Draw(t, "edits")
 		for _, name := range script {
 			n := rapid.IntRange(0, 60).Draw(t, "passes before "+name)

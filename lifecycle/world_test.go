@@ -22,6 +22,8 @@ import (
 type world struct {
 	now  time.Time
 	rand *rand.Rand
+	// folds: decisions are folded, as the controller does.
+	folds bool
 	// faults in permille, by name; 0 once the world is healed.
 	faults map[string]int
 
@@ -41,6 +43,8 @@ type world struct {
 	disks   []*simDisk
 	machine running
 	agent   *simAgent
+	// pressedAt is when somebody pressed the power button.
+	pressedAt time.Time
 	// osBoots counts the starts of the image since it was written.
 	osBoots int
 
@@ -158,11 +162,7 @@ func (w *world) facts() journey.Facts {
 
 // pass is one pass of the controller; a crash may end it after any write. It returns the decision.
 func (w *world) pass() journey.Decision {
-	f := w.facts()
-	dec := Decide(f, w.now)
-	for _, v := range journey.Check(f, dec) {
-		w.never("decision breaks %s", v)
-	}
+	dec := w.decision()
 	o := dec.Outcome
 	w.note("%-14s %s %s: %s [%T]", dec.Host.Status.Provisioning.State, o.Kind, o.Reason, o.Message, dec.Action)
 	w.record = roundTrip(dec.Record)
@@ -189,6 +189,27 @@ func (w *world) pass() journey.Decision {
 		if dec.RemoveFinalizer && r.Failure == nil {
 			w.gone = true
 		}
+	}
+	return dec
+}
+
+// decision is one decision, or as many as are written together.
+func (w *world) decision() journey.Decision {
+	if !w.folds {
+		return w.checked(w.facts(), w.now)
+	}
+	dec, told := Fold(w.checked, w.facts(), w.now)
+	for _, earlier := range told {
+		w.note("%-14s %s: %s, and at once", earlier.Host.Status.Provisioning.State, earlier.Outcome.Reason, earlier.Outcome.Message)
+	}
+	return dec
+}
+
+// checked is one decision, held against what holds for all.
+func (w *world) checked(f journey.Facts, now time.Time) journey.Decision {
+	dec := Decide(f, now)
+	for _, v := range journey.Check(f, dec) {
+		w.never("decision breaks %s", v)
 	}
 	return dec
 }
@@ -266,7 +287,7 @@ func (w *world) bmc(a journey.Action, r *journey.ActionResult) {
 		w.bootAgent(a.BootID)
 	case journey.BootDisk:
 		r.BootID = a.BootID
-		if w.power && !w.host.Spec.DisablePowerOff {
+		if w.power && !w.host.Spec.DisablePowerOff && !w.pressedAt.After(w.mem.power.ReadAt) {
 			w.never("the machine was on when it was started from its disk")
 		}
 		w.setPower(false, "boot from disk")

@@ -157,6 +157,9 @@ func choose(d *journey.Draft) journey.Decision {
 	if failure == nil {
 		failure = otherDisk(d.Record.Disk, *out.Disk)
 	}
+	if failure == nil {
+		failure = outside(d, *out.Disk)
+	}
 	if failure != nil {
 		d.EndStep(failure.Message)
 		return fail(d, *failure)
@@ -164,6 +167,19 @@ func choose(d *journey.Draft) journey.Decision {
 	d.EndStep("")
 	claim(d, *out.Disk)
 	return d.Again(journey.ReasonObjectsChanged, fmt.Sprintf("the image goes to %s", describe(*out.Disk)))
+}
+
+// outside is a failure when the disk is not the machine's own, and its host does not say so either.
+func outside(d *journey.Draft, disk step.Disk) *step.Failure {
+	owns, err := journey.OwnDisks(d.Host)
+	if err != nil {
+		return &step.Failure{Kind: step.Invalid, Message: err.Error(), Fix: "correct the annotation"}
+	}
+	if disk.Owned(owns) {
+		return nil
+	}
+	return &step.Failure{Kind: step.Invalid, Message: fmt.Sprintf("%s is not the machine's own (%s): nothing is written to it", describe(disk), disk.Outside()),
+		Fix: fmt.Sprintf("name another disk in spec.rootDeviceHints; or set the annotation %s to %q if no other machine uses such disks", ingot.OwnDisksAnnotation, disk.Outside())}
 }
 
 func claim(d *journey.Draft, disk step.Disk) {

@@ -28,13 +28,23 @@ func startSystem(d *journey.Draft) journey.Decision {
 	case w == nil || w.Name != b.ID:
 		return openWindow(d)
 	}
+	// Somebody may have pressed the button since it was seen off.
+	if d.Power().State == journey.PowerOn && !d.Host.Spec.DisablePowerOff {
+		if dec, off := seenOff(d); !off {
+			return dec
+		}
+	}
 	return bootDisk(d)
+}
+
+func seenOff(d *journey.Draft) (journey.Decision, bool) {
+	return power.Align(d, power.Want{State: journey.PowerOff, Why: "the image is written, the agent's boot is over"})
 }
 
 // endAgent sees the machine off, so that from here on a machine that is on was started from its disk.
 func endAgent(d *journey.Draft) journey.Decision {
 	if !d.Host.Spec.DisablePowerOff {
-		if dec, off := power.Align(d, power.Want{State: journey.PowerOff, Why: "the image is written, the agent's boot is over"}); !off {
+		if dec, off := seenOff(d); !off {
 			return dec
 		}
 	}

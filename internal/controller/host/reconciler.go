@@ -19,6 +19,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/controller/host/bootwindow"
 	"github.com/ingotmetal/ingot/internal/secret"
 	"github.com/ingotmetal/ingot/journey"
+	"github.com/ingotmetal/ingot/lifecycle"
 )
 
 // Config is what a reconciler is told at its start.
@@ -115,7 +116,7 @@ func (r *Reconciler) pass(ctx context.Context, key types.NamespacedName) (time.D
 	if v.busy {
 		return untilWoken, nil
 	}
-	d, told := r.fold(v.facts, now)
+	d, told := lifecycle.Fold(r.checked, v.facts, now)
 	r.prepareFirstBoot(v, &d)
 	changed, err := r.write(ctx, v, &d, now)
 	if err != nil {
@@ -141,6 +142,21 @@ func (r *Reconciler) pass(ctx context.Context, key types.NamespacedName) (time.D
 		return untilWoken, r.removeFinalizer(ctx, v.host)
 	}
 	return r.next(v, &d, now), nil
+}
+
+// checked decides, and refuses a decision that breaks what always holds. A defect in the decisions then costs a host its progress, never a disk its data.
+func (r *Reconciler) checked(f journey.Facts, now time.Time) journey.Decision {
+	d := r.decide(f, now)
+	broken := journey.Check(f, d)
+	if len(broken) == 0 {
+		return d
+	}
+	for _, v := range broken {
+		r.metrics.refused(v.Invariant)
+	}
+	refusal := journey.Refuse(f, d, broken, now)
+	r.log.Error("decision refused", "machine", keyOf(f.Host).String(), "stage", string(f.Host.Status.Provisioning.State), "err", refusal.Outcome.Message)
+	return refusal
 }
 
 // afterWrite is what follows from objects that were written: the result was used, agents of other boots and steps are let go, the event is published.
