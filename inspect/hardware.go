@@ -13,9 +13,9 @@ import (
 )
 
 // HardwareDetails puts an inventory into Metal3's words. NICs and disks are sorted by name, flags by text, so that two inspections of one machine compare equal.
-// A NIC with addresses of both families is listed twice, one entry per family, as Metal3 has it; removable and read-only disks are left
-// out, since nothing is ever installed on them.
-func HardwareDetails(i step.Inventory) metal3.HardwareDetails {
+// A NIC with addresses of both families is listed twice, one entry per family, as Metal3 has it; read-only disks are left out, and
+// those outside of the machine that its host does not own, since nothing is ever installed on them.
+func HardwareDetails(i step.Inventory, owns ...step.Outside) metal3.HardwareDetails {
 	return metal3.HardwareDetails{
 		SystemVendor: metal3.HardwareSystemVendor{
 			Manufacturer: i.System.Manufacturer, ProductName: i.System.ProductName, SerialNumber: i.System.SerialNumber,
@@ -25,7 +25,7 @@ func HardwareDetails(i step.Inventory) metal3.HardwareDetails {
 		}},
 		RAMMebibytes: int(max(i.MemoryBytes, 0) >> 20),
 		NIC:          nics(i.NICs),
-		Storage:      storage(i.Disks),
+		Storage:      storage(i.Disks, owns),
 		CPU: metal3.CPU{
 			Arch: i.CPU.Architecture, Model: i.CPU.Model, ClockMegahertz: metal3.ClockSpeed(math.Round(i.CPU.ClockMHz)),
 			Flags: slices.Sorted(slices.Values(i.CPU.Flags)), Count: i.CPU.Count,
@@ -82,10 +82,10 @@ func onePerFamily(addresses []string) []string {
 	return out
 }
 
-func storage(in []step.Disk) []metal3.Storage {
+func storage(in []step.Disk, owns []step.Outside) []metal3.Storage {
 	var out []metal3.Storage
 	for _, d := range in {
-		if d.Removable || d.ReadOnly {
+		if !d.Owned(owns) || d.ReadOnly {
 			continue
 		}
 		name, alternates := names(d)

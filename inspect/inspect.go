@@ -46,6 +46,9 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 	return finish(d, out)
 }
 
+// annotationRetry is when an annotation that cannot be read is read again; a change of it wakes the host at once.
+const annotationRetry = time.Minute
+
 // finish saves the hardware, and leaves once it is saved.
 func finish(d *journey.Draft, out *step.Outcome) journey.Decision {
 	failure := out.Failure
@@ -59,7 +62,11 @@ func finish(d *journey.Draft, out *step.Outcome) journey.Decision {
 		d.EndStep(failure.Message)
 		return d.Fail(metal3.InspectionError, *failure)
 	}
-	h := HardwareDetails(*out.Inventory)
+	owns, err := journey.OwnDisks(d.Host)
+	if err != nil {
+		return d.Block(journey.ReasonAnnotationInvalid, err.Error(), "correct the annotation", d.Now.Add(annotationRetry))
+	}
+	h := HardwareDetails(*out.Inventory, owns...)
 	if !d.Succeeded(journey.SaveHardware{}) && !equality.Semantic.DeepEqual(d.Facts.Hardware, &h) {
 		return d.Act(journey.SaveHardware{Hardware: &h}, journey.ReasonSavingHardware, "saving what the agent found")
 	}

@@ -258,7 +258,7 @@ func proofBacked(f Facts, dec Decision) string {
 		return "no cleaning ended well in this pass"
 	}
 	for _, w := range a.Outcome.Wipes {
-		if !w.Clean && !w.Disk.Removable && !w.Disk.ReadOnly {
+		if !w.Clean && w.Disk.Owned(a.Outcome.Owns) && !w.Disk.ReadOnly {
 			return fmt.Sprintf("%s was not clean", w.Disk.Name)
 		}
 	}

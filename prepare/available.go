@@ -64,8 +64,8 @@ func demand(d *journey.Draft) journey.Decision {
 	if dec, wrong := unusable(d); wrong {
 		return dec
 	}
-	if d.Record.CleanedAt == nil && d.Host.Spec.AutomatedCleaningMode != metal3.CleaningModeDisabled {
-		// Its status came by annotation, its record was lost, or cleaning was disabled when it became available: its next user must not find the last one's disks.
+	if !ramdisk.Proved(d) && d.Host.Spec.AutomatedCleaningMode != metal3.CleaningModeDisabled {
+		// Its status came by annotation, its record was lost, it calls other disks its own now, or cleaning was disabled when it became available: its next user must not find the last one's disks.
 		d.MoveTo(metal3.StatePreparing)
 		return d.Again(journey.ReasonStageChanged, "an image is asked for and nothing proves that the disks are clean: they are wiped first")
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,9 +15,14 @@ import (
 )
 
 // Wipe cleans every disk and records the evidence. clean is true once Record.CleanedAt proves it; then the decision is empty. A proof speaks of the disks that were there:
-// where an inspection since then found others, for example one that was put in while the host was available, everything is wiped again.
+// where an inspection since then found others, for example one that was put in while the host was available, or where the host calls other disks its own now, everything is wiped
+// again.
 func Wipe(d *journey.Draft, t metal3.ErrorType) (dec journey.Decision, clean bool) {
-	if d.Record.CleanedAt != nil && len(missing(proofs(d.Record.Wipes), d.Facts.Hardware)) == 0 {
+	owns, err := journey.OwnDisks(d.Host)
+	if err != nil {
+		return d.Block(journey.ReasonAnnotationInvalid, err.Error(), "correct the annotation", d.Now.Add(annotationRetry)), false
+	}
+	if Proved(d) && len(missing(proofs(d.Record.Wipes), d.Facts.Hardware)) == 0 {
 		return journey.Decision{}, true
 	}
 	d.Record.CleanedAt = nil
@@ -30,15 +36,27 @@ func Wipe(d *journey.Draft, t metal3.ErrorType) (dec journey.Decision, clean boo
 	d.Record.Wipes = evidence(out.Wipes)
 	failure := out.Failure
 	if failure == nil {
-		failure = unproved(out.Wipes, d.Facts.Hardware)
+		failure = unproved(out.Wipes, out.Owns, d.Facts.Hardware)
 	}
 	if failure != nil {
 		d.EndStep(failure.Message)
 		return d.Fail(t, *failure), false
 	}
 	d.EndStep("")
-	d.Record.CleanedAt = d.Stamp()
+	d.Record.CleanedAt, d.Record.CleanedOwnDisks = d.Stamp(), journey.OwnDisksText(out.Owns)
+	if d.Record.CleanedOwnDisks != journey.OwnDisksText(owns) {
+		return d.Again(journey.ReasonObjectsChanged, "the host calls other disks its own than those that were wiped: the wipe begins again"), false
+	}
 	return journey.Decision{}, true
+}
+
+// annotationRetry is when an annotation that cannot be read is read again; a change of it wakes the host at once.
+const annotationRetry = time.Minute
+
+// Proved says whether the last cleaning speaks of the disks that the host calls its own.
+func Proved(d *journey.Draft) bool {
+	owns, err := journey.OwnDisks(d.Host)
+	return err == nil && d.Record.CleanedAt != nil && d.Record.CleanedOwnDisks == journey.OwnDisksText(owns)
 }
 
 // evidence is the record of a cleaning, whatever it came to. The record is bounded as the CRD bounds it.
@@ -64,11 +82,11 @@ const (
 )
 
 // unproved says why the wipes don't prove that every disk is clean, nil if they do: each was found clean after its wipe, and no disk that inspection
-// saw is missing. Removable and read-only ones are not counted: no image can be written to them.
-func unproved(wipes []step.Wipe, h *metal3.HardwareDetails) *step.Failure {
+// saw is missing. Read-only ones, and those outside of the machine that its host does not own, are not counted: no image can be written to them.
+func unproved(wipes []step.Wipe, owns []step.Outside, h *metal3.HardwareDetails) *step.Failure {
 	var wrong []string
 	for _, w := range wipes {
-		if !w.Clean && !w.Disk.Removable && !w.Disk.ReadOnly {
+		if !w.Clean && w.Disk.Owned(owns) && !w.Disk.ReadOnly {
 			wrong = append(wrong, fmt.Sprintf("%s (serial %q): %s", w.Disk.Name, w.Disk.SerialNumber, w.Message))
 		}
 	}
@@ -84,7 +102,7 @@ func unproved(wipes []step.Wipe, h *metal3.HardwareDetails) *step.Failure {
 	}
 	if len(wrong) > 0 {
 		return &step.Failure{Kind: step.Internal, Message: "inspection saw disks that cleaning did not: " + strings.Join(wrong, "; "),
-			Fix: "put the disks back; or delete the host's HardwareData if they were taken out for good"}
+			Fix: "put the disks back; if they were taken out for good, or are reached over a network and not the machine's own, have the host inspected again or delete its HardwareData"}
 	}
 	return nil
 }

@@ -17,25 +17,29 @@ func TestUnproved(t *testing.T) {
 		wipes    []step.Wipe
 		hardware *metal3.HardwareDetails
 		// why is a part of the message; empty: proved.
-		why string
+		why  string
+		owns []step.Outside
 	}{
-		"every disk is clean":                    {[]step.Wipe{clean(a)}, known(metal3.Storage{Name: "/dev/sda", WWN: "wa"}), ""},
-		"never inspected":                        {[]step.Wipe{clean(a)}, nil, ""},
-		"a machine without disks":                {nil, known(), ""},
-		"one is not clean":                       {[]step.Wipe{clean(a), {Disk: step.Disk{Name: "/dev/sdb"}, Message: "LVM2_member"}}, nil, "LVM2_member"},
-		"a removable one is not counted":         {[]step.Wipe{clean(a), {Disk: step.Disk{Name: "/dev/sdb", Removable: true}}}, nil, ""},
-		"a read-only one is not counted":         {[]step.Wipe{clean(a), {Disk: step.Disk{Name: "/dev/sr0", ReadOnly: true}}}, nil, ""},
-		"a known disk is missing":                {[]step.Wipe{clean(a)}, known(metal3.Storage{WWN: "wa"}, metal3.Storage{Name: "/dev/sdb", SerialNumber: "B"}), "/dev/sdb"},
-		"the name moved to another disk":         {[]step.Wipe{clean(a)}, known(metal3.Storage{Name: "/dev/sda", WWN: "wb"}), "/dev/sda"},
-		"the disk moved to another name":         {[]step.Wipe{clean(step.Disk{Name: "/dev/sdb", WWN: "wa"})}, known(metal3.Storage{Name: "/dev/sda", WWN: "wa"}), ""},
-		"serial numbers where WWNs are missing":  {[]step.Wipe{clean(step.Disk{Name: "/dev/sdz", SerialNumber: "A"})}, known(metal3.Storage{Name: "/dev/sda", SerialNumber: "A"}), ""},
-		"names where nothing else is":            {[]step.Wipe{clean(step.Disk{Name: "/dev/vda"})}, known(metal3.Storage{Name: "/dev/disk/by-path/x", AlternateNames: []string{"/dev/vda"}}), ""},
-		"two disks of one serial need two wipes": {[]step.Wipe{clean(step.Disk{SerialNumber: "0"})}, known(metal3.Storage{SerialNumber: "0"}, metal3.Storage{Name: "/dev/sdb", SerialNumber: "0"}), "/dev/sdb"},
-		"no wipe at all":                         {nil, known(metal3.Storage{Name: "/dev/sda"}), "/dev/sda"},
-		"more than can be recorded":              {make256(clean(a)), nil, "257"},
+		"every disk is clean":                    {[]step.Wipe{clean(a)}, known(metal3.Storage{Name: "/dev/sda", WWN: "wa"}), "", nil},
+		"never inspected":                        {[]step.Wipe{clean(a)}, nil, "", nil},
+		"a machine without disks":                {nil, known(), "", nil},
+		"one is not clean":                       {[]step.Wipe{clean(a), {Disk: step.Disk{Name: "/dev/sdb"}, Message: "LVM2_member"}}, nil, "LVM2_member", nil},
+		"a removable one is not counted":         {[]step.Wipe{clean(a), {Disk: step.Disk{Name: "/dev/sdb", Removable: true}}}, nil, "", nil},
+		"a read-only one is not counted":         {[]step.Wipe{clean(a), {Disk: step.Disk{Name: "/dev/sr0", ReadOnly: true}}}, nil, "", nil},
+		"a known disk is missing":                {[]step.Wipe{clean(a)}, known(metal3.Storage{WWN: "wa"}, metal3.Storage{Name: "/dev/sdb", SerialNumber: "B"}), "/dev/sdb", nil},
+		"the name moved to another disk":         {[]step.Wipe{clean(a)}, known(metal3.Storage{Name: "/dev/sda", WWN: "wb"}), "/dev/sda", nil},
+		"the disk moved to another name":         {[]step.Wipe{clean(step.Disk{Name: "/dev/sdb", WWN: "wa"})}, known(metal3.Storage{Name: "/dev/sda", WWN: "wa"}), "", nil},
+		"serial numbers where WWNs are missing":  {[]step.Wipe{clean(step.Disk{Name: "/dev/sdz", SerialNumber: "A"})}, known(metal3.Storage{Name: "/dev/sda", SerialNumber: "A"}), "", nil},
+		"names where nothing else is":            {[]step.Wipe{clean(step.Disk{Name: "/dev/vda"})}, known(metal3.Storage{Name: "/dev/disk/by-path/x", AlternateNames: []string{"/dev/vda"}}), "", nil},
+		"two disks of one serial need two wipes": {[]step.Wipe{clean(step.Disk{SerialNumber: "0"})}, known(metal3.Storage{SerialNumber: "0"}, metal3.Storage{Name: "/dev/sdb", SerialNumber: "0"}), "/dev/sdb", nil},
+		"no wipe at all":                         {nil, known(metal3.Storage{Name: "/dev/sda"}), "/dev/sda", nil},
+		"one at the other end of a network":      {[]step.Wipe{clean(a), {Disk: step.Disk{Name: "/dev/sdb", Transport: step.FC}}}, nil, "", nil},
+		"one that the host calls its own":        {[]step.Wipe{clean(a), {Disk: step.Disk{Name: "/dev/sdb", Transport: step.FC}, Message: "ext4"}}, nil, "ext4", []step.Outside{step.OverFC}},
+		"a removable one of the host's own":      {[]step.Wipe{{Disk: step.Disk{Name: "/dev/sdb", Removable: true}, Message: "vfat"}}, nil, "vfat", []step.Outside{step.IsRemovable}},
+		"more than can be recorded":              {make256(clean(a)), nil, "257", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := unproved(c.wipes, c.hardware)
+			f := unproved(c.wipes, c.owns, c.hardware)
 			if (f == nil) != (c.why == "") || f != nil && !strings.Contains(f.Message, c.why) {
 				t.Fatalf("%v, want %q", f, c.why)
 			}

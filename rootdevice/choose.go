@@ -28,13 +28,14 @@ type Verdict struct {
 
 // Choose finds the disk that the hints mean. minBytes is the size of the image where it is known, else 0.
 //
-// All given hints must hold together. Removable and read-only disks, which includes the medium that the agent was booted from, are never chosen. Where several disks fit, the
+// All given hints must hold together. Read-only disks, which includes the medium that the agent was booted from, are never chosen, and removable ones and those at the other end
+// of a network only where owns says that such disks are the machine's own (step.Outside). Where several disks fit, the
 // first by path is taken (by the stable /dev/disk/by-path name where there is one, else by device name; numbers compare as numbers), so that the same
 // machine gives the same answer at every boot.
 //
 // Without hints /dev/sda is meant. Where no disk of that name may be written, the smallest of at least 4 GiB is taken, as Ironic does.
-func Choose(disks []step.Disk, h *Hints, minBytes int64) (step.Disk, *step.Failure) {
-	verdicts := Explain(disks, h, minBytes)
+func Choose(disks []step.Disk, h *Hints, minBytes int64, owns ...step.Outside) (step.Disk, *step.Failure) {
+	verdicts := Explain(disks, h, minBytes, owns...)
 	for _, v := range verdicts {
 		if v.Fits {
 			return v.Disk, nil
@@ -45,30 +46,30 @@ func Choose(disks []step.Disk, h *Hints, minBytes int64) (step.Disk, *step.Failu
 }
 
 // Explain judges every disk. The disk that Choose takes is the first that fits.
-func Explain(disks []step.Disk, h *Hints, minBytes int64) []Verdict {
+func Explain(disks []step.Disk, h *Hints, minBytes int64, owns ...step.Outside) []Verdict {
 	if h == nil || *h == (Hints{}) {
-		return explainDefault(disks, minBytes)
+		return explainDefault(disks, minBytes, owns)
 	}
 	out := make([]Verdict, 0, len(disks))
 	for _, d := range sorted(disks) {
-		out = append(out, verdict(d, append(unwritable(d), append(h.misses(d), tooSmall(d, minBytes)...)...)))
+		out = append(out, verdict(d, append(unwritable(d, owns), append(h.misses(d), tooSmall(d, minBytes)...)...)))
 	}
 	return out
 }
 
 // explainDefault judges without hints.
-func explainDefault(disks []step.Disk, minBytes int64) []Verdict {
+func explainDefault(disks []step.Disk, minBytes int64, owns []step.Outside) []Verdict {
 	named := Hints{DeviceName: defaultDevice}
 	for _, d := range disks {
-		if len(named.misses(d)) == 0 && len(unwritable(d)) == 0 {
-			return Explain(disks, &named, minBytes)
+		if len(named.misses(d)) == 0 && len(unwritable(d, owns)) == 0 {
+			return Explain(disks, &named, minBytes, owns...)
 		}
 	}
 	out := make([]Verdict, 0, len(disks))
 	bySize := sorted(disks)
 	slices.SortStableFunc(bySize, func(a, b step.Disk) int { return cmp.Compare(a.SizeBytes, b.SizeBytes) })
 	for _, d := range bySize {
-		out = append(out, verdict(d, append(unwritable(d), tooSmall(d, max(minBytes, minDefaultBytes))...)))
+		out = append(out, verdict(d, append(unwritable(d, owns), tooSmall(d, max(minBytes, minDefaultBytes))...)))
 	}
 	return out
 }
@@ -77,10 +78,12 @@ func verdict(d step.Disk, why []string) Verdict {
 	return Verdict{Disk: d, Fits: len(why) == 0, Why: strings.Join(why, ", ")}
 }
 
-func unwritable(d step.Disk) []string {
+func unwritable(d step.Disk, owns []step.Outside) []string {
 	switch {
-	case d.Removable:
+	case !d.Owned(owns) && d.Removable:
 		return []string{"it is removable"}
+	case !d.Owned(owns):
+		return []string{fmt.Sprintf("it is reached over a network (%s) and may be another machine's", d.Outside())}
 	case d.ReadOnly:
 		return []string{"it is read-only"}
 	}

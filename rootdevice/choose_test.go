@@ -79,6 +79,31 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+// What is outside of the machine is chosen only where its host says that it is its own.
+func TestChooseLeavesOthersDisksAlone(t *testing.T) {
+	lun := step.Disk{Name: "/dev/sda", SerialNumber: "LUN", SizeBytes: 500 * gib, Transport: step.FC}
+	stick := step.Disk{Name: "/dev/sdb", SerialNumber: "USB", SizeBytes: 500 * gib, Transport: step.USB, Removable: true}
+	own := step.Disk{Name: "/dev/sdc", SerialNumber: "OWN", SizeBytes: 900 * gib, Transport: step.SATA}
+	for name, c := range map[string]struct {
+		hints *Hints
+		owns  []step.Outside
+		want  string
+	}{
+		"without hints, the own one":           {nil, nil, "OWN"},
+		"the LUN by name":                      {&Hints{SerialNumber: "LUN"}, nil, ""},
+		"the LUN by name, with another word":   {&Hints{SerialNumber: "LUN"}, []step.Outside{step.OverISCSI}, ""},
+		"the LUN by name, with the word":       {&Hints{SerialNumber: "LUN"}, []step.Outside{step.OverFC}, "LUN"},
+		"without hints, /dev/sda is the LUN":   {nil, []step.Outside{step.OverFC}, "LUN"},
+		"the stick by name":                    {&Hints{SerialNumber: "USB"}, []step.Outside{step.OverFC}, ""},
+		"the stick by name, with its own word": {&Hints{SerialNumber: "USB"}, []step.Outside{step.IsRemovable}, "USB"},
+	} {
+		d, failure := Choose([]step.Disk{lun, stick, own}, c.hints, 0, c.owns...)
+		if d.SerialNumber != c.want || (failure == nil) != (c.want != "") {
+			t.Errorf("%s: chose %q, %v; want %q", name, d.SerialNumber, failure, c.want)
+		}
+	}
+}
+
 func TestChooseWithoutHintsAndWithoutSDA(t *testing.T) {
 	for name, c := range map[string]struct {
 		disks []step.Disk

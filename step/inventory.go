@@ -78,8 +78,9 @@ type Disk struct {
 	SectorBytes        int    `json:"sectorBytes,omitempty"`
 	Rotational         bool   `json:"rotational,omitempty"`
 	// Type is hdd, ssd or nvme.
-	Type     string `json:"type,omitempty"`
-	ReadOnly bool   `json:"readOnly,omitempty"`
-	// Removable media and the boot medium itself are never chosen.
+	Type      string    `json:"type,omitempty"`
+	ReadOnly  bool      `json:"readOnly,omitempty"`
+	Transport Transport `json:"transport,omitempty"`
+	// Removable media can be taken out of the machine; the medium that the agent was booted from may be one.
 	Removable bool `json:"removable,omitempty"`
 }

@@ -42,6 +42,8 @@ type Outcome struct {
 	Inventory *Inventory `json:"inventory,omitempty"`
 	// Wipes is the result of Clean, one per disk, also when it failed.
 	Wipes []Wipe `json:"wipes,omitempty"`
+	// Owns are the kinds of disks outside of the machine that Clean was told to wipe too.
+	Owns []Outside `json:"owns,omitempty"`
 	// Disk is the result of ChooseDisk and WriteImage.
 	Disk *Disk `json:"disk,omitempty"`
 	// Written is the result of WriteImage.

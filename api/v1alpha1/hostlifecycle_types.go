@@ -70,6 +70,8 @@ type HostLifecycleStatus struct {
 	ImageFailures *ImageFailures `json:"imageFailures,omitempty"`
 	// CleanedAt is when the wipe of every disk was proved (see wipes); nil since something may have been written to one.
 	CleanedAt *metav1.Time `json:"cleanedAt,omitempty"`
+	// CleanedOwnDisks is what the host's own-disks annotation said when that was proved: with another value the proof speaks of other disks.
+	CleanedOwnDisks string `json:"cleanedOwnDisks,omitempty"`
 }
 
 // OutcomeStatus is a decision in words: the closed set of journey.OutcomeKind.

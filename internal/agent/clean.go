@@ -15,7 +15,8 @@ import (
 const wipesAtOnce = 4
 
 // clean wipes the metadata of every disk that is part of the machine and proves it. One disk that cannot be wiped, a read-only one too, fails the step;
-// the others are wiped all the same, and the evidence of all is in the outcome. Removable media are not the machine's.
+// the others are wiped all the same, and the evidence of all is in the outcome. Removable media, and disks at the other end of a network, are not the machine's unless its host says
+// that they are: a LUN may be another machine's. A removable medium that is read-only is never its own: the one that the agent was booted from.
 func (a *agent) clean(ctx context.Context, p protocol.Clean, report func(step.Progress)) step.Outcome {
 	if p.Method != wipe.Metadata {
 		return failed(step.Unsupported, fmt.Sprintf("clean: this agent (%s) does not know the method %q", a.version, p.Method), "use "+wipe.Metadata)
@@ -26,9 +27,11 @@ func (a *agent) clean(ctx context.Context, p protocol.Clean, report func(step.Pr
 	}
 	var disks []step.Disk
 	for _, d := range all {
-		if !d.Removable {
-			disks = append(disks, d)
+		if !d.Owned(p.Owns) || d.Removable && d.ReadOnly {
+			a.logger.Info("Disk left alone", "disk", d.Name, "serial", d.SerialNumber, "outside", string(d.Outside()))
+			continue
 		}
+		disks = append(disks, d)
 	}
 	wipes := make([]step.Wipe, len(disks))
 	done := newTally(len(disks), report)
@@ -43,7 +46,9 @@ func (a *agent) clean(ctx context.Context, p protocol.Clean, report func(step.Pr
 		})
 	}
 	running.Wait()
-	return judgeWipes(wipes)
+	o := judgeWipes(wipes)
+	o.Owns = p.Owns
+	return o
 }
 
 func (a *agent) wipe(ctx context.Context, d step.Disk) step.Wipe {

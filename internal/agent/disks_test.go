@@ -149,6 +149,43 @@ func TestCleanFailsClosed(t *testing.T) {
 	}
 }
 
+// A LUN that the machine is connected to keeps its data, through a wipe and where a claim means it, unless the host says that it is its own.
+func TestDisksOutsideKeepTheirData(t *testing.T) {
+	content := bytes.Repeat([]byte("x"), 1<<20)
+	for _, transport := range []step.Transport{step.FC, step.ISCSI, step.NVMeOF, step.SRP} {
+		for _, owned := range []bool{false, true} {
+			m := newMachine(t, diskBytes)
+			m.disks[0].Transport, m.disks[1].Transport = transport, step.SATA
+			path := m.opener.Disks["/dev/sda"].Path
+			if err := os.WriteFile(path, append(bytes.Clone(content), make([]byte, diskBytes-len(content))...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var owns []step.Outside
+			if owned {
+				owns = []step.Outside{step.Outside(transport)}
+			}
+			o := oneStep(t, m, protocol.Step{ID: "c", Kind: step.Clean, Clean: &protocol.Clean{Method: "metadata", Owns: owns}})
+			if o.Failure != nil {
+				t.Fatalf("%s: %v", transport, o.Failure)
+			}
+			got, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kept := bytes.Equal(got[:len(content)], content); kept == owned || (len(o.Wipes) == 2) != owned || len(o.Owns) != len(owns) {
+				t.Errorf("%s, owned %v: kept %v, %d wipes, said to own %v", transport, owned, kept, len(o.Wipes), o.Owns)
+			}
+		}
+	}
+	m := newMachine(t, diskBytes)
+	m.disks[1].Transport = step.FC
+	o := oneStep(t, m, protocol.Step{ID: "w", Kind: step.WriteImage, WriteImage: &protocol.WriteImage{Claim: m.disks[1]}})
+	if o.Failure == nil || o.Failure.Kind != step.Invalid || !strings.Contains(o.Failure.Message, "not the machine's own (fc)") {
+		t.Errorf("a write to a LUN: %+v", o)
+	}
+	mustBeZero(t, m.opener.Disks["/dev/sdb"].Path)
+}
+
 func TestChooseDiskSaysWhyNot(t *testing.T) {
 	m := newMachine(t, diskBytes)
 	o := oneStep(t, m, protocol.Step{ID: "c", Kind: step.ChooseDisk, ChooseDisk: &protocol.ChooseDisk{Hints: &rootdevice.Hints{Model: "nothing"}}})

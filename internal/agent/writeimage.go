@@ -75,12 +75,13 @@ func (a *agent) claimed(ctx context.Context, p protocol.WriteImage) (step.Disk, 
 	}
 	if p.Hints == nil || *p.Hints == (rootdevice.Hints{}) {
 		// Without hints the choice was a matter of names and sizes, which the claim replaces; it only must be a disk that may be written.
-		if d.Removable || d.ReadOnly {
-			return step.Disk{}, &step.Failure{Kind: step.Invalid, Message: fmt.Sprintf("write image: the claimed disk %s is removable or read-only; nothing was written", d.Name)}
+		if !d.Owned(p.Owns) || d.ReadOnly {
+			return step.Disk{}, &step.Failure{Kind: step.Invalid, Message: fmt.Sprintf("write image: the claimed disk %s is not the machine's own (%s) or read-only; nothing was written",
+				d.Name, d.Outside())}
 		}
 		return d, nil
 	}
-	if _, refused := rootdevice.Choose([]step.Disk{d}, p.Hints, 0); refused != nil {
+	if _, refused := rootdevice.Choose([]step.Disk{d}, p.Hints, 0, p.Owns...); refused != nil {
 		refused.Message = "write image: the claimed disk is not one that the hints mean, nothing was written: " + refused.Message
 		return step.Disk{}, refused
 	}

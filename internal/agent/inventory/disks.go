@@ -68,6 +68,7 @@ func (r Reader) disk(name string) (step.Disk, bool) {
 		Rotational:   r.text(dir+"/queue/rotational") == "1",
 		ReadOnly:     r.text(dir+"/ro") == "1",
 		Removable:    r.text(dir+"/removable") == "1",
+		Transport:    r.transport(name),
 	}
 	d.SectorBytes, _ = strconv.Atoi(r.text(dir + "/queue/logical_block_size"))
 	d.HCTL = hctl(path.Base(r.resolve(dir + "/device")))

@@ -133,12 +133,12 @@ func TestRead(t *testing.T) {
 		Disks: []step.Disk{
 			{
 				Name: "/dev/nvme0n1", Model: "Samsung SSD 970 EVO Plus 500GB", SerialNumber: "S4EVNX0", WWN: "eui.0025385b71b00001", WWNWithExtension: "eui.0025385b71b00001",
-				SizeBytes: 1000215216 * 512, SectorBytes: 512, Type: "nvme",
+				SizeBytes: 1000215216 * 512, SectorBytes: 512, Type: "nvme", Transport: step.NVMe,
 				AlternateNames: []string{"/dev/disk/by-path/pci-0000:02:00.0-nvme-1", "/dev/disk/by-id/nvme-eui.0025385b71b00001", "/dev/disk/by-id/nvme-Samsung_SSD_970_EVO_Plus_500GB_S4EVNX0"},
 			},
 			{
 				Name: "/dev/sda", Model: "WDC WD10EZEX-08WN4A0", Vendor: "ATA", SerialNumber: "WD-WCC6Y1", HCTL: "2:0:0:0", WWN: "0x50014ee2b1234567",
-				WWNWithExtension: "0x50014ee2b1234567", SizeBytes: 1953525168 * 512, SectorBytes: 512, Rotational: true, Type: "hdd",
+				WWNWithExtension: "0x50014ee2b1234567", SizeBytes: 1953525168 * 512, SectorBytes: 512, Rotational: true, Type: "hdd", Transport: step.SATA,
 				AlternateNames: []string{
 					"/dev/disk/by-path/pci-0000:00:1f.2-ata-1.0", "/dev/disk/by-path/pci-0000:00:1f.2-ata-1", "/dev/disk/by-id/wwn-0x50014ee2b1234567",
 					"/dev/disk/by-id/ata-WDC_WD10EZEX-08WN4A0_WD-WCC6Y1",
@@ -146,17 +146,17 @@ func TestRead(t *testing.T) {
 			},
 			{
 				Name: "/dev/sdb", Model: "MZILT1T6", Vendor: "SAMSUNG", SerialNumber: "S4L0", HCTL: "0:0:1:5", WWN: "0x60022480b1c2d3e4", WWNVendorExtension: "0xf5061728394a5b6c",
-				WWNWithExtension: "0x60022480b1c2d3e4f5061728394a5b6c", SizeBytes: 7814037168 * 512, SectorBytes: 4096, Type: "ssd", ReadOnly: true,
+				WWNWithExtension: "0x60022480b1c2d3e4f5061728394a5b6c", SizeBytes: 7814037168 * 512, SectorBytes: 4096, Type: "ssd", ReadOnly: true, Transport: step.SAS,
 				AlternateNames: []string{
 					"/dev/disk/by-path/pci-0000:01:00.0-sas-phy1-lun-5", "/dev/disk/by-id/wwn-0x60022480b1c2d3e4f5061728394a5b6c", "/dev/disk/by-id/scsi-SSAMSUNG_MZILT1T6_S4L0",
 				},
 			},
 			{
-				Name: "/dev/sdc", Model: "Ultra", Vendor: "SanDisk", HCTL: "6:0:0:0", SizeBytes: 30310400 * 512, Type: "ssd", Removable: true,
+				Name: "/dev/sdc", Model: "Ultra", Vendor: "SanDisk", HCTL: "6:0:0:0", SizeBytes: 30310400 * 512, Type: "ssd", Removable: true, Transport: step.USB,
 				AlternateNames: []string{"/dev/disk/by-path/pci-0000:00:14.0-usb-0:2:1.0-scsi-0:0:0:0"},
 			},
 			{
-				Name: "/dev/vda", Vendor: "0x1af4", SerialNumber: "V1", SizeBytes: 1 << 30, SectorBytes: 512, Rotational: true, Type: "hdd",
+				Name: "/dev/vda", Vendor: "0x1af4", SerialNumber: "V1", SizeBytes: 1 << 30, SectorBytes: 512, Rotational: true, Type: "hdd", Transport: step.VirtIO,
 				AlternateNames: []string{"/dev/disk/by-path/pci-0000:00:04.0", "/dev/disk/by-path/virtio-pci-0000:00:04.0", "/dev/disk/by-id/virtio-V1"},
 			},
 		},

@@ -142,12 +142,16 @@ type ChooseDisk struct {
 	Hints *rootdevice.Hints `json:"hints,omitempty"`
 	// MinSizeBytes is the image's size where it is known.
 	MinSizeBytes int64 `json:"minSizeBytes,omitempty"`
+	// Owns are the kinds of disks outside of the machine that the host says are its own.
+	Owns []step.Outside `json:"owns,omitempty"`
 }
 
-// Clean wipes every disk.
+// Clean wipes every disk of the machine's own.
 type Clean struct {
 	// Method is metadata.
 	Method string `json:"method"`
+	// Owns is as in ChooseDisk.
+	Owns []step.Outside `json:"owns,omitempty"`
 }
 
 // WriteImage writes an image and a config drive.
@@ -155,7 +159,9 @@ type WriteImage struct {
 	// Claim is the only disk that may be written; the agent checks its identity again right before the first byte.
 	Claim step.Disk         `json:"claim"`
 	Hints *rootdevice.Hints `json:"hints,omitempty"`
-	Image Image             `json:"image"`
+	// Owns is as in ChooseDisk.
+	Owns  []step.Outside `json:"owns,omitempty"`
+	Image Image          `json:"image"`
 	// ConfigDrive is an ISO 9660 image with label config-2, empty for none.
 	ConfigDrive []byte `json:"configDrive,omitempty"`
 }

@@ -50,13 +50,17 @@ func (r *Reconciler) builder(key types.NamespacedName, uid types.UID, bootID str
 		if s.Deadline.IsZero() {
 			s.Deadline = r.now().Add(defaultDeadline)
 		}
+		owns, err := journey.OwnDisks(host)
+		if err != nil {
+			return nil, notNow("%s", err)
+		}
 		switch a.Kind {
 		case step.ChooseDisk:
-			s.ChooseDisk = &protocol.ChooseDisk{Hints: hintsOf(host)}
+			s.ChooseDisk = &protocol.ChooseDisk{Hints: hintsOf(host), Owns: owns}
 		case step.Clean:
-			s.Clean = &protocol.Clean{Method: cleanMethod}
+			s.Clean = &protocol.Clean{Method: cleanMethod, Owns: owns}
 		case step.WriteImage:
-			s.WriteImage, err = r.writeImage(ctx, host, record, a)
+			s.WriteImage, err = r.writeImage(ctx, host, record, a, owns)
 		case step.Inspect, step.PowerOff: // the kind says all
 		}
 		if err != nil {
@@ -146,7 +150,7 @@ func refuseWrite(host *metal3.BareMetalHost, d *ingot.DiskClaim, a journey.RunSt
 
 // writeImage fills in what the agent needs to write: where, what, and the config drive with its first-boot credential. The image is the one in the status, which says what
 // is being written, whatever is edited in the spec meanwhile.
-func (r *Reconciler) writeImage(ctx context.Context, host *metal3.BareMetalHost, l *ingot.HostLifecycle, a journey.RunStep) (*protocol.WriteImage, error) {
+func (r *Reconciler) writeImage(ctx context.Context, host *metal3.BareMetalHost, l *ingot.HostLifecycle, a journey.RunStep, owns []step.Outside) (*protocol.WriteImage, error) {
 	image := &host.Status.Provisioning.Image
 	checksum, kind, err := image.GetChecksum()
 	if err != nil {
@@ -157,7 +161,7 @@ func (r *Reconciler) writeImage(ctx context.Context, host *metal3.BareMetalHost,
 	}
 	w := &protocol.WriteImage{
 		Claim: step.Disk{Name: a.Claim.DeviceName, SerialNumber: a.Claim.SerialNumber, WWN: a.Claim.WWN, SizeBytes: a.Claim.SizeBytes},
-		Hints: hintsOf(host),
+		Hints: hintsOf(host), Owns: owns,
 		Image: protocol.Image{URL: image.URL, Checksum: checksum, ChecksumType: kind},
 	}
 	if f := image.DiskFormat; f != nil {
