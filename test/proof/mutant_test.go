@@ -30,7 +30,7 @@ func origins(t *testing.T) map[string]origin {
 
 // mostMutants is how many of a site's are proved, evenly spread, so that the whole stays within minutes; first is where the spread begins.
 const (
-	mostMutants = 800
+	mostMutants = 2000
 	first       = 1
 )
 
