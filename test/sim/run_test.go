@@ -36,6 +36,7 @@ func TestMachinesAreProvisioned(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkDisks(t, s)
+	checkLogs(t, s)
 }
 
 // start runs a site until the test ends.

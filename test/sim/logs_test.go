@@ -1,0 +1,45 @@
+package sim_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ingotmetal/ingot/test/sim/site"
+)
+
+// checkLogs: no log, the audit trail and the agents' logs included, holds the BMCs' password or a private key.
+func checkLogs(t *testing.T, s *site.Site) {
+	t.Helper()
+	password := s.Lab.State().Password
+	refused := map[string][]byte{
+		"the BMCs' password": []byte(password), "the BMCs' password in base64": []byte(base64.StdEncoding.EncodeToString([]byte(password))), "a private key": []byte("PRIVATE KEY"),
+	}
+	files := 0
+	err := filepath.WalkDir(s.DataDir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.Contains(path, "log") || strings.Contains(path, string(filepath.Separator)+"etcd"+string(filepath.Separator)) {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		files++
+		for what, secret := range refused {
+			if i := bytes.Index(text, secret); i >= 0 {
+				t.Errorf("%s holds %s: …%s…", path, what, text[max(0, i-120):i])
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files < 4 {
+		t.Errorf("only %d logs in %s: an API server, two roles and an audit trail write one each", files, s.DataDir)
+	}
+}
