@@ -9,6 +9,7 @@ import (
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 
+	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/step"
 )
 
@@ -95,12 +96,17 @@ func storage(in []step.Disk, owns []step.Outside) []metal3.Storage {
 			WWN: d.WWN, WWNVendorExtension: d.WWNVendorExtension, WWNWithExtension: d.WWNWithExtension, HCTL: d.HCTL,
 		})
 	}
-	slices.SortStableFunc(out, func(a, b metal3.Storage) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(out, func(a, b metal3.Storage) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.SerialNumber, b.SerialNumber))
+	})
 	return out
 }
 
 // names gives the name that is stable over reboots first, where there is one, and all names beside it.
 func names(d step.Disk) (string, []string) {
+	if d.Name == "" {
+		return "", nil
+	}
 	all := []string{d.Name}
 	for _, a := range d.AlternateNames {
 		if !slices.Contains(all, a) {
@@ -121,18 +127,19 @@ func diskType(d step.Disk) metal3.DiskType {
 		return metal3.NVME
 	case strings.EqualFold(d.Type, "hdd"), d.Rotational:
 		return metal3.HDD
+	case d.Name == "" && d.Type == "":
+		// A drive that a BMC has listed: what it does not say is not guessed.
+		return ""
 	default:
 		return metal3.SSD
 	}
 }
 
-// Disks is the way back: the disks of a HardwareData as an agent would list them, to explain and to plan with. Names are put so that the device's own comes first.
+// Disks is the way back: the disks of a HardwareData as an agent would list them, to explain and to plan with. Names are put so that the device's own comes first. Drives that only a BMC
+// has listed are none of them.
 func Disks(h *metal3.HardwareDetails) []step.Disk {
-	if h == nil {
-		return nil
-	}
-	out := make([]step.Disk, 0, len(h.Storage))
-	for _, s := range h.Storage {
+	var out []step.Disk
+	for _, s := range journey.InBandDisks(h) {
 		d := step.Disk{
 			Name: s.Name, AlternateNames: slices.Clone(s.AlternateNames), Model: s.Model, Vendor: s.Vendor, SerialNumber: s.SerialNumber, HCTL: s.HCTL,
 			WWN: s.WWN, WWNVendorExtension: s.WWNVendorExtension, WWNWithExtension: s.WWNWithExtension,

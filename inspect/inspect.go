@@ -1,7 +1,8 @@
 // Package inspect finds out what a machine is made of.
 //
 // It owns the state inspecting and the conversion of the agent's inventory into Metal3's HardwareDetails. It refuses judgement: whether the hardware fits a size
-// is claim's. Inspection is in band: the agent is booted, or the one that runs is asked.
+// is claim's. Inspection is in band, by the agent, which is booted or runs already; or out of band (spec.inspectionMode fast), by the BMC's inventory: then nothing is booted, and what
+// the BMC does not say stays empty.
 //
 // The machine that answers is held against the host once more (journey.OtherMachine), by what the inventory says.
 //
@@ -35,6 +36,9 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 	}
 	if dec, waits := d.RetryPending(); waits {
 		return dec
+	}
+	if d.Host.Spec.InspectionMode == journey.InspectionModeFast {
+		return outOfBand(d)
 	}
 	if dec, ready := ramdisk.Ensure(d, metal3.InspectionError); !ready {
 		return dec
@@ -71,7 +75,11 @@ func finish(d *journey.Draft, out *step.Outcome) journey.Decision {
 		return d.Act(journey.SaveHardware{Hardware: &h}, journey.ReasonSavingHardware, "saving what the agent found")
 	}
 	d.EndStep("")
-	d.Host.Status.HardwareDetails = &h
+	return leave(d, &h)
+}
+
+func leave(d *journey.Draft, h *metal3.HardwareDetails) journey.Decision {
+	d.Host.Status.HardwareDetails = h.DeepCopy()
 	d.MoveTo(metal3.StatePreparing)
 	d.Announce("InspectionComplete")
 	return d.Again(journey.ReasonStageChanged, "the hardware is known")

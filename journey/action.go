@@ -75,22 +75,26 @@ type SaveHardware struct {
 	Hardware *metal3.HardwareDetails
 }
 
+// ReadInventory asks the BMC what the machine is made of. Nothing is booted.
+type ReadInventory struct{}
+
 // Release lets the host go: windows, tokens and the Secret's finalizer are removed. The controller removes the host's finalizer after it, since
 // the decision has RemoveFinalizer set.
 type Release struct{}
 
 // Name implements Action.
-func (Verify) Name() string       { return "verify BMC" }
-func (ReadPower) Name() string    { return "read power" }
-func (SetPower) Name() string     { return "set power" }
-func (Restart) Name() string      { return "restart machine" }
-func (OpenWindow) Name() string   { return "open boot window" }
-func (StartAgent) Name() string   { return "boot agent" }
-func (a RunStep) Name() string    { return string(a.Kind) }
-func (CloseWindow) Name() string  { return "close boot window" }
-func (BootDisk) Name() string     { return "boot from disk" }
-func (SaveHardware) Name() string { return "save hardware data" }
-func (Release) Name() string      { return "release host" }
+func (Verify) Name() string        { return "verify BMC" }
+func (ReadPower) Name() string     { return "read power" }
+func (SetPower) Name() string      { return "set power" }
+func (Restart) Name() string       { return "restart machine" }
+func (OpenWindow) Name() string    { return "open boot window" }
+func (StartAgent) Name() string    { return "boot agent" }
+func (a RunStep) Name() string     { return string(a.Kind) }
+func (CloseWindow) Name() string   { return "close boot window" }
+func (BootDisk) Name() string      { return "boot from disk" }
+func (SaveHardware) Name() string  { return "save hardware data" }
+func (ReadInventory) Name() string { return "read inventory" }
+func (Release) Name() string       { return "release host" }
 
 // ActionResult is what an action came to.
 type ActionResult struct {
@@ -104,4 +108,6 @@ type ActionResult struct {
 	BMC *ingot.BMCStatus
 	// Power is the result of Verify, ReadPower and SetPower.
 	Power *PowerReading
+	// Inventory is the result of ReadInventory. Its disks have no device names, which a BMC cannot know.
+	Inventory *step.Inventory
 }

@@ -262,8 +262,8 @@ func proofBacked(f Facts, dec Decision) string {
 			return fmt.Sprintf("%s was not clean", w.Disk.Name)
 		}
 	}
-	if h := f.Hardware; h != nil && len(a.Outcome.Wipes) < len(h.Storage) {
-		return fmt.Sprintf("%d wipes for %d disks", len(a.Outcome.Wipes), len(h.Storage))
+	if disks := InBandDisks(f.Hardware); len(a.Outcome.Wipes) < len(disks) {
+		return fmt.Sprintf("%d wipes for %d disks", len(a.Outcome.Wipes), len(disks))
 	}
 	return ""
 }

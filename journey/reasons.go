@@ -21,6 +21,9 @@ const (
 	// ReasonSavingHardware: the HardwareData is written.
 	ReasonSavingHardware Reason = "SavingHardware"
 
+	// ReasonReadingInventory: the BMC is asked what the machine is made of.
+	ReasonReadingInventory Reason = "ReadingInventory"
+
 	// ReasonNoBMC: the host names no BMC.
 	ReasonNoBMC Reason = "NoBMC"
 	// ReasonCredentialsMissing: the BMC's Secret is not there.
@@ -88,7 +91,7 @@ const (
 // Reasons is the closed list.
 func Reasons() []Reason {
 	return []Reason{
-		ReasonPaused, ReasonDetached, ReasonDeleteDelayed, ReasonObjectsChanged, ReasonStageChanged, ReasonAnnotationInvalid, ReasonUnknownState, ReasonUnsafeDecision, ReasonSavingHardware,
+		ReasonPaused, ReasonDetached, ReasonDeleteDelayed, ReasonObjectsChanged, ReasonStageChanged, ReasonAnnotationInvalid, ReasonUnknownState, ReasonUnsafeDecision, ReasonSavingHardware, ReasonReadingInventory,
 		ReasonNoBMC, ReasonCredentialsMissing, ReasonCredentialsIncomplete, ReasonVerifying,
 		ReasonOpeningWindow, ReasonBootingAgent, ReasonWaitingForAgent, ReasonAgentSilent, ReasonStepStarting, ReasonStepRunning,
 		ReasonClosingWindow, ReasonBootingDisk,

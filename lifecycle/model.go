@@ -112,6 +112,8 @@ func (m *model) do(a journey.Action) *journey.ActionResult {
 		m.setPower(true)
 	case journey.Restart:
 		m.setPower(true)
+	case journey.ReadInventory:
+		r.Inventory = &step.Inventory{NICs: []step.NIC{{Name: "1", MAC: "52:54:00:00:00:01"}}}
 	case journey.SaveHardware:
 		m.facts.Hardware = a.Hardware.DeepCopy()
 	}
@@ -137,7 +139,7 @@ func (m *model) probe() *ingot.BMCStatus {
 		out.Address = m.facts.Host.Spec.BMC.Address
 		return out
 	}
-	return &ingot.BMCStatus{Address: m.facts.Host.Spec.BMC.Address, Capabilities: []string{"power", "boot-once", "virtual-media"}}
+	return &ingot.BMCStatus{Address: m.facts.Host.Spec.BMC.Address, Capabilities: []string{"power", "boot-once", "virtual-media", "inventory"}}
 }
 
 // finish is a step that went as well as the known hardware lets it.
@@ -177,9 +179,9 @@ func (m *model) outcome(kind step.Kind, claim *ingot.DiskClaim) *step.Outcome {
 	}
 }
 
-// disks are the known ones. Before the first inspection one is imagined that every hint fits.
+// disks are the known ones. Before the first inspection, and after one out of band, one is imagined that every hint fits.
 func (m *model) disks() []step.Disk {
-	if h := m.facts.Hardware; h != nil {
+	if h := m.facts.Hardware; h != nil && (m.facts.Host.Spec.InspectionMode != journey.InspectionModeFast || len(inspect.Disks(h)) > 0) {
 		return inspect.Disks(h)
 	}
 	return []step.Disk{imagined(m.facts.Host.Spec.RootDeviceHints)}

@@ -36,18 +36,19 @@ func edits() map[string]func(*world) {
 	}
 	rotational := true
 	return map[string]func(*world){
-		"image":         image(goodImage, goodSum),
-		"other image":   image(otherImage, goodSum),
-		"bad image":     image(goodImage, badSum),
-		"ftp image":     image("ftp://x/y", goodSum),
-		"no image":      spec(func(s *metal3.BareMetalHostSpec) { s.Image = nil }),
-		"online":        spec(func(s *metal3.BareMetalHostSpec) { s.Online = true }),
-		"offline":       spec(func(s *metal3.BareMetalHostSpec) { s.Online = false }),
-		"no power off":  spec(func(s *metal3.BareMetalHostSpec) { s.DisablePowerOff = true }),
-		"power off":     spec(func(s *metal3.BareMetalHostSpec) { s.DisablePowerOff = false }),
-		"no cleaning":   spec(func(s *metal3.BareMetalHostSpec) { s.AutomatedCleaningMode = metal3.CleaningModeDisabled }),
-		"cleaning":      spec(func(s *metal3.BareMetalHostSpec) { s.AutomatedCleaningMode = metal3.CleaningModeMetadata }),
-		"no inspection": spec(func(s *metal3.BareMetalHostSpec) { s.InspectionMode = metal3.InspectionModeDisabled }),
+		"image":           image(goodImage, goodSum),
+		"other image":     image(otherImage, goodSum),
+		"bad image":       image(goodImage, badSum),
+		"ftp image":       image("ftp://x/y", goodSum),
+		"no image":        spec(func(s *metal3.BareMetalHostSpec) { s.Image = nil }),
+		"online":          spec(func(s *metal3.BareMetalHostSpec) { s.Online = true }),
+		"offline":         spec(func(s *metal3.BareMetalHostSpec) { s.Online = false }),
+		"no power off":    spec(func(s *metal3.BareMetalHostSpec) { s.DisablePowerOff = true }),
+		"power off":       spec(func(s *metal3.BareMetalHostSpec) { s.DisablePowerOff = false }),
+		"no cleaning":     spec(func(s *metal3.BareMetalHostSpec) { s.AutomatedCleaningMode = metal3.CleaningModeDisabled }),
+		"cleaning":        spec(func(s *metal3.BareMetalHostSpec) { s.AutomatedCleaningMode = metal3.CleaningModeMetadata }),
+		"no inspection":   spec(func(s *metal3.BareMetalHostSpec) { s.InspectionMode = metal3.InspectionModeDisabled }),
+		"fast inspection": spec(func(s *metal3.BareMetalHostSpec) { s.InspectionMode = journey.InspectionModeFast }),
 		"hints": spec(func(s *metal3.BareMetalHostSpec) {
 			s.RootDeviceHints = &metal3.RootDeviceHints{Rotational: &rotational}
 		}),

@@ -248,6 +248,7 @@ func TestBadHosts(t *testing.T) {
 		"no boot MAC": {metal3.StateInspecting, func(f *journey.Facts) {
 			f.Host.Spec.BMC.Address, f.Record.BMC.Address, f.Record.BMC.Capabilities = "redfish://b", "redfish://b", nil
 		}, "boot MAC"},
+		"no inventory": {metal3.StateInspecting, func(f *journey.Facts) { f.Host.Spec.InspectionMode = journey.InspectionModeFast }, "no inventory"},
 		"no way to boot": {metal3.StateInspecting, func(f *journey.Facts) {
 			f.Host.Spec.BMC.Address, f.Record.BMC.Address, f.Site = "redfish://b", "redfish://b", journey.Site{}
 		}, "serves neither"},

@@ -270,8 +270,10 @@ func (w *world) bmcFault() *step.Failure {
 func (w *world) bmc(a journey.Action, r *journey.ActionResult) {
 	switch a := a.(type) {
 	case journey.Verify:
-		r.BMC = &ingot.BMCStatus{Driver: "redfish", SystemUUID: "u", Address: w.host.Spec.BMC.Address, Capabilities: []string{"power", "virtual-media"}}
+		r.BMC = &ingot.BMCStatus{Driver: "redfish", SystemUUID: "u", Address: w.host.Spec.BMC.Address, Capabilities: []string{"power", "virtual-media", "inventory"}}
 		r.Power = w.reading()
+	case journey.ReadInventory:
+		r.Inventory = &step.Inventory{NICs: []step.NIC{{Name: "1", MAC: "52:54:00:00:00:01"}}, Disks: []step.Disk{{SerialNumber: "A", SizeBytes: 100 << 30}, {SerialNumber: "BEHIND-RAID"}}}
 	case journey.ReadPower:
 		r.Power = w.reading()
 	case journey.SetPower:

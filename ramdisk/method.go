@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/step"
@@ -33,11 +35,18 @@ func chooseMethod(d *journey.Draft) (ingot.BootMethod, *step.Failure) {
 		return ingot.MethodPXE, nil
 	case site.VirtualMedia && d.Record.BMC != nil && bmcCan(d, canVirtualMedia):
 		return ingot.MethodVirtualMedia, nil
+	case site.PXE && knowsMAC(d.Facts.Hardware):
+		return ingot.MethodPXE, nil
 	case site.PXE:
-		return "", unsupported("network boot needs the host's boot MAC address", "set spec.bootMACAddress")
+		return "", unsupported("network boot needs the host's boot MAC address", "set spec.bootMACAddress, or spec.inspectionMode fast where the BMC lists the network cards")
 	}
 	return "", unsupported(fmt.Sprintf("this site (%s) serves neither network boot nor virtual media that the BMC can use", site.Name),
 		"turn one of them on for the Partition, or use a redfish-virtualmedia:// address")
+}
+
+// knowsMAC: an inspection found network cards, so that the boot server can tell the machine by any of them. An out-of-band inspection does so before the first boot.
+func knowsMAC(h *metal3.HardwareDetails) bool {
+	return h != nil && slices.ContainsFunc(h.NIC, func(n metal3.NIC) bool { return n.MAC != "" })
 }
 
 // bmcCan says whether the probe found a capability. Without a probe (the record was lost) it is assumed, and the action will tell.

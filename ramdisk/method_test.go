@@ -19,25 +19,29 @@ func TestChooseMethod(t *testing.T) {
 		bmc          *ingot.BMCStatus
 		site         journey.Site
 		want         ingot.BootMethod
+		// found is the MAC address that an inspection found.
+		found string
 	}{
-		"virtual media":                            {"redfish-virtualmedia://b", "", media, both, ingot.MethodVirtualMedia},
-		"with a transport":                         {"idrac-virtualmedia+https://b", "", media, both, ingot.MethodVirtualMedia},
-		"virtual media, not probed":                {"redfish-virtualmedia://b", "", nil, both, ingot.MethodVirtualMedia},
-		"virtual media is never PXE":               {"redfish-virtualmedia://b", "m", media, pxe, ""},
-		"virtual media that the BMC lacks":         {"redfish-virtualmedia://b", "m", bare, both, ""},
-		"network boot":                             {"redfish://b", "m", media, both, ingot.MethodPXE},
-		"network boot of IPMI":                     {"ipmi://b", "m", bare, both, ingot.MethodPXE},
-		"network boot without a MAC, with media":   {"redfish://b", "", media, both, ingot.MethodVirtualMedia},
-		"network boot without a MAC, without":      {"redfish://b", "", bare, both, ""},
-		"network boot without a MAC, not probed":   {"redfish://b", "", nil, both, ""},
-		"network boot at a site without, media":    {"redfish://b", "m", media, journey.Site{VirtualMedia: true}, ingot.MethodVirtualMedia},
-		"network boot at a site that has nothing":  {"redfish://b", "m", media, none, ""},
-		"virtual media at a site that has nothing": {"redfish-virtualmedia://b", "m", media, none, ""},
+		"virtual media":                            {"redfish-virtualmedia://b", "", media, both, ingot.MethodVirtualMedia, ""},
+		"with a transport":                         {"idrac-virtualmedia+https://b", "", media, both, ingot.MethodVirtualMedia, ""},
+		"virtual media, not probed":                {"redfish-virtualmedia://b", "", nil, both, ingot.MethodVirtualMedia, ""},
+		"virtual media is never PXE":               {"redfish-virtualmedia://b", "m", media, pxe, "", ""},
+		"virtual media that the BMC lacks":         {"redfish-virtualmedia://b", "m", bare, both, "", ""},
+		"network boot":                             {"redfish://b", "m", media, both, ingot.MethodPXE, ""},
+		"network boot of IPMI":                     {"ipmi://b", "m", bare, both, ingot.MethodPXE, ""},
+		"network boot without a MAC, with media":   {"redfish://b", "", media, both, ingot.MethodVirtualMedia, ""},
+		"network boot without a MAC, without":      {"redfish://b", "", bare, both, "", ""},
+		"network boot by a MAC that was found":     {"redfish://b", "", bare, both, ingot.MethodPXE, "m"},
+		"media rather than a MAC that was found":   {"redfish://b", "", media, both, ingot.MethodVirtualMedia, "m"},
+		"network boot without a MAC, not probed":   {"redfish://b", "", nil, both, "", ""},
+		"network boot at a site without, media":    {"redfish://b", "m", media, journey.Site{VirtualMedia: true}, ingot.MethodVirtualMedia, ""},
+		"network boot at a site that has nothing":  {"redfish://b", "m", media, none, "", ""},
+		"virtual media at a site that has nothing": {"redfish-virtualmedia://b", "m", media, none, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := &metal3.BareMetalHost{}
 			h.Spec.BMC.Address, h.Spec.BootMACAddress = c.address, c.mac
-			d := journey.Begin(journey.Facts{Host: h, Record: ingot.HostLifecycleStatus{BMC: c.bmc}, Site: c.site}, time.Unix(0, 0))
+			d := journey.Begin(journey.Facts{Host: h, Record: ingot.HostLifecycleStatus{BMC: c.bmc}, Site: c.site, Hardware: &metal3.HardwareDetails{NIC: []metal3.NIC{{MAC: c.found}}}}, time.Unix(0, 0))
 			got, failure := chooseMethod(d)
 			if got != c.want || (failure == nil) != (c.want != "") || failure != nil && failure.Fix == "" {
 				t.Fatalf("%q, %v; want %q", got, failure, c.want)

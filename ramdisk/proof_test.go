@@ -28,11 +28,12 @@ func TestAProofSpeaksOfTheDisksThatWereThere(t *testing.T) {
 		hardware *metal3.HardwareDetails
 		clean    bool
 	}{
-		"the same disk":             {&metal3.HardwareDetails{Storage: []metal3.Storage{a}}, true},
-		"never inspected":           {nil, true},
-		"a disk was put in":         {&metal3.HardwareDetails{Storage: []metal3.Storage{a, {Name: "/dev/sdc", WWN: "wc"}}}, false},
-		"the disk was exchanged":    {&metal3.HardwareDetails{Storage: []metal3.Storage{{Name: "/dev/sda", WWN: "new"}}}, false},
-		"one whose wipe had failed": {&metal3.HardwareDetails{Storage: []metal3.Storage{a, b}}, false},
+		"the same disk":                   {&metal3.HardwareDetails{Storage: []metal3.Storage{a}}, true},
+		"never inspected":                 {nil, true},
+		"a drive that only the BMC lists": {&metal3.HardwareDetails{Storage: []metal3.Storage{{SerialNumber: "BEHIND-RAID"}}}, true},
+		"a disk was put in":               {&metal3.HardwareDetails{Storage: []metal3.Storage{a, {Name: "/dev/sdc", WWN: "wc"}}}, false},
+		"the disk was exchanged":          {&metal3.HardwareDetails{Storage: []metal3.Storage{{Name: "/dev/sda", WWN: "new"}}}, false},
+		"one whose wipe had failed":       {&metal3.HardwareDetails{Storage: []metal3.Storage{a, b}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := journey.Begin(preparing(record, c.hardware), now)

@@ -120,12 +120,9 @@ func proofs(records []ingot.WipeRecord) []step.Wipe {
 
 // missing lists the disks of the inspection that no wipe speaks of. One wipe speaks of one disk, since cheap ones share their serial numbers.
 func missing(wipes []step.Wipe, h *metal3.HardwareDetails) []metal3.Storage {
-	if h == nil {
-		return nil
-	}
 	left := slices.Clone(wipes)
 	var out []metal3.Storage
-	for _, s := range h.Storage {
+	for _, s := range journey.InBandDisks(h) {
 		i := slices.IndexFunc(left, func(w step.Wipe) bool { return sameDisk(w.Disk, s) })
 		if i < 0 {
 			out = append(out, s)

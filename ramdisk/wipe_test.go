@@ -31,7 +31,7 @@ func TestUnproved(t *testing.T) {
 		"the disk moved to another name":         {[]step.Wipe{clean(step.Disk{Name: "/dev/sdb", WWN: "wa"})}, known(metal3.Storage{Name: "/dev/sda", WWN: "wa"}), "", nil},
 		"serial numbers where WWNs are missing":  {[]step.Wipe{clean(step.Disk{Name: "/dev/sdz", SerialNumber: "A"})}, known(metal3.Storage{Name: "/dev/sda", SerialNumber: "A"}), "", nil},
 		"names where nothing else is":            {[]step.Wipe{clean(step.Disk{Name: "/dev/vda"})}, known(metal3.Storage{Name: "/dev/disk/by-path/x", AlternateNames: []string{"/dev/vda"}}), "", nil},
-		"two disks of one serial need two wipes": {[]step.Wipe{clean(step.Disk{SerialNumber: "0"})}, known(metal3.Storage{SerialNumber: "0"}, metal3.Storage{Name: "/dev/sdb", SerialNumber: "0"}), "/dev/sdb", nil},
+		"two disks of one serial need two wipes": {[]step.Wipe{clean(step.Disk{SerialNumber: "0"})}, known(metal3.Storage{Name: "/dev/sda", SerialNumber: "0"}, metal3.Storage{Name: "/dev/sdb", SerialNumber: "0"}), "/dev/sdb", nil},
 		"no wipe at all":                         {nil, known(metal3.Storage{Name: "/dev/sda"}), "/dev/sda", nil},
 		"one at the other end of a network":      {[]step.Wipe{clean(a), {Disk: step.Disk{Name: "/dev/sdb", Transport: step.FC}}}, nil, "", nil},
 		"one that the host calls its own":        {[]step.Wipe{clean(a), {Disk: step.Disk{Name: "/dev/sdb", Transport: step.FC}, Message: "ext4"}}, nil, "ext4", []step.Outside{step.OverFC}},

@@ -102,6 +102,8 @@ var patches = map[string][]func(map[string]any) error{
 	"metal3.io_baremetalhosts.yaml": {
 		// The type has a DetachError, the enum of its field lacks it, so that reporting one would be refused.
 		addEnum("detach error", "status", "errorType"),
+		// The mode came after v0.13.2 of the types.
+		addEnum("fast", "spec", "inspectionMode"),
 		// Cluster API's clusterctl moves only kinds with this label.
 		addLabel("clusterctl.cluster.x-k8s.io", ""),
 	},

@@ -122,6 +122,10 @@ func (r *Reconciler) bmcWork(ctx context.Context, v *view, a journey.Action, res
 			}
 			return w.readMedia(ctx, s)
 		}
+	case journey.ReadInventory:
+		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
+			return inventory(ctx, s, out)
+		}
 	case journey.SetPower:
 		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
 			return setPower(ctx, s, a, now, out)
@@ -175,6 +179,9 @@ func (r *Reconciler) openWindow(ctx context.Context, v *view, a journey.OpenWind
 	macs, failure, err := r.windowMACs(ctx, v.host, bootwindow.MACs(v.host, v.facts.Hardware))
 	if failure != nil || err != nil {
 		return failure, err
+	}
+	if len(macs) == 0 && a.Method == ingot.MethodPXE {
+		return &step.Failure{Kind: step.Invalid, Message: "no MAC address of this host is its own alone: the boot server could not tell its machine", Fix: "set spec.bootMACAddress"}, nil
 	}
 	_, failure, err = r.windows.Open(ctx, bootwindow.Request{
 		BootID: a.BootID, Host: v.host, Purpose: a.Purpose, Method: a.Method, ClosesIn: time.Duration(a.ClosesInSeconds) * time.Second,

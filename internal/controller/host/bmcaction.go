@@ -77,6 +77,19 @@ func readPower(ctx context.Context, s bmc.Session, now func() time.Time, out *jo
 	return nil
 }
 
+// inventory reads what the machine is made of.
+func inventory(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
+	if s.Inventory() == nil {
+		return unsupported("read inventory", "this BMC has none", "set spec.inspectionMode to agent, or use a Redfish address")
+	}
+	h, err := s.Inventory().Read(ctx)
+	if err != nil {
+		return err
+	}
+	out.Inventory = inventoryOf(h)
+	return nil
+}
+
 // powerOf: a machine on its way is neither on nor off; the next reading tells.
 func powerOf(s bmc.PowerState) journey.PowerState {
 	switch s {

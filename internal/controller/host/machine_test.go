@@ -63,8 +63,10 @@ func (w *world) addMachine(name string) *machine {
 		address: "redfish-virtualmedia+https://" + name + "." + w.namespace + ".test/redfish/v1/Systems/1",
 		writes:  map[string]int{}, ended: map[string]int{}, fail: map[step.Kind]*step.Failure{}, hold: map[step.Kind]chan struct{}{},
 	}
+	hardware := w.hardware
+	hardware.UUID = w.namespace + "." + name
 	b, err := w.bmcs.Add(fake.Config{
-		Address: m.address, Username: "admin", Password: secret.New("secret"), Hardware: bmc.Hardware{UUID: w.namespace + "." + name}, OnBoot: m.boot,
+		Address: m.address, Username: "admin", Password: secret.New("secret"), Hardware: hardware, Lacks: w.lacks, OnBoot: m.boot,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -66,6 +66,10 @@ type world struct {
 	mu      sync.Mutex
 	current *host.Reconciler
 	stop    func()
+	// hardware is what BMCs that are added say of their machines, lacks what they cannot.
+	hardware bmc.Hardware
+	lacks    []bmc.Capability
+
 	// machines by the address of their BMC.
 	machines map[string]*machine
 }
