@@ -40,6 +40,9 @@ type Want struct {
 	Soft bool
 	// Why is for people: "online is false".
 	Why string
+	// Since is when the power was asked to go there. A reading that agrees, without a change that was asked for, counts only from after it: an older one speaks of another time, and
+	// what it would save is what was asked for. Zero: any fresh reading will do.
+	Since time.Time
 }
 
 // Align does the next thing on the way to w. aligned is true when a fresh reading agrees; then the decision is empty and an earlier power
@@ -56,6 +59,9 @@ func Align(d *journey.Draft, w Want) (dec journey.Decision, aligned bool) {
 	}
 	if stale(r, d.Now, limit) {
 		return read(d)
+	}
+	if r.State == w.State && change == nil && !w.Since.IsZero() && r.ReadAt.Before(w.Since.Add(time.Second)) { // objects hold whole seconds
+		return readAgain(d, r.State), false
 	}
 	if r.State == w.State {
 		d.Record.PowerChange = nil
@@ -74,6 +80,14 @@ func read(d *journey.Draft) (journey.Decision, bool) {
 		return d.Wait(journey.ReasonReadingPower, "the BMC does not say whether the machine is on", d.Now.Add(unclearEvery), time.Time{}), false
 	}
 	return d.Act(journey.ReadPower{}, journey.ReasonReadingPower, "reading the power state"), false
+}
+
+// readAgain asks once more for a reading that may be from before it mattered.
+func readAgain(d *journey.Draft, s journey.PowerState) journey.Decision {
+	if d.Succeeded(journey.ReadPower{}) {
+		return d.Wait(journey.ReasonReadingPower, fmt.Sprintf("the BMC says that the machine is %s; it is asked again, since that may be old", s), d.Now.Add(unclearEvery), time.Time{})
+	}
+	return d.Act(journey.ReadPower{}, journey.ReasonReadingPower, "reading the power state")
 }
 
 func stale(r journey.PowerReading, now time.Time, limit time.Duration) bool {

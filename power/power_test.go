@@ -45,7 +45,13 @@ func TestAlign(t *testing.T) {
 		"the soft way is refused":             {want: softOff, reading: reading(journey.PowerOn, time.Second), change: asked(true, false, time.Second), result: refused, action: journey.SetPower{Want: journey.PowerOff}, reason: journey.ReasonPowerChanging},
 		"the hard way does nothing":           {want: off, reading: reading(journey.PowerOn, time.Second), change: asked(false, true, hardGrace), reason: journey.ReasonPowerFailed},
 		"a change the other way is forgotten": {want: Want{State: journey.PowerOn}, reading: reading(journey.PowerOff, time.Second), change: asked(false, true, time.Second), action: journey.SetPower{Want: journey.PowerOn}, reason: journey.ReasonPowerChanging},
-		"changed":                             {want: off, reading: reading(journey.PowerOff, time.Second), change: asked(false, true, time.Second), aligned: true},
+		"off before it was asked for":         {want: Want{State: journey.PowerOff, Since: noon}, reading: reading(journey.PowerOff, time.Second), action: journey.ReadPower{}, reason: journey.ReasonReadingPower},
+		"still off in the same second": {want: Want{State: journey.PowerOff, Since: noon}, reading: reading(journey.PowerOff, 0), result: &journey.ActionResult{Action: journey.ReadPower{}.Name()},
+			reason: journey.ReasonReadingPower},
+		"off after it was asked for": {want: Want{State: journey.PowerOff, Since: noon.Add(-5 * time.Second)}, reading: reading(journey.PowerOff, time.Second), aligned: true},
+		"on all the time":            {want: Want{State: journey.PowerOff, Since: noon}, reading: reading(journey.PowerOn, time.Second), action: journey.SetPower{Want: journey.PowerOff}, reason: journey.ReasonPowerChanging},
+		"off by our own doing":       {want: Want{State: journey.PowerOff, Since: noon}, reading: reading(journey.PowerOff, 0), change: asked(false, true, 0), aligned: true},
+		"changed":                    {want: off, reading: reading(journey.PowerOff, time.Second), change: asked(false, true, time.Second), aligned: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := &metal3.BareMetalHost{}

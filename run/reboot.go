@@ -59,7 +59,7 @@ func carryReboot(d *journey.Draft, r reboot, asked bool) (dec journey.Decision, 
 		if s.OffRequestedAt == nil {
 			s.OffRequestedAt = d.Stamp()
 		}
-		if dec, off := power.Align(d, power.Want{State: journey.PowerOff, Soft: r.soft, Why: "a reboot annotation asks for it"}); !off {
+		if dec, off := power.Align(d, power.Want{State: journey.PowerOff, Soft: r.soft, Why: "a reboot annotation asks for it", Since: s.OffRequestedAt.Time}); !off {
 			return dec, false
 		}
 		s.OffAt = d.Stamp()

@@ -43,6 +43,8 @@ type Session interface {
 	Inventory() Inventory
 	// ConsoleLog is nil where the BMC keeps none.
 	ConsoleLog() ConsoleLog
+	// BIOS is nil where the BMC does not show the firmware's settings.
+	BIOS() BIOS
 	Close(ctx context.Context) error
 }
 
@@ -61,6 +63,7 @@ const (
 	CanTasks        Capability = "tasks"
 	CanSessions     Capability = "sessions"
 	CanConsoleLog   Capability = "console-log"
+	CanBIOS         Capability = "bios"
 )
 
 // Identity is what the probe found.

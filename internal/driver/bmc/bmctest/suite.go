@@ -44,6 +44,8 @@ type Rig struct {
 	Hardware bmc.Hardware
 	// Say makes the machine write a line to its console.
 	Say func(line string)
+	// StalePower makes the next reads of the power state, after the next change, show what was before it. Nil where the protocol has no state that is kept: its readings are the board's.
+	StalePower func(reads int)
 	// Lacks are capabilities that the protocol does not have. The BMC must neither claim them nor have their interface.
 	Lacks []bmc.Capability
 }
@@ -59,6 +61,8 @@ func Run(t *testing.T, newRig func(t *testing.T) Rig) {
 		{"power on and off", powerOnOff},
 		{"power is idempotent", powerIdempotent},
 		{"restart", restart},
+		{"graceful restart", gracefulRestart},
+		{"restart past a stale reading", staleRestart},
 		{"graceful off", gracefulOff},
 		{"boot override is kept", bootKept},
 		{"boot override once", bootOnce},
@@ -232,6 +236,44 @@ func restart(t *testing.T, r *run) {
 		if n := len(r.Boots()); n != i+1 {
 			t.Fatalf("%s: %d boots, want %d", a, n, i+1)
 		}
+	}
+}
+
+// gracefulRestart: the operating system is asked, or the BMC says that it can't; nothing is forced. A machine that is off has nobody to ask, and is turned on.
+func gracefulRestart(t *testing.T, r *run) {
+	r.do(t, bmc.GracefulRestart, bmc.On)
+	if n := len(r.Boots()); n != 1 {
+		t.Fatalf("%d boots of a machine that was off, want 1", n)
+	}
+	err := r.s.Power().Do(t.Context(), bmc.GracefulRestart)
+	if err != nil {
+		wantKind(t, "graceful restart", err, step.Unsupported)
+		if n := len(r.Boots()); n != 1 {
+			t.Errorf("what the BMC cannot do was forced: %d boots", n)
+		}
+		r.reaches(t, bmc.On)
+		return
+	}
+	eventually(t, "the second boot", func() bool { return len(r.Boots()) == 2 })
+	r.reaches(t, bmc.On)
+}
+
+// staleRestart: a BMC that still says "off" of a machine that is on must not swallow a restart, by being asked to turn the machine on.
+func staleRestart(t *testing.T, r *run) {
+	if r.StalePower == nil {
+		return
+	}
+	for i, a := range []bmc.PowerAction{bmc.ForceRestart, bmc.PowerCycle} {
+		r.do(t, bmc.ForceOff, bmc.Off)
+		r.StalePower(1)
+		if err := r.s.Power().Do(t.Context(), bmc.PowerOn); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.s.Power().Do(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		r.StalePower(0)
+		eventually(t, "the restart", func() bool { return len(r.Boots()) == 2*(i+1) && r.Powered() })
 	}
 }
 

@@ -9,9 +9,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
+	"github.com/ingotmetal/ingot/firmware"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/internal/secret"
 	"github.com/ingotmetal/ingot/step"
@@ -41,6 +43,10 @@ type Config struct {
 	OnBoot func(Boot)
 	// IgnoresButton: the operating system does not follow the power button.
 	IgnoresButton bool
+	// Settings are the firmware's settings in force, Registry what describes them. IgnoresSettings: what is set is taken and never comes into force.
+	Settings        map[string]string
+	Registry        firmware.Registry
+	IgnoresSettings bool
 }
 
 // Boot is one boot of the machine.
@@ -66,6 +72,8 @@ type BMC struct {
 	stale    int
 	shown    bmc.PowerState
 	hook     func(ctx context.Context, op string) error
+	// settings are the firmware's, pending those of the next boot.
+	settings, pending map[string]string
 }
 
 // Fault fails calls.
@@ -88,6 +96,10 @@ func (d *Driver) Add(c Config) (*BMC, error) {
 		return nil, err
 	}
 	b := &BMC{config: c, address: a.String(), override: bmc.BootSetting{Device: bmc.BootNone, Mode: bmc.ModeUEFI}}
+	b.settings, b.pending = maps.Clone(c.Settings), map[string]string{}
+	if b.settings == nil {
+		b.settings = map[string]string{}
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.bmcs[b.address] != nil {
@@ -279,6 +291,13 @@ func (b *BMC) Medium() string {
 	return b.medium
 }
 
+// Settings are the firmware's settings in force.
+func (b *BMC) Settings() map[string]string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.settings)
+}
+
 func (b *BMC) lacks(c bmc.Capability) bool { return slices.Contains(b.config.Lacks, c) }
 
 // boot is called with mu held.
@@ -289,6 +308,10 @@ func (b *BMC) boot() Boot {
 		b.override.Device, b.override.Once = bmc.BootNone, false
 	}
 	b.boots = append(b.boots, boot)
+	if !b.config.IgnoresSettings {
+		maps.Copy(b.settings, b.pending)
+	}
+	clear(b.pending)
 	return boot
 }
 

@@ -46,6 +46,7 @@ func TestContract(t *testing.T) {
 				return bmctest.Rig{
 					Driver: d, Target: target(), Powered: b.Powered, Hardware: c.Hardware, Say: b.Say,
 					Media: [2]string{"https://boot/media/a.iso", "https://boot/media/b.iso"}, Missing: "https://boot/media/missing.iso",
+					StalePower: b.StalePower,
 					Boots: func() []bmctest.Boot {
 						var out []bmctest.Boot
 						for _, boot := range b.Boots() {

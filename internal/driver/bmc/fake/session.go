@@ -29,6 +29,7 @@ func (s *session) call(ctx context.Context, op string, do func() error) error {
 func (s *session) Identity() bmc.Identity {
 	all := []bmc.Capability{
 		bmc.CanPower, bmc.CanSoftPowerOff, bmc.CanBootOnce, bmc.CanBootMode, bmc.CanSecureBoot, bmc.CanVirtualMedia, bmc.CanInventory, bmc.CanTasks, bmc.CanSessions, bmc.CanConsoleLog,
+		bmc.CanBIOS,
 	}
 	all = slices.DeleteFunc(all, s.b.lacks)
 	slices.Sort(all)
@@ -65,6 +66,14 @@ func (s *session) ConsoleLog() bmc.ConsoleLog {
 		return nil
 	}
 	return console{s}
+}
+
+// BIOS implements bmc.Session.
+func (s *session) BIOS() bmc.BIOS {
+	if s.b.lacks(bmc.CanBIOS) {
+		return nil
+	}
+	return bios{s}
 }
 
 // Close implements bmc.Session.

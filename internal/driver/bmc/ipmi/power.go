@@ -46,15 +46,14 @@ func controls() map[bmc.PowerAction]chassis.ChassisControl {
 // reset one that is off.
 func (p power) Do(ctx context.Context, a bmc.PowerAction) error {
 	op := "power " + string(a)
-	control, known := controls()[a]
-	if !known {
-		return p.s.wrap(op, &fault{step.Unsupported, "IPMI has no such chassis control", "restart the machine from its operating system, or force it"})
-	}
 	state, err := p.read(ctx)
 	if err != nil {
 		return p.s.wrap(op, err)
 	}
+	control, known := controls()[a]
 	switch {
+	case !known && state == bmc.On:
+		return p.s.wrap(op, &fault{step.Unsupported, "IPMI has no such chassis control", "restart the machine from its operating system, or force it"})
 	case a == bmc.PowerOn && state == bmc.On, (a == bmc.ForceOff || a == bmc.GracefulOff) && state == bmc.Off:
 		return nil
 	case state == bmc.Off:

@@ -49,6 +49,9 @@ func (s *session) Inventory() bmc.Inventory { return nil }
 // ConsoleLog implements bmc.Session: a BMC keeps no log of its serial console.
 func (s *session) ConsoleLog() bmc.ConsoleLog { return nil }
 
+// BIOS implements bmc.Session: IPMI has no words for it.
+func (s *session) BIOS() bmc.BIOS { return nil }
+
 // Close implements bmc.Session.
 func (s *session) Close(ctx context.Context) error {
 	s.lock <- struct{}{}

@@ -105,6 +105,8 @@ type request struct {
 	ifMatch string
 	// anonymous: without any credentials.
 	anonymous bool
+	// fresh: an answer that was kept from an earlier call is of no use (RFC 9111 §5.2.1.4).
+	fresh bool
 	// mask are texts that no error may repeat.
 	mask []string
 }
@@ -204,6 +206,9 @@ func (c *client) build(ctx context.Context, r request, s session) (*http.Request
 	req.Header.Set("User-Agent", "ingot")
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.fresh {
+		req.Header.Set("Cache-Control", "no-cache")
 	}
 	if r.ifMatch != "" {
 		req.Header.Set("If-Match", r.ifMatch)

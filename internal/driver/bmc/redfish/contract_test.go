@@ -130,6 +130,7 @@ func TestContract(t *testing.T) {
 				return bmctest.Rig{
 					Driver: newDriver(t, fast()), Target: s.target, Boots: boots(s.machine), Powered: s.machine.Powered, Hardware: hardware(p), Say: s.machine.Say,
 					Media: [2]string{media + "/media/a.iso", media + "/media/b.iso"}, Missing: media + "/media/missing.iso",
+					StalePower: func(reads int) { s.bmc.SetFaults(bmcsim.Faults{StalePowerReads: reads}) },
 				}
 			})
 		})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/stmcginnis/gofish/redfish"
 
@@ -17,7 +19,14 @@ type power struct {
 	target link
 	// types are the reset types that the BMC lists; empty where it lists none, then all are tried.
 	types []redfish.ResetType
+
+	mu sync.Mutex
+	// orderedAt is when this session last changed the power; zero: never.
+	orderedAt time.Time
 }
+
+// refreshTime is how old the power state that a BMC shows may be after a change: many read it from the board every other second and answer from what they read.
+const refreshTime = 3 * time.Second
 
 func probePower(ctx context.Context, s *service, sys computerSystem) (*power, error) {
 	reset := sys.Actions.V.Reset.V
@@ -62,8 +71,29 @@ func (p *power) State(ctx context.Context) (bmc.PowerState, error) {
 }
 
 func (p *power) read(ctx context.Context) (bmc.PowerState, error) {
+	return p.readBy(ctx, request{method: http.MethodGet, path: p.s.system})
+}
+
+// readAgain reads past what the BMC, or a proxy before it, has kept from the last time.
+func (p *power) readAgain(ctx context.Context) (bmc.PowerState, error) {
+	p.mu.Lock()
+	since := time.Since(p.orderedAt)
+	p.mu.Unlock()
+	if wait := refreshTime - since; wait > 0 {
+		if err := p.s.c.settle(ctx, wait); err != nil {
+			return "", err
+		}
+	}
+	return p.readBy(ctx, request{method: http.MethodGet, path: p.s.system, fresh: true})
+}
+
+func (p *power) readBy(ctx context.Context, r request) (bmc.PowerState, error) {
 	var sys computerSystem
-	if _, err := p.s.c.get(ctx, p.s.system, "ComputerSystem", &sys); err != nil {
+	a, err := p.s.c.do(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	if err := decode(a.body, a.where, "ComputerSystem", &sys); err != nil {
 		return "", err
 	}
 	switch redfish.PowerState(sys.PowerState) {
@@ -120,10 +150,13 @@ func (p *power) soft() redfish.ResetType {
 }
 
 // Do implements bmc.Power. The state is read first: what is already so is not asked for again, since a button pressed twice undoes itself, and a restart of a
-// machine that is off, which BMCs refuse, turns it on.
+// machine that is off, which BMCs refuse, turns it on. "Off" is not believed at once then: to turn on a machine that is on does nothing, and the restart would be lost.
 func (p *power) Do(ctx context.Context, a bmc.PowerAction) error {
 	op := "power " + string(a)
 	state, err := p.read(ctx)
+	if err == nil && state == bmc.Off && goal(a) == "" {
+		state, err = p.readAgain(ctx)
+	}
 	if err != nil && bmc.KindOf(wrap(op, "", err)) != step.Busy {
 		return p.s.wrap(op, err)
 	}
@@ -131,21 +164,51 @@ func (p *power) Do(ctx context.Context, a bmc.PowerAction) error {
 	switch {
 	case known && state == goal(a), state == bmc.PoweringOn && a == bmc.PowerOn, state == bmc.PoweringOff && a == bmc.GracefulOff:
 		return nil
-	case known && state == bmc.Off && goal(a) == "":
-		a = bmc.PowerOn
+	case goal(a) == "":
+		return p.s.wrap(op, p.restart(ctx, a, known && state == bmc.Off))
 	}
-	kind, err := p.pick(a)
-	if err != nil {
-		return p.s.wrap(op, err)
-	}
-	_, err = p.s.c.do(ctx, request{method: http.MethodPost, path: p.target, body: map[string]any{"ResetType": kind}})
-	if status := statusOf(err); status >= 400 && status < 500 && goal(a) != "" {
+	err = p.order(ctx, a)
+	if refused(err) {
 		// The machine may have got there by itself between the two calls.
 		if state, readErr := p.read(ctx); readErr == nil && state == goal(a) {
 			return nil
 		}
 	}
 	return p.s.wrap(op, err)
+}
+
+// restart restarts a machine, or turns it on where it is off. A BMC that refuses the one since the machine is not what it said is asked for the other.
+func (p *power) restart(ctx context.Context, a bmc.PowerAction, off bool) error {
+	first, second, believed := a, bmc.PowerOn, bmc.Off
+	if off {
+		first, second, believed = bmc.PowerOn, a, bmc.On
+	}
+	err := p.order(ctx, first)
+	if !refused(err) {
+		return err
+	}
+	if state, readErr := p.readAgain(ctx); readErr != nil || state != believed {
+		return err
+	}
+	return p.order(ctx, second)
+}
+
+// order asks for an action, whatever the state is.
+func (p *power) order(ctx context.Context, a bmc.PowerAction) error {
+	kind, err := p.pick(a)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.orderedAt = time.Now()
+	p.mu.Unlock()
+	_, err = p.s.c.do(ctx, request{method: http.MethodPost, path: p.target, body: map[string]any{"ResetType": kind}})
+	return err
+}
+
+func refused(err error) bool {
+	status := statusOf(err)
+	return status >= 400 && status < 500
 }
 
 // goal is the state in which there is nothing left to do for an action; empty for restarts.

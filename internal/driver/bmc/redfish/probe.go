@@ -26,6 +26,7 @@ type service struct {
 	media           *media
 	inventory       *inventory
 	console         *console
+	bios            *bios
 }
 
 // probe logs in and finds out what the BMC can do. It reads; it changes nothing.
@@ -158,6 +159,9 @@ func (s *service) probeParts(ctx context.Context, sys computerSystem, mgr manage
 		return err
 	}
 	s.inventory = &inventory{s: s}
+	if sys.Bios != "" {
+		s.bios = &bios{s: s, at: sys.Bios, registries: root.Registries}
+	}
 	can := []bmc.Capability{bmc.CanPower, bmc.CanInventory}
 	add := func(has bool, c bmc.Capability) {
 		if has {
@@ -172,6 +176,7 @@ func (s *service) probeParts(ctx context.Context, sys computerSystem, mgr manage
 	add(root.Tasks != "", bmc.CanTasks)
 	add(s.c.hasSession(), bmc.CanSessions)
 	add(s.console != nil, bmc.CanConsoleLog)
+	add(s.bios != nil, bmc.CanBIOS)
 	slices.Sort(can)
 	s.identity.Capabilities = can
 	return nil
@@ -214,6 +219,14 @@ func (s *service) ConsoleLog() bmc.ConsoleLog {
 		return nil
 	}
 	return s.console
+}
+
+// BIOS implements bmc.Session.
+func (s *service) BIOS() bmc.BIOS {
+	if s.bios == nil {
+		return nil
+	}
+	return s.bios
 }
 
 // Close implements bmc.Session.

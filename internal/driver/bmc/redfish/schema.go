@@ -8,6 +8,7 @@ import "github.com/stmcginnis/gofish/redfish"
 type serviceRoot struct {
 	RedfishVersion, Vendor, Product, UUID text
 	Systems, Managers, SessionService     link
+	Registries                            link
 	Tasks                                 link
 	Links                                 object[struct{ Sessions link }]
 }
@@ -33,7 +34,7 @@ type computerSystem struct {
 		Model                        text
 	}]
 
-	Processors, EthernetInterfaces, Storage, SimpleStorage, SecureBoot, LogServices, VirtualMedia link
+	Processors, EthernetInterfaces, Storage, SimpleStorage, SecureBoot, LogServices, VirtualMedia, Bios link
 }
 
 // boot is ComputerSystem.Boot.

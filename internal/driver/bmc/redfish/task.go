@@ -20,16 +20,7 @@ func (c *client) follow(ctx context.Context, a *answer, mask ...string) error {
 	if a.status != http.StatusAccepted {
 		return nil
 	}
-	path := linkOf(a.header.Get("Location"))
-	if path == "" {
-		var t task
-		if json.Unmarshal(a.body, &t) == nil {
-			path = linkOf(string(t.TaskMonitor))
-			if path == "" {
-				path = t.ID
-			}
-		}
-	}
+	path := taskOf(a)
 	if path == "" {
 		return nil
 	}
@@ -48,6 +39,38 @@ func (c *client) follow(ctx context.Context, a *answer, mask ...string) error {
 			return err
 		}
 	}
+}
+
+// taskOf is where the task, or its monitor, of a 202 answer is; empty where the BMC does not say.
+func taskOf(a *answer) link {
+	if path := linkOf(a.header.Get("Location")); path != "" {
+		return path
+	}
+	var t task
+	if json.Unmarshal(a.body, &t) != nil {
+		return ""
+	}
+	if path := linkOf(string(t.TaskMonitor)); path != "" {
+		return path
+	}
+	return t.ID
+}
+
+// glance looks once at what a 202 answer began: for a task that ends only with the machine's next boot. A task that failed already is an error, one that goes on is none.
+func (c *client) glance(ctx context.Context, a *answer) error {
+	path := link("")
+	if a.status == http.StatusAccepted {
+		path = taskOf(a)
+	}
+	if path == "" {
+		return nil
+	}
+	_, _, err := c.poll(ctx, path, nil)
+	if absent(err) {
+		// Tasks of the past are not kept everywhere.
+		return nil
+	}
+	return err
 }
 
 // poll looks at a task or a task monitor once.
