@@ -32,10 +32,11 @@ func TestAnotherMachinesAgentWipesNothing(t *testing.T) {
 		f := w.record("a").Status.Failure
 		return f != nil && f.Kind == string(step.Invalid) && strings.Contains(f.Message, other) && strings.Contains(f.Message, first) && f.Fix != ""
 	})
-	h := w.host("a")
-	if h.Status.Provisioning.State != metal3.StateDeprovisioning || h.Status.ErrorType == "" {
-		t.Errorf("the host is in state %s with error %q", h.Status.Provisioning.State, h.Status.ErrorType)
-	}
+	// The host's status is written after the record.
+	w.until("the host shows the error", func() bool {
+		s := w.host("a").Status
+		return s.Provisioning.State == metal3.StateDeprovisioning && s.ErrorType != "" && strings.Contains(s.ErrorMessage, other)
+	})
 	if _, now, _ := m.counts(); now != wiped {
 		t.Errorf("%d wipes, want the %d from before", now, wiped)
 	}
