@@ -1,0 +1,105 @@
+package claim
+
+// State is whether a host can be had.
+type State string
+
+// The states.
+const (
+	// Offered: clean, to spec, and nobody's.
+	Offered State = "Offered"
+	// Held by a request, until its wipe was proved.
+	Held State = "Held"
+	// NotReady: on its way, broken, or leaving. Host.Why says which.
+	NotReady State = "NotReady"
+)
+
+// Role is what a machine is for.
+type Role string
+
+// The roles.
+const (
+	Machine  Role = "machine"
+	Firewall Role = "firewall"
+)
+
+// Host is a host as far as the choice needs it.
+type Host struct {
+	// Name is unique: "namespace/name".
+	Name      string
+	Partition string
+	Size      string
+	// Rack is what hosts are spread over; hosts without one share the rack "".
+	Rack string
+	// Labels are what selectors look at.
+	Labels map[string]string
+	Taints []Taint
+	// Cordoned is why the host takes nobody new; empty: it does.
+	Cordoned string
+	State    State
+	// Why says why a host is not ready.
+	Why string
+	// Holder is the request that has the host; only where State is Held.
+	Holder Holder
+}
+
+// Holder is who has a host.
+type Holder struct {
+	// Request is the request's ID.
+	Request string
+	Project string
+	Role    Role
+	// Placement are the request's placement tags.
+	Placement []string
+}
+
+// Taint keeps requests away that do not tolerate it.
+type Taint struct{ Key, Value string }
+
+// Toleration lets a request have tainted hosts. An empty Value tolerates every value of the key.
+type Toleration struct{ Key, Value string }
+
+func (t Toleration) covers(x Taint) bool {
+	return t.Key == x.Key && (t.Value == "" || t.Value == x.Value)
+}
+
+// Request asks for one host.
+type Request struct {
+	// ID is unique, and stays the same when the request is asked again.
+	ID        string
+	Project   string
+	Role      Role
+	Partition string
+	Size      string
+	// Host asks for this one; Partition and Size may then be empty.
+	Host string
+	// Labels that the host must have, with these values.
+	Labels map[string]string
+	// Placement tags spread the project's machines that share them over racks, before the project's others.
+	Placement   []string
+	Tolerations []Toleration
+}
+
+// Reservation holds hosts of a size back for a project.
+type Reservation struct {
+	Name    string
+	Project string
+	Size    string
+	// Partitions in which the hosts may be; at least one.
+	Partitions []string
+	// Amount is how many the project may count on, those that it holds included.
+	Amount int
+}
+
+// Quota bounds what a project holds. A negative number is no bound.
+type Quota struct{ Machines, Firewalls int }
+
+// Unbounded is the quota of a project that has none.
+var Unbounded = Quota{-1, -1}
+
+// of is the bound for a role.
+func (q Quota) of(r Role) int {
+	if r == Firewall {
+		return q.Firewalls
+	}
+	return q.Machines
+}
