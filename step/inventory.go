@@ -83,4 +83,6 @@ type Disk struct {
 	Transport Transport `json:"transport,omitempty"`
 	// Removable media can be taken out of the machine; the medium that the agent was booted from may be one.
 	Removable bool `json:"removable,omitempty"`
+	// Kept: the policy of its host keeps what is on it, so that it is chosen for an image only by its number.
+	Kept bool `json:"kept,omitempty"`
 }

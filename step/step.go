@@ -17,7 +17,7 @@ const (
 	Inspect Kind = "inspect"
 	// ChooseDisk finds the one disk that the root device hints mean, and writes nothing.
 	ChooseDisk Kind = "choose-disk"
-	// Clean wipes the metadata of every disk and proves it.
+	// Clean erases every disk as its host's policy says, and proves it.
 	Clean Kind = "clean"
 	// WriteImage writes image and config drive to the claimed disk and nowhere else.
 	WriteImage Kind = "write-image"
@@ -44,6 +44,8 @@ type Outcome struct {
 	Wipes []Wipe `json:"wipes,omitempty"`
 	// Owns are the kinds of disks outside of the machine that Clean was told to wipe too.
 	Owns []Outside `json:"owns,omitempty"`
+	// Erasure is the policy that Clean followed; nil for metadata on every disk.
+	Erasure *Erasure `json:"erasure,omitempty"`
 	// Disk is the result of ChooseDisk and WriteImage.
 	Disk *Disk `json:"disk,omitempty"`
 	// Written is the result of WriteImage.
@@ -92,7 +94,7 @@ type Progress struct {
 	UpdatedAt      time.Time `json:"updatedAt,omitzero"`
 }
 
-// Wipe is the evidence that one disk was cleaned.
+// Wipe is the evidence of what one disk's cleaning came to.
 type Wipe struct {
 	Disk       Disk      `json:"disk"`
 	Method     string    `json:"method"`
@@ -101,6 +103,15 @@ type Wipe struct {
 	// Clean: the check after the wipe found nothing left. Message says what was found otherwise.
 	Clean   bool   `json:"clean"`
 	Message string `json:"message,omitempty"`
+	// Kept: the policy keeps the disk; nothing was done to it, and Message says why. It is not Clean.
+	Kept bool `json:"kept,omitempty"`
+	// Asked are the methods that the policy has for this disk, in their order. Method is what was done in the end, one of the Did words.
+	Asked []Method `json:"asked,omitempty"`
+	// Bytes is how much of the disk was erased: the whole of it, or the places of metadata.
+	Bytes int64 `json:"bytes,omitempty"`
+	// Verification says what was read back, and Answer what the disk itself said of its erasure.
+	Verification string `json:"verification,omitempty"`
+	Answer       string `json:"answer,omitempty"`
 }
 
 // Written is what a write came to.

@@ -57,6 +57,9 @@ type HostLifecycleStatus struct {
 	// Wipes is the evidence of the last cleaning, one entry per disk.
 	// +kubebuilder:validation:MaxItems=256
 	Wipes []WipeRecord `json:"wipes,omitempty"`
+	// EarlierWipes is the evidence of the cleanings before, oldest first; the oldest entries are dropped beyond 64.
+	// +kubebuilder:validation:MaxItems=64
+	EarlierWipes []WipeRecord `json:"earlierWipes,omitempty"`
 	// Timeline is what was done, oldest first; the oldest entries are dropped beyond 64.
 	// +kubebuilder:validation:MaxItems=64
 	Timeline []TimelineEntry `json:"timeline,omitempty"`
@@ -72,6 +75,8 @@ type HostLifecycleStatus struct {
 	CleanedAt *metav1.Time `json:"cleanedAt,omitempty"`
 	// CleanedOwnDisks is what the host's own-disks annotation said when that was proved: with another value the proof speaks of other disks.
 	CleanedOwnDisks string `json:"cleanedOwnDisks,omitempty"`
+	// CleanedErasure is what the host's erase annotations said when that was proved, in one line; empty for metadata on every disk.
+	CleanedErasure string `json:"cleanedErasure,omitempty"`
 }
 
 // OutcomeStatus is a decision in words: the closed set of journey.OutcomeKind.
@@ -193,12 +198,22 @@ type WipeRecord struct {
 	SerialNumber string `json:"serialNumber,omitempty"`
 	WWN          string `json:"wwn,omitempty"`
 	SizeBytes    int64  `json:"sizeBytes,omitempty"`
-	// Method is metadata, discard, overwrite, ata-secure-erase, nvme-format or nvme-sanitize.
-	Method     string      `json:"method"`
+	// Method is what was done: metadata, discard+metadata, discard, overwrite, nvme-sanitize, nvme-format, ata-secure-erase, ata-enhanced-secure-erase or keep.
+	Method string `json:"method"`
+	// Asked is what the host's policy asked for, in the order of trying.
+	Asked      string      `json:"asked,omitempty"`
 	StartedAt  metav1.Time `json:"startedAt"`
 	FinishedAt metav1.Time `json:"finishedAt"`
-	// Result is clean when the check after the wipe found nothing, else failed.
-	// +kubebuilder:validation:Enum=clean;failed
+	// Bytes is how much of the disk was erased.
+	Bytes int64 `json:"bytes,omitempty"`
+	// Verification says what was read back after it.
+	// +kubebuilder:validation:MaxLength=1024
+	Verification string `json:"verification,omitempty"`
+	// Answer is what the disk said of its erasure.
+	// +kubebuilder:validation:MaxLength=1024
+	Answer string `json:"answer,omitempty"`
+	// Result is clean when the check after the wipe found nothing, kept where the policy keeps the disk as it is, else failed.
+	// +kubebuilder:validation:Enum=clean;failed;kept
 	Result  string `json:"result"`
 	Message string `json:"message,omitempty"`
 }

@@ -9,5 +9,14 @@ const PartitionLabel = "ingot.dev/partition"
 // is cleaned, and an image may be written to one that the root device hints mean. A LUN that another machine uses too is lost.
 const OwnDisksAnnotation = "ingot.dev/own-disks"
 
+// EraseAnnotation on a BareMetalHost says how its disks are erased when it is cleaned: one of "metadata" (the default), "discard", "overwrite" and "secure-erase", or a list with
+// commas of which the first that can be proved is taken ("secure-erase,overwrite"). Nothing weaker than the list is ever taken; a host whose disks cannot be
+// erased as it says is not offered. Where spec.automatedCleaningMode is disabled, nothing is erased and this says nothing.
+const EraseAnnotation = "ingot.dev/erase"
+
+// EraseDisksAnnotation on a BareMetalHost has rules for single disks, by serial number or WWN, with semicolons between them: "serial:S4EMNX0R=keep;wwn:0x5000c500a1b2c3d4=overwrite". A
+// disk that is kept is not touched by cleaning, and an image goes to it only where the root device hints name its serial number or WWN.
+const EraseDisksAnnotation = "ingot.dev/erase-disks"
+
 // SystemNamespace holds what the roles share among their own processes: leases of leader elections, the agents' certificate authority.
 const SystemNamespace = "ingot-system"

@@ -459,6 +459,13 @@ func (in *HostLifecycleStatus) DeepCopyInto(out *HostLifecycleStatus) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.EarlierWipes != nil {
+		in, out := &in.EarlierWipes, &out.EarlierWipes
+		*out = make([]WipeRecord, len(*in))
+		for i := range *in {
+			(*in)[i].DeepCopyInto(&(*out)[i])
+		}
+	}
 	if in.Timeline != nil {
 		in, out := &in.Timeline, &out.Timeline
 		*out = make([]TimelineEntry, len(*in))
