@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"debug/elf"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -126,6 +127,9 @@ func build(ctx context.Context, o Options) (Result, error) {
 	}
 	roots, err := apt.find(ctx, "ca-certificates")
 	if err != nil {
+		return Result{}, err
+	}
+	if err := requireStatic(o.Agent, elf.EM_X86_64); err != nil {
 		return Result{}, err
 	}
 	agent, err := describe(o.Agent)
