@@ -42,6 +42,7 @@ type BMC struct {
 	power              powerView
 	drive              drive
 	tasks              []*task
+	firmware           biosState
 	closed             bool
 }
 
@@ -143,6 +144,7 @@ func (b *BMC) nextBoot() BootPlan {
 		b.override.enabled, b.override.target = "Disabled", "None"
 	}
 	b.booted = p.Mode == bmc.ModeSecureBoot
+	b.bootBIOS()
 	return p
 }
 

@@ -82,4 +82,6 @@ type Faults struct {
 	LostPowerChance float64 `json:"lostPowerChance,omitempty"`
 	// TaskFailure makes the tasks of InsertMedia fail.
 	TaskFailure bool `json:"taskFailure,omitempty"`
+	// IgnoreBIOSSettings: what is set is taken and never comes into force.
+	IgnoreBIOSSettings bool `json:"ignoreBIOSSettings,omitempty"`
 }

@@ -60,6 +60,9 @@ func (b *BMC) root(*call) reply {
 		"ProtocolFeaturesSupported": doc{"ExpandQuery": doc{"NoLinks": false}, "FilterQuery": false, "SelectQuery": false},
 		"Links":                     doc{},
 	}
+	if !b.who.NoBIOS && !b.who.NoBIOSRegistry {
+		more["Registries"] = ref(registriesPath)
+	}
 	if !b.who.NoSessions {
 		more["SessionService"] = ref("/redfish/v1/SessionService")
 		more["Links"] = doc{"Sessions": ref(sessionsPath)}
@@ -193,10 +196,6 @@ func (b *BMC) physicalDrive(c *call) reply {
 		more["MediaType"], more["RotationSpeedRPM"] = "HDD", 7200
 	}
 	return ok(resource(c.path, "#Drive.v1_20_1.Drive", c.part, d.Name, more))
-}
-
-func (b *BMC) bios(c *call) reply {
-	return ok(resource(c.path, "#Bios.v1_2_3.Bios", "Bios", "BIOS Configuration", doc{"Attributes": doc{}}))
 }
 
 func (b *BMC) hasSecureBoot() bool { return !b.who.NoSecureBoot && b.machine.Hardware().SecureBoot }

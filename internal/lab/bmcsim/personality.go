@@ -45,6 +45,15 @@ type Personality struct {
 	ResetByActionInfo bool
 	// NoConsoleLog: no HostLogger log service. NoSecureBoot: no SecureBoot resource.
 	NoConsoleLog, NoSecureBoot bool
+
+	// NoBIOS: no Bios resource. NoBIOSRegistry: nothing describes its attributes. RegistryByFamily: the registry's file has the name without the version as its Id.
+	NoBIOS, NoBIOSRegistry, RegistryByFamily bool
+	// BIOSAtOnce: no settings object; Bios itself is patched, and shows what was set from then on.
+	BIOSAtOnce bool
+	// BIOSByJob answers changed settings with 202 and a task that ends with the next boot, and forgets settings that come without an apply time.
+	BIOSByJob bool
+	// PendingShowsAll: the settings object shows every attribute, not only those that will change.
+	PendingShowsAll bool
 }
 
 // Personalities are the makes that the driver's suite runs against. They mimic what is publicly known of the makes in the driver's table of quirks; none was
@@ -52,16 +61,17 @@ type Personality struct {
 func Personalities() []Personality {
 	return []Personality{
 		{Name: "generic"},
-		{Name: "minimal", NoSessions: true, NoOnce: true, NoGraceful: true, NoPowerButton: true, NoConsoleLog: true, NoSecureBoot: true, MediaByPatch: true, ResetByActionInfo: true},
-		{Name: "media-under-system", MediaUnderSystem: true, InsertWantsProtocol: true},
-		{Name: "insert-by-task", InsertByTask: true},
+		{Name: "minimal", NoSessions: true, NoOnce: true, NoGraceful: true, NoPowerButton: true, NoConsoleLog: true, NoSecureBoot: true, MediaByPatch: true, ResetByActionInfo: true, NoBIOS: true},
+		{Name: "media-under-system", MediaUnderSystem: true, InsertWantsProtocol: true, BIOSAtOnce: true},
+		{Name: "insert-by-task", InsertByTask: true, NoBIOSRegistry: true},
 		{Name: "insert-by-task-without-location", InsertByTask: true, TaskWithoutLocation: true, ResetByActionInfo: true, NoGraceful: true},
 		{
 			Name: "idrac", Vendor: "Dell", Product: "Integrated Dell Remote Access Controller", Manufacturer: "Dell Inc.", Model: "PowerEdge R650", Firmware: "7.10.30.00",
-			SystemID: "System.Embedded.1", ManagerID: "iDRAC.Embedded.1", MediaUnderSystem: true, InsertByTask: true, CDByAttributes: true, NoConsoleLog: true,
+			SystemID: "System.Embedded.1", ManagerID: "iDRAC.Embedded.1", MediaUnderSystem: true, InsertByTask: true, CDByAttributes: true, NoConsoleLog: true, BIOSByJob: true,
 		},
 		{
 			Name: "ilo", Vendor: "HPE", Product: "ProLiant DL360 Gen10", Manufacturer: "HPE", Model: "ProLiant DL360 Gen10", Firmware: "iLO 5 v2.78", NoGraceful: true, NoConsoleLog: true,
+			RegistryByFamily: true,
 		},
 		{
 			Name: "xclarity", Vendor: "Lenovo", Product: "XClarity Controller", Manufacturer: "Lenovo", Model: "ThinkSystem SR630 V2", Firmware: "AFBT20X 1.89",
@@ -75,7 +85,7 @@ func Personalities() []Personality {
 			Name: "irmc", Vendor: "Fujitsu", Product: "iRMC S5", Manufacturer: "FUJITSU", Model: "PRIMERGY RX2540 M5", Firmware: "3.41P", ManagerID: "iRMC", SystemID: "0",
 			RequireETag: true, NoConsoleLog: true,
 		},
-		{Name: "openbmc", Vendor: "OpenBMC", Product: "OpenBMC", Manufacturer: "Quanta", Model: "S7PC", Firmware: "2.14.0", ManagerID: "bmc", SystemID: "system", InsertWantsProtocol: true},
+		{Name: "openbmc", Vendor: "OpenBMC", Product: "OpenBMC", Manufacturer: "Quanta", Model: "S7PC", Firmware: "2.14.0", ManagerID: "bmc", SystemID: "system", InsertWantsProtocol: true, PendingShowsAll: true},
 	}
 }
 

@@ -80,12 +80,15 @@ func (b *BMC) restart(ctx context.Context) error {
 // boot gives a plan to a boot, and takes it back where the machine does not start, so that a one-time override is not lost.
 func (b *BMC) boot(start func(BootPlan) error, before, meanwhile string) error {
 	b.mu.Lock()
-	was, booted := b.override, b.booted
+	was, booted, settings := b.override, b.booted, b.firmware
 	plan := b.nextBoot()
 	b.mu.Unlock()
 	if err := start(plan); err != nil {
 		b.mu.Lock()
-		b.override, b.booted = was, booted
+		b.override, b.booted, b.firmware = was, booted, settings
+		if settings.job != nil {
+			settings.job.state = "Running"
+		}
 		b.mu.Unlock()
 		return err
 	}

@@ -60,6 +60,7 @@ func (b *BMC) routes() []route {
 	b.table.Do(func() {
 		b.table.routes = append(b.table.routes, b.serviceRoutes()...)
 		b.table.routes = append(b.table.routes, b.systemRoutes()...)
+		b.table.routes = append(b.table.routes, b.biosRoutes()...)
 		b.table.routes = append(b.table.routes, b.mediaRoutes()...)
 		b.table.routes = append(b.table.routes, b.managerRoutes()...)
 	})
@@ -96,7 +97,6 @@ func (b *BMC) systemRoutes() []route {
 		get("/redfish/v1/Systems", b.listSystems),
 		get(p, b.system).and(http.MethodPatch, b.patchSystem),
 		post(p+resetAction, b.reset),
-		get(p+"/Bios", b.bios),
 		get(p+"/Processors", b.listProcessors), get(p+"/Processors/*", b.processor),
 		get(p+"/Memory", b.listMemory), get(p+"/Memory/1", b.memory),
 		get(p+"/EthernetInterfaces", b.listInterfaces), get(p+"/EthernetInterfaces/*", b.ethernet),

@@ -32,9 +32,12 @@ func (b *BMC) system(*call) reply {
 		"BiosVersion": hw.BIOSVersion, "HostName": "", "Status": healthy(),
 		"MemorySummary":    doc{"TotalSystemMemoryGiB": float64(hw.MemoryMebibytes) / 1024, "Status": healthy()},
 		"ProcessorSummary": doc{"Count": len(hw.CPUs), "LogicalProcessorCount": threads, "Model": model, "Status": healthy()},
-		"Processors":       ref(p + "/Processors"), "Memory": ref(p + "/Memory"), "EthernetInterfaces": ref(p + "/EthernetInterfaces"), "Storage": ref(p + "/Storage"), "Bios": ref(p + "/Bios"),
+		"Processors":       ref(p + "/Processors"), "Memory": ref(p + "/Memory"), "EthernetInterfaces": ref(p + "/EthernetInterfaces"), "Storage": ref(p + "/Storage"),
 		"Actions": doc{"#ComputerSystem.Reset": reset},
 		"Links":   doc{"ManagedBy": []doc{ref(b.managerPath())}, "Chassis": []doc{ref("/redfish/v1/Chassis/1")}},
+	}
+	if !b.who.NoBIOS {
+		more["Bios"] = ref(b.biosPath())
 	}
 	if b.hasSecureBoot() {
 		more["SecureBoot"] = ref(p + "/SecureBoot")

@@ -24,12 +24,7 @@ type task struct {
 // startTask runs work beside the request, and answers 202.
 func (b *BMC) startTask(name string, work func() *reply) reply {
 	b.mu.Lock()
-	b.nextID++
-	t := &task{id: strconv.Itoa(b.nextID), name: name, state: "Running", start: time.Now()}
-	b.tasks = append(b.tasks, t)
-	if len(b.tasks) > keptTasks {
-		b.tasks = b.tasks[1:]
-	}
+	t := b.newTask(name)
 	fails := b.faults.set.TaskFailure
 	body := b.taskDoc(t)
 	b.mu.Unlock()
@@ -48,6 +43,17 @@ func (b *BMC) startTask(name string, work func() *reply) reply {
 		return reply{status: http.StatusAccepted}
 	}
 	return reply{status: http.StatusAccepted, body: body, header: map[string]string{"Location": monitorsPath + "/" + t.id}}
+}
+
+// newTask begins a task. It is called with mu held.
+func (b *BMC) newTask(name string) *task {
+	b.nextID++
+	t := &task{id: strconv.Itoa(b.nextID), name: name, state: "Running", start: time.Now()}
+	b.tasks = append(b.tasks, t)
+	if len(b.tasks) > keptTasks {
+		b.tasks = b.tasks[1:]
+	}
+	return t
 }
 
 // messageOf is the words of a refusal.

@@ -46,6 +46,8 @@ type Rig struct {
 	Say func(line string)
 	// StalePower makes the next reads of the power state, after the next change, show what was before it. Nil where the protocol has no state that is kept: its readings are the board's.
 	StalePower func(reads int)
+	// BIOS is what the machine's firmware can be set to; nil: the BMC does not show it.
+	BIOS *BIOS
 	// Lacks are capabilities that the protocol does not have. The BMC must neither claim them nor have their interface.
 	Lacks []bmc.Capability
 }
@@ -72,6 +74,8 @@ func Run(t *testing.T, newRig func(t *testing.T) Rig) {
 		{"boot from medium", bootFromMedium},
 		{"inventory", inventory},
 		{"console log", consoleLog},
+		{"BIOS settings", biosSettings},
+		{"BIOS settings that cannot be", biosRefused},
 		{"close", closing},
 		{"cancelled", cancelled},
 		{"concurrent use", concurrent},

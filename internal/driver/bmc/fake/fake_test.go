@@ -3,11 +3,13 @@ package fake_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ingotmetal/ingot/firmware"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/internal/driver/bmc/bmctest"
 	"github.com/ingotmetal/ingot/internal/driver/bmc/fake"
@@ -20,7 +22,11 @@ const address = "redfish-virtualmedia+https://10.0.0.5/redfish/v1/Systems/1"
 func config() fake.Config {
 	return fake.Config{
 		Address: address, Username: "admin", Password: secret.New("right"),
-		Hardware:   bmc.Hardware{Manufacturer: "Ingot", MemoryMebibytes: 512, NICs: []bmc.NIC{{Name: "1", MAC: "52:54:00:00:00:01"}}},
+		Hardware: bmc.Hardware{Manufacturer: "Ingot", MemoryMebibytes: 512, NICs: []bmc.NIC{{Name: "1", MAC: "52:54:00:00:00:01"}}},
+		Settings: map[string]string{"Retries": "3", "Quiet": "true"},
+		Registry: firmware.Registry{Name: "Fake.v1_0_0", Settings: map[string]firmware.Setting{
+			"Retries": {Kind: firmware.Integer}, "Quiet": {Kind: firmware.Boolean},
+		}},
 		Unreadable: func(url string) bool { return strings.Contains(url, "missing") },
 	}
 }
@@ -29,10 +35,21 @@ func target() bmc.Target {
 	return bmc.Target{Address: address, Username: "admin", Password: secret.New("right")}
 }
 
+// biosRig is the fake's firmware as it was configured.
+func biosRig(c fake.Config, b *fake.BMC) *bmctest.BIOS {
+	if slices.Contains(c.Lacks, bmc.CanBIOS) {
+		return nil
+	}
+	return &bmctest.BIOS{
+		Settings: c.Settings, Registry: c.Registry, InForce: b.Settings,
+		Change: map[string]string{"Retries": "7", "Quiet": "false"}, Refused: map[string]string{"Retries": "many", "Nothing": "1"},
+	}
+}
+
 func TestContract(t *testing.T) {
 	for name, lacks := range map[string][]bmc.Capability{
 		"all":  nil,
-		"less": {bmc.CanBootOnce, bmc.CanSoftPowerOff, bmc.CanSecureBoot, bmc.CanConsoleLog, bmc.CanSessions},
+		"less": {bmc.CanBIOS, bmc.CanBootOnce, bmc.CanSoftPowerOff, bmc.CanSecureBoot, bmc.CanConsoleLog, bmc.CanSessions},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bmctest.Run(t, func(t *testing.T) bmctest.Rig {
@@ -46,7 +63,7 @@ func TestContract(t *testing.T) {
 				return bmctest.Rig{
 					Driver: d, Target: target(), Powered: b.Powered, Hardware: c.Hardware, Say: b.Say,
 					Media: [2]string{"https://boot/media/a.iso", "https://boot/media/b.iso"}, Missing: "https://boot/media/missing.iso",
-					StalePower: b.StalePower,
+					StalePower: b.StalePower, BIOS: biosRig(c, b),
 					Boots: func() []bmctest.Boot {
 						var out []bmctest.Boot
 						for _, boot := range b.Boots() {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingotmetal/ingot/firmware"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/internal/driver/bmc/bmctest"
 	"github.com/ingotmetal/ingot/internal/driver/bmc/redfish"
@@ -130,11 +131,44 @@ func TestContract(t *testing.T) {
 				return bmctest.Rig{
 					Driver: newDriver(t, fast()), Target: s.target, Boots: boots(s.machine), Powered: s.machine.Powered, Hardware: hardware(p), Say: s.machine.Say,
 					Media: [2]string{media + "/media/a.iso", media + "/media/b.iso"}, Missing: media + "/media/missing.iso",
+					BIOS:       biosRig(s, p),
 					StalePower: func(reads int) { s.bmc.SetFaults(bmcsim.Faults{StalePowerReads: reads}) },
 				}
 			})
 		})
 	}
+}
+
+// biosRig is the firmware of the simulator's machines.
+func biosRig(s sim, p bmcsim.Personality) *bmctest.BIOS {
+	if p.NoBIOS {
+		return nil
+	}
+	rig := &bmctest.BIOS{
+		Settings: map[string]string{
+			"LogicalProc": "Enabled", "ProcVirtualization": "Enabled", "SriovGlobalEnable": "Disabled", "PowerProfile": "Balanced", "BootRetries": "3", "QuietBoot": "true",
+			"AssetTag": "", "SetupPassword": "", "SystemSerialNumber": "SN-4c4c4544",
+		},
+		AtOnce: p.BIOSAtOnce, InForce: s.bmc.BIOSSettings,
+		Change:  map[string]string{"SriovGlobalEnable": "Enabled", "BootRetries": "7", "QuietBoot": "false", "AssetTag": "rack 7"},
+		Refused: map[string]string{"PowerProfile": "Fast", "NoSuchSetting": "1", "SystemSerialNumber": "X", "BootRetries": "11", "QuietBoot": "perhaps", "AssetTag": "longer than it can be"},
+	}
+	if p.NoBIOSRegistry {
+		return rig
+	}
+	onOff := firmware.Setting{Kind: firmware.Enumeration, Values: []string{"Enabled", "Disabled"}}
+	zero, none, sixteen := int64(0), 0, 16
+	ten := int64(10)
+	rig.Registry = firmware.Registry{Name: "BiosAttributeRegistry.v1_0_0", Settings: map[string]firmware.Setting{
+		"LogicalProc": onOff, "ProcVirtualization": onOff, "SriovGlobalEnable": onOff,
+		"PowerProfile":       {Kind: firmware.Enumeration, Values: []string{"Balanced", "Performance", "PowerSaving"}},
+		"BootRetries":        {Kind: firmware.Integer, Lowest: &zero, Highest: &ten},
+		"QuietBoot":          {Kind: firmware.Boolean},
+		"AssetTag":           {Kind: firmware.String, MinLength: &none, MaxLength: &sixteen},
+		"SetupPassword":      {Kind: firmware.Password},
+		"SystemSerialNumber": {Kind: firmware.String, MinLength: &none, MaxLength: &none, ReadOnly: true, Unique: true},
+	}}
+	return rig
 }
 
 // badPersonality is any personality, where only the certificate matters.
