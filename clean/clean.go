@@ -12,6 +12,7 @@ import (
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/power"
 	"github.com/ingotmetal/ingot/ramdisk"
@@ -30,6 +31,9 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 	if dec, waits := d.RetryPending(); waits {
 		return orGiveUp(d, dec)
 	}
+	if dec, ejects := ejectMedium(d); ejects {
+		return dec
+	}
 	if d.Host.Spec.AutomatedCleaningMode == metal3.CleaningModeDisabled {
 		return skip(d)
 	}
@@ -38,6 +42,19 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 		return orGiveUp(d, dec)
 	}
 	return leave(d, "every disk was wiped and found clean")
+}
+
+// ejectMedium takes the owner's medium out, a live ISO or a DataImage, before anything else has a use for the drive. The image in the status counts too: the record of a host that was moved here
+// does not know of it. A BMC without a drive holds nothing.
+func ejectMedium(d *journey.Draft) (journey.Decision, bool) {
+	drive, image := d.Record.Drive, d.Host.Status.Provisioning.Image
+	switch {
+	case drive == nil && !image.IsLiveISO(), drive != nil && drive.EjectedAt != nil, journey.LacksDrive(&d.Record):
+		return journey.Decision{}, false
+	case drive == nil:
+		d.Record.Drive = &ingot.DriveStatus{URL: image.URL, Boot: true}
+	}
+	return d.Act(journey.EjectMedium{}, journey.ReasonEjecting, "taking "+d.Record.Drive.URL+" out of the virtual CD drive"), true
 }
 
 // skip ends the image's run without touching the disk.
@@ -54,7 +71,7 @@ func skip(d *journey.Draft) journey.Decision {
 func leave(d *journey.Draft, why string) journey.Decision {
 	p := &d.Host.Status.Provisioning
 	p.Image, p.CustomDeploy = metal3.Image{}, nil
-	d.Record.Disk, d.Record.FirstBoot, d.Record.Reboot = nil, nil, nil
+	d.Record.Disk, d.Record.FirstBoot, d.Record.Reboot, d.Record.Drive = nil, nil, nil, nil
 	n := d.Record.ImageFailures
 	switch {
 	case d.Deleting():
@@ -103,6 +120,11 @@ func PowerOff(f journey.Facts, now time.Time) journey.Decision {
 	}
 	if dec, off := power.Align(d, power.Want{State: journey.PowerOff, Why: "the host is deleted"}); !off {
 		return orLeaveOn(d, dec)
+	}
+	if d.Record.Drive != nil {
+		if dec, ejects := ejectMedium(d); ejects {
+			return dec
+		}
 	}
 	return toDeleting(d, "the machine is off")
 }

@@ -34,6 +34,11 @@ func Begin(f journey.Facts, now time.Time) journey.Decision {
 			"give the status back with the annotation "+metal3.StatusAnnotation+"; or, to have the machine wiped and registered as a new one, delete the host and create it again",
 			now.Add(unmanagedPoll))
 	}
+	if c := d.Record.Drive; c != nil && c.Boot && c.EjectedAt == nil && d.State() == metal3.StateNone {
+		return d.Block(journey.ReasonUnknownState, fmt.Sprintf("the host has lost its status, and the live ISO %s was started on it", c.URL),
+			"give the status back with the annotation "+metal3.StatusAnnotation+"; or, to have the machine wiped and registered as a new one, delete the host and create it again",
+			now.Add(unmanagedPoll))
+	}
 	if d.Host.HasBMCDetails() {
 		d.MoveTo(metal3.StateRegistering)
 		d.Host.Status.OperationalStatus = metal3.OperationalStatusOK

@@ -25,11 +25,25 @@ type ReadPower struct{}
 type SetPower struct {
 	Want PowerState
 	Soft bool
+	// Drive is brought into order before the machine is turned on.
+	Drive Drive
 }
 
 // Restart resets a machine whose power may not be turned off (spec.disablePowerOff).
 type Restart struct {
 	Soft bool
+	// Drive is brought into order before the reset.
+	Drive Drive
+}
+
+// Drive is what the owner wants of the virtual CD drive at a start of the machine. The zero value leaves the drive alone.
+type Drive struct {
+	// Managed: the drive is to hold URL, or nothing where that is empty.
+	Managed bool
+	URL     string
+	// Boot: the machine boots from it, now and at every later start, in this mode.
+	Boot bool
+	Mode metal3.BootMode
 }
 
 // OpenWindow mints a token and makes the BootWindow of a boot; an open window of another boot of this host is deleted first. An open window of this boot is left as
@@ -70,6 +84,17 @@ type BootDisk struct {
 	Mode   metal3.BootMode
 }
 
+// BootISO makes the machine boot a live ISO, now and at every later start: windows of other boots closed, medium inserted, override set until changed, power-cycled (or turned on). Its own
+// window, of purpose first-boot, was opened before and stays.
+type BootISO struct {
+	BootID string
+	URL    string
+	Mode   metal3.BootMode
+}
+
+// EjectMedium takes the owner's medium out of the drive, and the boot override away. It never changes the power state.
+type EjectMedium struct{}
+
 // SaveHardware writes the HardwareData; nil deletes it.
 type SaveHardware struct {
 	Hardware *metal3.HardwareDetails
@@ -92,6 +117,8 @@ func (StartAgent) Name() string    { return "boot agent" }
 func (a RunStep) Name() string     { return string(a.Kind) }
 func (CloseWindow) Name() string   { return "close boot window" }
 func (BootDisk) Name() string      { return "boot from disk" }
+func (BootISO) Name() string       { return "boot live ISO" }
+func (EjectMedium) Name() string   { return "eject medium" }
 func (SaveHardware) Name() string  { return "save hardware data" }
 func (ReadInventory) Name() string { return "read inventory" }
 func (Release) Name() string       { return "release host" }
@@ -108,6 +135,8 @@ type ActionResult struct {
 	BMC *ingot.BMCStatus
 	// Power is the result of Verify, ReadPower and SetPower.
 	Power *PowerReading
+	// Drive is the URL of the owner's medium that the action left in the drive, empty for none; nil: it did not get so far, or it was no matter. It may be set although the action failed after it.
+	Drive *string
 	// Inventory is the result of ReadInventory. Its disks have no device names, which a BMC cannot know.
 	Inventory *step.Inventory
 }

@@ -119,6 +119,8 @@ func safetyInvariants() []invariant {
 		{"a step is for the host's own machine", ownMachine},
 		{"a boot is recorded before it is started", bootRecorded},
 		{"only a written disk is started", diskStarted},
+		{"a live ISO runs only where it is wanted", isoStarted},
+		{"the drive is the owner's only while the system is", driveOwned},
 		{"nothing is offered unless clean", offeredClean},
 		{"proof needs evidence", proofBacked},
 		{"a claim voids the proof", func(_ Facts, dec Decision) string {
@@ -222,6 +224,13 @@ func bootRecorded(f Facts, dec Decision) string {
 func diskStarted(f Facts, dec Decision) string {
 	written := dec.Record.Disk != nil && dec.Record.Disk.Written
 	from, to := f.Host.Status.Provisioning.State, dec.Host.Status.Provisioning.State
+	drive, image := dec.Record.Drive, dec.Host.Status.Provisioning.Image
+	if from == metal3.StateProvisioning && to == metal3.StateProvisioned && image.IsLiveISO() {
+		if drive == nil || !drive.Boot || drive.URL != image.URL || drive.InsertedAt == nil {
+			return "provisioned without the live ISO in the drive"
+		}
+		return ""
+	}
 	if from == metal3.StateProvisioning && to == metal3.StateProvisioned &&
 		(!written || dec.Record.Disk.ImageURL != dec.Host.Status.Provisioning.Image.URL) {
 		return "provisioned without the image on the disk"
@@ -233,6 +242,40 @@ func diskStarted(f Facts, dec Decision) string {
 	b := dec.Record.Boot
 	if !written || from != metal3.StateProvisioning || b == nil || b.ID != a.BootID || b.Purpose != ingot.PurposeFirstBoot || b.StartedAt == nil {
 		return "the disk is started without a write and a recorded boot"
+	}
+	return ""
+}
+
+func isoStarted(f Facts, dec Decision) string {
+	a, ok := dec.Action.(BootISO)
+	if !ok {
+		return ""
+	}
+	p, b, drive := f.Host.Status.Provisioning, dec.Record.Boot, dec.Record.Drive
+	switch {
+	case p.State != metal3.StateProvisioning || !p.Image.IsLiveISO() || p.Image.URL != a.URL:
+		return "the status does not name it"
+	case b == nil || b.ID != a.BootID || b.Purpose != ingot.PurposeFirstBoot || b.StartedAt == nil:
+		return "its boot is not recorded"
+	case drive == nil || !drive.Boot || drive.URL != a.URL:
+		return "the drive is not recorded"
+	case dec.Record.CleanedAt != nil:
+		return "the disks count as clean while it may write to them"
+	}
+	return ""
+}
+
+func driveOwned(f Facts, dec Decision) string {
+	var drive Drive
+	switch a := dec.Action.(type) {
+	case SetPower:
+		drive = a.Drive
+	case Restart:
+		drive = a.Drive
+	}
+	s := f.Host.Status.Provisioning.State
+	if drive.Managed && s != metal3.StateProvisioned && s != metal3.StateExternallyProvisioned {
+		return fmt.Sprintf("a medium of the owner in state %q", s)
 	}
 	return ""
 }

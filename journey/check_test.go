@@ -68,12 +68,29 @@ func TestCheckFindsEachViolation(t *testing.T) {
 			f.Window = window("b", nil)
 			f.Window.Status.SystemUUID = "4c4c4544-0034-4a10-8035-b4c04f465932"
 		}},
-		"window of no boot":         {"a boot is recorded before it is started", func(_ *Facts, d *Decision) { act(d, OpenWindow{BootID: "x"}) }},
-		"boot without window":       {"a boot is recorded before it is started", func(_ *Facts, d *Decision) { act(d, StartAgent{BootID: "b"}) }},
-		"boot with a traded token":  {"a boot is recorded before it is started", func(f *Facts, d *Decision) { act(d, StartAgent{BootID: "b"}); f.Window = window("b", &clean) }},
-		"boot not recorded":         {"a boot is recorded before it is started", func(f *Facts, d *Decision) { act(d, StartAgent{BootID: "c"}); f.Window = window("c", nil) }},
-		"start of an unwritten one": {"only a written disk is started", func(_ *Facts, d *Decision) { act(d, BootDisk{BootID: "b"}) }},
-		"provisioned, not written":  {"only a written disk is started", func(_ *Facts, d *Decision) { d.Host.Status.Provisioning.State = metal3.StateProvisioned }},
+		"window of no boot":              {"a boot is recorded before it is started", func(_ *Facts, d *Decision) { act(d, OpenWindow{BootID: "x"}) }},
+		"boot without window":            {"a boot is recorded before it is started", func(_ *Facts, d *Decision) { act(d, StartAgent{BootID: "b"}) }},
+		"boot with a traded token":       {"a boot is recorded before it is started", func(f *Facts, d *Decision) { act(d, StartAgent{BootID: "b"}); f.Window = window("b", &clean) }},
+		"boot not recorded":              {"a boot is recorded before it is started", func(f *Facts, d *Decision) { act(d, StartAgent{BootID: "c"}); f.Window = window("c", nil) }},
+		"start of an unwritten one":      {"only a written disk is started", func(_ *Facts, d *Decision) { act(d, BootDisk{BootID: "b"}) }},
+		"provisioned, not written":       {"only a written disk is started", func(_ *Facts, d *Decision) { d.Host.Status.Provisioning.State = metal3.StateProvisioned }},
+		"live ISO that nobody asked for": {"a live ISO runs only where it is wanted", func(_ *Facts, d *Decision) { act(d, BootISO{BootID: "b", URL: "http://a/live.iso"}) }},
+		"live ISO beside a proof": {"a live ISO runs only where it is wanted", func(f *Facts, d *Decision) {
+			format := "live-iso"
+			f.Host.Status.Provisioning.Image = metal3.Image{URL: "http://a/live.iso", DiskFormat: &format}
+			d.Record.Boot = &ingot.BootStatus{ID: "b", Purpose: ingot.PurposeFirstBoot, StartedAt: &clean}
+			d.Record.Drive, d.Record.CleanedAt = &ingot.DriveStatus{URL: "http://a/live.iso", Boot: true}, &clean
+			act(d, BootISO{BootID: "b", URL: "http://a/live.iso"})
+		}},
+		"live ISO that is not in the drive": {"only a written disk is started", func(_ *Facts, d *Decision) {
+			format := "live-iso"
+			d.Host.Status.Provisioning.State = metal3.StateProvisioned
+			d.Host.Status.Provisioning.Image.DiskFormat = &format
+			d.Record.Drive = &ingot.DriveStatus{URL: d.Host.Status.Provisioning.Image.URL, Boot: true}
+		}},
+		"data image in the agent's time": {"the drive is the owner's only while the system is", func(_ *Facts, d *Decision) {
+			act(d, SetPower{Want: PowerOn, Drive: Drive{Managed: true, URL: "http://a/data.iso"}})
+		}},
 		"offered dirty": {"nothing is offered unless clean", func(f *Facts, d *Decision) {
 			f.Host.Status.Provisioning.State, d.Host.Status.Provisioning.State = metal3.StateDeprovisioning, metal3.StateAvailable
 		}},

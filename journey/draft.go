@@ -26,6 +26,7 @@ type Draft struct {
 func Begin(f Facts, now time.Time) *Draft {
 	d := &Draft{Facts: f, Now: now, Host: f.Host.DeepCopy(), Record: *f.Record.DeepCopy()}
 	d.takeResult()
+	d.takeDrive()
 	if p := d.Power().State; p != PowerUnknown {
 		d.Host.Status.PoweredOn = p == PowerOn
 	}
@@ -53,7 +54,7 @@ func (d *Draft) takeResult() {
 		return
 	}
 	switch r.Action {
-	case StartAgent{}.Name(), BootDisk{}.Name():
+	case StartAgent{}.Name(), BootDisk{}.Name(), BootISO{}.Name():
 		d.Host.Status.PoweredOn = true
 		if mine && b.ConfirmedAt == nil {
 			b.ConfirmedAt = d.Stamp()

@@ -38,6 +38,8 @@ type Facts struct {
 	Power PowerReading
 	// Media is the URL of the virtual medium that the BMC reported last, empty for none or never read.
 	Media string
+	// DataImage is the medium that the owner wants in the drive of a machine that has its system, nil for none. It is held by our finalizer.
+	DataImage *DataImageFacts
 	// Window is the host's open BootWindow, nil for none.
 	Window *ingot.BootWindow
 	// Agent is the agent that is connected for Record.Boot, nil for none.
@@ -66,6 +68,13 @@ type SecretFacts struct {
 type SecretFact struct {
 	Named   bool
 	Problem string
+}
+
+// DataImageFacts is the DataImage of the host's name.
+type DataImageFacts struct {
+	URL string
+	// Deleting: it is to be taken out.
+	Deleting bool
 }
 
 // PowerState is what a BMC says of its machine.

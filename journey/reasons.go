@@ -49,6 +49,10 @@ const (
 	ReasonClosingWindow Reason = "ClosingBootWindow"
 	// ReasonBootingDisk: the machine is told to boot from its disk.
 	ReasonBootingDisk Reason = "BootingDisk"
+	// ReasonBootingISO: the machine is told to boot a live ISO.
+	ReasonBootingISO Reason = "BootingLiveISO"
+	// ReasonEjecting: the owner's medium is taken out of the virtual CD drive.
+	ReasonEjecting Reason = "EjectingMedium"
 
 	// ReasonImageInvalid: the image cannot be provisioned as it is described.
 	ReasonImageInvalid Reason = "ImageInvalid"
@@ -94,7 +98,7 @@ func Reasons() []Reason {
 		ReasonPaused, ReasonDetached, ReasonDeleteDelayed, ReasonObjectsChanged, ReasonStageChanged, ReasonAnnotationInvalid, ReasonUnknownState, ReasonUnsafeDecision, ReasonSavingHardware, ReasonReadingInventory,
 		ReasonNoBMC, ReasonCredentialsMissing, ReasonCredentialsIncomplete, ReasonVerifying,
 		ReasonOpeningWindow, ReasonBootingAgent, ReasonWaitingForAgent, ReasonAgentSilent, ReasonStepStarting, ReasonStepRunning,
-		ReasonClosingWindow, ReasonBootingDisk,
+		ReasonClosingWindow, ReasonBootingDisk, ReasonBootingISO, ReasonEjecting,
 		ReasonImageInvalid, ReasonImageGivenUp, ReasonSecretUnusable,
 		ReasonReadingPower, ReasonPowerChanging, ReasonRebootHeld, ReasonRestarting,
 		ReasonAvailable, ReasonProvisioned, ReasonExternallyProvisioned, ReasonReleasing, ReasonGone,

@@ -91,7 +91,15 @@ func (m *model) do(a journey.Action) *journey.ActionResult {
 		r.BMC = m.probe()
 	case journey.ReadPower:
 		m.setPower(m.facts.Power.State == journey.PowerOn)
+	case journey.BootISO:
+		r.BootID, r.Drive = a.BootID, &a.URL
+		m.setPower(true)
+	case journey.EjectMedium:
+		r.Drive = new(string)
 	case journey.SetPower:
+		if a.Drive.Managed {
+			r.Drive = &a.Drive.URL
+		}
 		m.setPower(a.Want == journey.PowerOn)
 		if a.Want == journey.PowerOff {
 			m.facts.Agent = nil
@@ -111,6 +119,9 @@ func (m *model) do(a journey.Action) *journey.ActionResult {
 		r.BootID = a.BootID
 		m.setPower(true)
 	case journey.Restart:
+		if a.Drive.Managed {
+			r.Drive = &a.Drive.URL
+		}
 		m.setPower(true)
 	case journey.ReadInventory:
 		r.Inventory = &step.Inventory{NICs: []step.NIC{{Name: "1", MAC: "52:54:00:00:00:01"}}}

@@ -36,10 +36,16 @@ func edits() map[string]func(*world) {
 	}
 	rotational := true
 	return map[string]func(*world){
-		"image":           image(goodImage, goodSum),
-		"other image":     image(otherImage, goodSum),
-		"bad image":       image(goodImage, badSum),
-		"ftp image":       image("ftp://x/y", goodSum),
+		"image":       image(goodImage, goodSum),
+		"other image": image(otherImage, goodSum),
+		"bad image":   image(goodImage, badSum),
+		"ftp image":   image("ftp://x/y", goodSum),
+		"live ISO": spec(func(s *metal3.BareMetalHostSpec) {
+			format := "live-iso"
+			s.Image = &metal3.Image{URL: liveISO, DiskFormat: &format}
+		}),
+		"data image":      func(w *world) { w.data = &journey.DataImageFacts{URL: dataISO} },
+		"no data image":   func(w *world) { w.data = nil },
 		"no image":        spec(func(s *metal3.BareMetalHostSpec) { s.Image = nil }),
 		"online":          spec(func(s *metal3.BareMetalHostSpec) { s.Online = true }),
 		"offline":         spec(func(s *metal3.BareMetalHostSpec) { s.Online = false }),
@@ -160,6 +166,9 @@ func (w *world) compare() {
 			}
 		}
 	}
+	if d := w.record.Drive; d != nil && p.State == metal3.StateAvailable {
+		w.never("available with %s in the drive", d.URL)
+	}
 	if p.State == metal3.StateProvisioned && p.Image.URL != "" && w.record.Disk != nil {
 		if d := w.bootable(); d == nil || d.content != "image:"+p.Image.URL {
 			w.never("provisioned with %s, and the disks hold %q, %q", p.Image.URL, w.disks[0].content, w.disks[1].content)
@@ -266,7 +275,7 @@ func (w *world) judge(dec journey.Decision) string {
 	state := h.Status.Provisioning.State
 	switch {
 	case dec.Outcome.Reason == journey.ReasonImageGivenUp:
-		if h.Spec.Image.Checksum == goodSum {
+		if h.Spec.Image.Checksum == goodSum || h.Spec.Image.IsLiveISO() {
 			return "a good image was given up without trouble"
 		}
 		return ""
@@ -286,6 +295,11 @@ func (w *world) judge(dec journey.Decision) string {
 	}
 	if state == metal3.StateProvisioned && w.record.Disk != nil && w.power && w.machine != osRuns {
 		return fmt.Sprintf("provisioned, and the machine runs %q", w.machine)
+	}
+	if live := h.Status.Provisioning.Image.IsLiveISO() && state == metal3.StateProvisioned; live && w.record.Drive != nil && w.power && (w.machine != osRuns || w.cd != h.Status.Provisioning.Image.URL) {
+		return fmt.Sprintf("provisioned with a live ISO, and the machine runs %q with %q in the drive", w.machine, w.cd)
+	} else if state == metal3.StateAvailable && (w.cd == liveISO || w.cd == dataISO) {
+		return fmt.Sprintf("available, and %s is in the drive", w.cd)
 	}
 	if h.Status.ErrorMessage != "" {
 		return "an error is left: " + h.Status.ErrorMessage

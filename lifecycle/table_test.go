@@ -225,22 +225,25 @@ func TestBadHosts(t *testing.T) {
 		change  change
 		message string
 	}{
-		"no BMC":                {metal3.StateNone, func(f *journey.Facts) { f.Host.Spec.BMC = metal3.BMCDetails{} }, "names no BMC"},
-		"no credentials name":   {metal3.StateRegistering, func(f *journey.Facts) { f.Host.Spec.BMC.CredentialsName = ""; f.Credentials = journey.Credentials{} }, "both an address"},
-		"no address":            {metal3.StateRegistering, func(f *journey.Facts) { f.Host.Spec.BMC.Address = "" }, "both an address"},
-		"incomplete secret":     {metal3.StateRegistering, func(f *journey.Facts) { f.Credentials.Complete = false }, "lacks a username"},
-		"hardware RAID":         {metal3.StatePreparing, raid(&metal3.RAIDConfig{HardwareRAIDVolumes: []metal3.HardwareRAIDVolume{{Level: "1"}}}), "hardware RAID"},
-		"clearing RAID":         {metal3.StatePreparing, raid(&metal3.RAIDConfig{HardwareRAIDVolumes: []metal3.HardwareRAIDVolume{}}), "hardware RAID"},
-		"software RAID":         {metal3.StatePreparing, raid(&metal3.RAIDConfig{SoftwareRAIDVolumes: []metal3.SoftwareRAIDVolume{{Level: "1"}}}), "software RAID"},
-		"firmware":              {metal3.StatePreparing, func(f *journey.Facts) { f.Host.Spec.Firmware = &metal3.FirmwareConfig{} }, "firmware"}, //nolint:staticcheck // deprecated, but still in the API
-		"ftp image":             {metal3.StateAvailable, image(metal3.Image{URL: "ftp://a/b", Checksum: "c"}), "is not http(s)"},
-		"file image":            {metal3.StateAvailable, image(metal3.Image{URL: "file:///etc/passwd", Checksum: "c"}), "is not http(s)"},
-		"image without host":    {metal3.StateAvailable, image(metal3.Image{URL: "http:///b", Checksum: "c"}), "is not http(s)"},
-		"image URL unreadable":  {metal3.StateAvailable, image(metal3.Image{URL: "http://a/%zz", Checksum: "c"}), "cannot be read"},
-		"image without sum":     {metal3.StateAvailable, image(metal3.Image{URL: "http://a/b"}), "no checksum"},
-		"unknown sum type":      {metal3.StateAvailable, image(metal3.Image{URL: "http://a/b", Checksum: "c", ChecksumType: "crc32"}), "crc32"},
-		"vmdk":                  {metal3.StateAvailable, image(metal3.Image{URL: "http://a/b", Checksum: "c", DiskFormat: format("vmdk")}), "vmdk"},
-		"live ISO":              {metal3.StateAvailable, image(metal3.Image{URL: "http://a/b", DiskFormat: format("live-iso")}), "live ISO"},
+		"no BMC":               {metal3.StateNone, func(f *journey.Facts) { f.Host.Spec.BMC = metal3.BMCDetails{} }, "names no BMC"},
+		"no credentials name":  {metal3.StateRegistering, func(f *journey.Facts) { f.Host.Spec.BMC.CredentialsName = ""; f.Credentials = journey.Credentials{} }, "both an address"},
+		"no address":           {metal3.StateRegistering, func(f *journey.Facts) { f.Host.Spec.BMC.Address = "" }, "both an address"},
+		"incomplete secret":    {metal3.StateRegistering, func(f *journey.Facts) { f.Credentials.Complete = false }, "lacks a username"},
+		"hardware RAID":        {metal3.StatePreparing, raid(&metal3.RAIDConfig{HardwareRAIDVolumes: []metal3.HardwareRAIDVolume{{Level: "1"}}}), "hardware RAID"},
+		"clearing RAID":        {metal3.StatePreparing, raid(&metal3.RAIDConfig{HardwareRAIDVolumes: []metal3.HardwareRAIDVolume{}}), "hardware RAID"},
+		"software RAID":        {metal3.StatePreparing, raid(&metal3.RAIDConfig{SoftwareRAIDVolumes: []metal3.SoftwareRAIDVolume{{Level: "1"}}}), "software RAID"},
+		"firmware":             {metal3.StatePreparing, func(f *journey.Facts) { f.Host.Spec.Firmware = &metal3.FirmwareConfig{} }, "firmware"}, //nolint:staticcheck // deprecated, but still in the API
+		"ftp image":            {metal3.StateAvailable, image(metal3.Image{URL: "ftp://a/b", Checksum: "c"}), "is not http(s)"},
+		"file image":           {metal3.StateAvailable, image(metal3.Image{URL: "file:///etc/passwd", Checksum: "c"}), "is not http(s)"},
+		"image without host":   {metal3.StateAvailable, image(metal3.Image{URL: "http:///b", Checksum: "c"}), "is not http(s)"},
+		"image URL unreadable": {metal3.StateAvailable, image(metal3.Image{URL: "http://a/%zz", Checksum: "c"}), "cannot be read"},
+		"image without sum":    {metal3.StateAvailable, image(metal3.Image{URL: "http://a/b"}), "no checksum"},
+		"unknown sum type":     {metal3.StateAvailable, image(metal3.Image{URL: "http://a/b", Checksum: "c", ChecksumType: "crc32"}), "crc32"},
+		"vmdk":                 {metal3.StateAvailable, image(metal3.Image{URL: "http://a/b", Checksum: "c", DiskFormat: format("vmdk")}), "vmdk"},
+		"live ISO without media": {metal3.StateAvailable, func(f *journey.Facts) {
+			f.Host.Spec.Image, f.Record.BMC.Capabilities = &metal3.Image{URL: "http://a/b", DiskFormat: format("live-iso")}, nil
+		}, "live ISO"},
+		"live ISO by FTP":       {metal3.StateAvailable, image(metal3.Image{URL: "ftp://a/b", DiskFormat: format("live-iso")}), "is not http(s)"},
 		"OCI":                   {metal3.StateAvailable, image(metal3.Image{URL: "oci://a/b"}), "OCI"},
 		"custom deploy":         {metal3.StateAvailable, func(f *journey.Facts) { f.Host.Spec.CustomDeploy = &metal3.CustomDeploy{Method: "m"} }, "custom deploy"},
 		"no virtual media here": {metal3.StateInspecting, func(f *journey.Facts) { f.Site.VirtualMedia = false }, "this site serves none"},

@@ -33,6 +33,7 @@ type world struct {
 	record   ingot.HostLifecycleStatus
 	hardware *metal3.HardwareDetails
 	window   *ingot.BootWindow
+	data     *journey.DataImageFacts
 	secret   struct {
 		found, complete, right bool
 		version                int
@@ -42,7 +43,10 @@ type world struct {
 	power   bool
 	disks   []*simDisk
 	machine running
-	agent   *simAgent
+	// cd is what is in the virtual drive; fromCD: the machine boots from it.
+	cd     string
+	fromCD bool
+	agent  *simAgent
 	// pressedAt is when somebody pressed the power button.
 	pressedAt time.Time
 	// osBoots counts the starts of the image since it was written.
@@ -89,6 +93,7 @@ type simAgent struct {
 // memory is what the process knows and may lose.
 type memory struct {
 	power  journey.PowerReading
+	media  string
 	result *journey.ActionResult
 	wanted string
 	// seen: the agent called since the process started.
@@ -100,6 +105,8 @@ const (
 	otherImage = "http://images/other.qcow2"
 	goodSum    = "aa"
 	badSum     = "bb"
+	liveISO    = "http://images/live.iso"
+	dataISO    = "http://images/data.iso"
 )
 
 func newWorld(seed uint64, faults map[string]int) *world {
@@ -135,7 +142,7 @@ func (w *world) never(format string, args ...any) {
 func (w *world) facts() journey.Facts {
 	w.live()
 	f := journey.Facts{
-		Host: w.host.DeepCopy(), Record: *w.record.DeepCopy(), Hardware: w.hardware.DeepCopy(), Power: w.mem.power, Result: w.mem.result,
+		Host: w.host.DeepCopy(), Record: *w.record.DeepCopy(), Hardware: w.hardware.DeepCopy(), DataImage: w.data, Power: w.mem.power, Media: w.mem.media, Result: w.mem.result,
 		Credentials: journey.Credentials{Named: w.host.Spec.BMC.CredentialsName != "", Found: w.secret.found, Complete: w.secret.complete,
 			Version: fmt.Sprint(w.secret.version)},
 		Window: w.window.DeepCopy(), Site: journey.Site{Name: "sim", VirtualMedia: true, BootDeadline: 5 * time.Minute},
@@ -275,13 +282,22 @@ func (w *world) bmc(a journey.Action, r *journey.ActionResult) {
 	case journey.ReadInventory:
 		r.Inventory = &step.Inventory{NICs: []step.NIC{{Name: "1", MAC: "52:54:00:00:00:01"}}, Disks: []step.Disk{{SerialNumber: "A", SizeBytes: 100 << 30}, {SerialNumber: "BEHIND-RAID"}}}
 	case journey.ReadPower:
-		r.Power = w.reading()
+		r.Power, w.mem.media = w.reading(), w.cd
+	case journey.BootISO:
+		r.BootID = a.BootID
+		w.drive(journey.Drive{Managed: true, URL: a.URL, Boot: true}, r)
+		w.setPower(false, "boot live ISO")
+		w.setPower(true, "boot live ISO")
+	case journey.EjectMedium:
+		w.drive(journey.Drive{Managed: true}, r)
 	case journey.SetPower:
+		w.drive(a.Drive, r)
 		if !a.Soft || !w.fault("deaf") {
 			w.setPower(a.Want == journey.PowerOn, "BMC")
 		}
 		r.Power = w.reading()
 	case journey.Restart:
+		w.drive(a.Drive, r)
 		w.setPower(false, "reset")
 		w.setPower(true, "reset")
 	case journey.StartAgent:
@@ -300,6 +316,17 @@ func (w *world) bmc(a journey.Action, r *journey.ActionResult) {
 	}
 }
 
+// drive does what the owner wants of the virtual CD drive.
+func (w *world) drive(want journey.Drive, r *journey.ActionResult) {
+	if !want.Managed {
+		return
+	}
+	if state := w.host.Status.Provisioning.State; state == metal3.StateAvailable || state == metal3.StatePreparing || state == metal3.StateInspecting {
+		w.never("a medium of the owner in state %s", state)
+	}
+	w.cd, w.fromCD, w.mem.media, r.Drive = want.URL, want.Boot, want.URL, &want.URL
+}
+
 func (w *world) reading() *journey.PowerReading {
 	s := journey.PowerOff
 	if w.power {
@@ -314,6 +341,11 @@ func (w *world) setPower(on bool, by string) {
 	}
 	w.note("   power %v by %s", on, by)
 	w.power, w.machine, w.agent = on, nothing, nil
+	if on && w.fromCD && w.cd != "" {
+		// A live system does with the disks what it likes.
+		w.machine, w.disks[0].content = osRuns, "data of the live system"
+		return
+	}
 	if d := w.bootable(); on && d != nil {
 		w.machine = osRuns
 		w.osBoots++
@@ -321,8 +353,10 @@ func (w *world) setPower(on bool, by string) {
 }
 
 func (w *world) bootAgent(boot string) {
+	w.fromCD = false
 	w.setPower(false, "boot agent")
 	w.power, w.machine = true, agentRuns
+	w.cd, w.fromCD = "medium of "+boot, false
 	w.agent = &simAgent{boot: boot, callsAt: w.now.Add(30 * time.Second)}
 	if w.fault("hang") {
 		w.machine, w.agent = hangs, nil

@@ -40,6 +40,8 @@ type Want struct {
 	Soft bool
 	// Why is for people: "online is false".
 	Why string
+	// Drive is brought into order by a turn on.
+	Drive journey.Drive
 	// Since is when the power was asked to go there. A reading that agrees, without a change that was asked for, counts only from after it: an older one speaks of another time, and
 	// what it would save is what was asked for. Zero: any fresh reading will do.
 	Since time.Time
@@ -96,7 +98,8 @@ func stale(r journey.PowerReading, now time.Time, limit time.Duration) bool {
 
 func ask(d *journey.Draft, w Want) journey.Decision {
 	d.Record.PowerChange = &ingot.PowerChange{Want: string(w.State), Soft: w.Soft, RequestedAt: *d.Stamp()}
-	return d.Act(journey.SetPower{Want: w.State, Soft: w.Soft}, journey.ReasonPowerChanging, fmt.Sprintf("turning the machine %s: %s", w.State, w.Why))
+	d.WantDrive(w.Drive)
+	return d.Act(journey.SetPower{Want: w.State, Soft: w.Soft, Drive: w.Drive}, journey.ReasonPowerChanging, fmt.Sprintf("turning the machine %s: %s", w.State, w.Why))
 }
 
 // watch waits for a change that was asked for.
@@ -110,7 +113,8 @@ func watch(d *journey.Draft, w Want) journey.Decision {
 	switch {
 	case d.Now.Before(deadline) && !change.Confirmed:
 		// This process does not know whether the BMC was asked; asking twice does no harm, and the grace runs from the first time.
-		return d.Act(journey.SetPower{Want: w.State, Soft: change.Soft}, journey.ReasonPowerChanging, fmt.Sprintf("turning the machine %s: %s", w.State, w.Why))
+		d.WantDrive(w.Drive)
+		return d.Act(journey.SetPower{Want: w.State, Soft: change.Soft, Drive: w.Drive}, journey.ReasonPowerChanging, fmt.Sprintf("turning the machine %s: %s", w.State, w.Why))
 	case d.Now.Before(deadline):
 		return d.Wait(journey.ReasonPowerChanging, fmt.Sprintf("the machine is turned %s: %s", w.State, w.Why), d.Now.Add(watchEvery), deadline)
 	}

@@ -95,11 +95,20 @@ func imageFailed(d *journey.Draft) (journey.Decision, bool) {
 
 // unusable ends the draft when the image or a Secret cannot be used as they are.
 func unusable(d *journey.Draft) (journey.Decision, bool) {
-	if f := checkImage(d.Host); f != nil {
+	f := checkImage(d.Host)
+	if f == nil {
+		f = journey.NoLiveISO(d.Host.Spec.Image, &d.Record)
+	}
+	if f != nil {
 		note(d, f.Message)
 		return d.Block(journey.ReasonImageInvalid, f.Message, f.Fix, d.Now.Add(power.PollEvery)), true
 	}
-	if p := d.Facts.Secrets.Problem(); p != "" {
+	secrets := d.Facts.Secrets
+	if d.Host.Spec.Image.IsLiveISO() {
+		// No config drive goes with it.
+		secrets = journey.SecretFacts{PreprovisioningNetworkData: secrets.PreprovisioningNetworkData}
+	}
+	if p := secrets.Problem(); p != "" {
 		note(d, p)
 		return d.Wait(journey.ReasonSecretUnusable, p, d.Now.Add(secretRetry), time.Time{}), true
 	}

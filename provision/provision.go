@@ -1,6 +1,6 @@
 // Package provision puts an image on a machine's disk and starts the machine from it.
 //
-// It owns the state provisioning: agent, disk, claim, write, start. It refuses the first boot's report (run) and the cleaning after a failure (clean): any step that
+// It owns the state provisioning: agent, disk, claim, write, start; or the start of a live ISO, which has no disk. It refuses the first boot's report (run) and the cleaning after a failure (clean): any step that
 // fails sends the host to deprovisioning, so that no half-written disk stays behind.
 //
 // The order is the safety. The agent names the one disk that the hints mean; the claim on it is in the record, bound to the ID of the one step that may use it, before that
@@ -40,6 +40,9 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 	if dec, waits := d.RetryPending(); waits {
 		return dec
 	}
+	if live(d.Host) {
+		return startLive(d)
+	}
 	if d.Record.Disk != nil && d.Record.Disk.Written {
 		return startSystem(d)
 	}
@@ -55,6 +58,8 @@ func cancelled(h *metal3.BareMetalHost) string {
 		return "the image was cleared"
 	case want.URL != have.URL:
 		return "another image is asked for"
+	case want.IsLiveISO() != have.IsLiveISO():
+		return "the image is asked for in another format, which is started in another way"
 	}
 	return ""
 }

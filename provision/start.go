@@ -68,6 +68,9 @@ func openWindow(d *journey.Draft) journey.Decision {
 // bootDisk asks for the start. Power readings from before it say nothing about it.
 func bootDisk(d *journey.Draft) journey.Decision {
 	d.Record.Boot.StartedAt = d.Stamp()
+	if live(d.Host) {
+		return bootISO(d)
+	}
 	return d.Act(journey.BootDisk{BootID: d.Record.Boot.ID, Mode: bootMode(d.Host)}, journey.ReasonBootingDisk, "starting the machine from its disk")
 }
 
@@ -82,7 +85,7 @@ func bootAgain(d *journey.Draft) journey.Decision {
 		return d.Wait(journey.ReasonReadingPower, "the BMC does not say whether the machine was started", d.Now.Add(time.Second), time.Time{})
 	case p.State == journey.PowerUnknown:
 		return d.Act(journey.ReadPower{}, journey.ReasonReadingPower, "reading whether the machine was started")
-	case p.State == journey.PowerOn:
+	case p.State == journey.PowerOn && (!live(d.Host) || inserted(d)):
 		return provisioned(d)
 	}
 	return bootDisk(d)
@@ -91,6 +94,9 @@ func bootAgain(d *journey.Draft) journey.Decision {
 func provisioned(d *journey.Draft) journey.Decision {
 	d.Record.ImageFailures = nil
 	d.MoveTo(metal3.StateProvisioned)
+	if live(d.Host) {
+		return d.Again(journey.ReasonStageChanged, "the machine was started from the live ISO")
+	}
 	return d.Again(journey.ReasonStageChanged, "the machine was started from its disk")
 }
 

@@ -84,7 +84,9 @@ func restart(d *journey.Draft, r reboot) (dec journey.Decision, over bool) {
 		s.OffAt = d.Stamp()
 	default:
 		s.OffRequestedAt = first(s.OffRequestedAt, d.Stamp())
-		return d.Act(journey.Restart{Soft: r.soft}, journey.ReasonRestarting, "a reboot annotation asks for it, and the power may not be turned off"), false
+		want := drive(d)
+		d.WantDrive(want)
+		return d.Act(journey.Restart{Soft: r.soft, Drive: want}, journey.ReasonRestarting, "a reboot annotation asks for it, and the power may not be turned off"), false
 	}
 	switch {
 	case r.plain:

@@ -90,7 +90,7 @@ func managePower(d *journey.Draft) (dec journey.Decision, rests bool) {
 		}
 	}
 	if d.Host.Spec.Online || d.Host.Spec.DisablePowerOff {
-		return power.Align(d, power.Want{State: journey.PowerOn, Why: "online is true"})
+		return power.Align(d, power.Want{State: journey.PowerOn, Why: "online is true", Drive: drive(d)})
 	}
 	return power.Align(d, power.Want{State: journey.PowerOff, Soft: true, Why: "online is false"})
 }

@@ -52,6 +52,8 @@ type HostLifecycleStatus struct {
 	Boot *BootStatus `json:"boot,omitempty"`
 	// Disk is the disk this host's image was written to, or is being written to. It is set before the first byte is written.
 	Disk *DiskClaim `json:"disk,omitempty"`
+	// Drive is what the owner has in the virtual CD drive, nil for nothing. It is set before the BMC is asked.
+	Drive *DriveStatus `json:"drive,omitempty"`
 	// FirstBoot is the provisioned system's own report, nil before an image was written.
 	FirstBoot *FirstBootStatus `json:"firstBoot,omitempty"`
 	// Wipes is the evidence of the last cleaning, one entry per disk.

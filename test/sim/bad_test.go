@@ -121,8 +121,10 @@ func badImageCases() []badCase {
 		{name: "qcow2 encrypted", host: image("qcow2-encrypted"), errorType: provisioning, says: []string{"encrypt"}},
 		{name: "qcow2 cut short", host: image("qcow2-short"), errorType: provisioning},
 		{name: "qcow2 larger than the disk", host: image("qcow2-large"), errorType: provisioning, says: []string{"disk"}},
-		{name: "live ISO", host: unsupported(func(i *metal3.Image) { i.DiskFormat, i.Checksum, i.ChecksumType = ptr.To("live-iso"), "", "" }), errorType: provisioning,
-			says: []string{"live ISO", "not supported"}},
+		{name: "live ISO that is not there", host: func(w *world, h *metal3.BareMetalHost) {
+			image("missing")(w, h)
+			h.Spec.Image.DiskFormat, h.Spec.Image.Checksum, h.Spec.Image.ChecksumType = ptr.To("live-iso"), "", ""
+		}, errorType: provisioning, says: []string{"insert virtual medium"}},
 		{name: "OCI image", host: unsupported(func(i *metal3.Image) {
 			i.URL, i.DiskFormat, i.Checksum, i.ChecksumType = "oci://registry.test/debian:12", nil, "", ""
 		}), errorType: provisioning, says: []string{"OCI", "not supported"}},

@@ -128,11 +128,11 @@ func (r *Reconciler) bmcWork(ctx context.Context, v *view, a journey.Action, res
 		}
 	case journey.SetPower:
 		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
-			return setPower(ctx, s, a, now, out)
+			return setPower(ctx, s, a, now, w.note, out)
 		}
 	case journey.Restart:
 		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
-			return reset(ctx, s, a.Soft, now, out)
+			return reset(ctx, s, a, now, w.note, out)
 		}
 	case journey.StartAgent:
 		result.BootID = a.BootID
@@ -148,6 +148,18 @@ func (r *Reconciler) bmcWork(ctx context.Context, v *view, a journey.Action, res
 			return nil, err
 		}
 		w.do = func(ctx context.Context, s bmc.Session, _ *journey.ActionResult) error { return w.ejectMedia(ctx, s) }
+	case journey.BootISO:
+		result.BootID = a.BootID
+		if err := r.windows.Close(ctx, v.host.UID, a.BootID); err != nil {
+			return nil, err
+		}
+		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
+			return bootISO(ctx, s, a, w.note, out)
+		}
+	case journey.EjectMedium:
+		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
+			return ejectMedium(ctx, s, w.note, out)
+		}
 	case journey.BootDisk:
 		result.BootID = a.BootID
 		if err := r.windows.Close(ctx, v.host.UID, a.BootID); err != nil {

@@ -133,7 +133,10 @@ func powerOf(s bmc.PowerState) journey.PowerState {
 }
 
 // setPower asks for a change, which is nothing where the machine is there already (bmc.Power's contract), then reads where it is.
-func setPower(ctx context.Context, s bmc.Session, a journey.SetPower, now func() time.Time, out *journey.ActionResult) error {
+func setPower(ctx context.Context, s bmc.Session, a journey.SetPower, now func() time.Time, note func(string), out *journey.ActionResult) error {
+	if err := ownDrive(ctx, s, a.Drive, note, out); err != nil {
+		return err
+	}
 	do := bmc.PowerOn
 	switch {
 	case a.Want == journey.PowerOff && a.Soft:
@@ -176,6 +179,42 @@ func bootDisk(ctx context.Context, s bmc.Session, a journey.BootDisk, note func(
 	return s.Power().Do(ctx, bmc.ForceRestart)
 }
 
+// ownDrive brings the owner's medium into the drive, or out of it.
+func ownDrive(ctx context.Context, s bmc.Session, want journey.Drive, note func(string), out *journey.ActionResult) error {
+	if !want.Managed {
+		return nil
+	}
+	if want.URL == "" {
+		if err := eject(ctx, s); err != nil {
+			return err
+		}
+	} else if err := insert(ctx, s, want.URL); err != nil {
+		return err
+	}
+	note(want.URL)
+	out.Drive = &want.URL
+	if !want.Boot {
+		return nil
+	}
+	return override(ctx, s, bmc.BootSetting{Device: bmc.BootCD, Mode: modeOf(want.Mode)})
+}
+
+// bootISO makes this boot and all later ones the live ISO's.
+func bootISO(ctx context.Context, s bmc.Session, a journey.BootISO, note func(string), out *journey.ActionResult) error {
+	if err := ownDrive(ctx, s, journey.Drive{Managed: true, URL: a.URL, Boot: true, Mode: a.Mode}, note, out); err != nil {
+		return err
+	}
+	return s.Power().Do(ctx, bmc.ForceRestart)
+}
+
+// ejectMedium ends it.
+func ejectMedium(ctx context.Context, s bmc.Session, note func(string), out *journey.ActionResult) error {
+	if err := ownDrive(ctx, s, journey.Drive{Managed: true}, note, out); err != nil || s.Boot() == nil {
+		return err
+	}
+	return s.Boot().Set(ctx, bmc.BootSetting{Device: bmc.BootNone})
+}
+
 func insert(ctx context.Context, s bmc.Session, url string) error {
 	m := s.Media()
 	if m == nil {
@@ -208,9 +247,12 @@ func override(ctx context.Context, s bmc.Session, b bmc.BootSetting) error {
 }
 
 // reset restarts a machine that may not be turned off.
-func reset(ctx context.Context, s bmc.Session, soft bool, now func() time.Time, out *journey.ActionResult) error {
+func reset(ctx context.Context, s bmc.Session, a journey.Restart, now func() time.Time, note func(string), out *journey.ActionResult) error {
+	if err := ownDrive(ctx, s, a.Drive, note, out); err != nil {
+		return err
+	}
 	do := bmc.ForceRestart
-	if soft {
+	if a.Soft {
 		do = bmc.GracefulRestart
 	}
 	if err := s.Power().Do(ctx, do); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -40,6 +41,8 @@ type machine struct {
 	// wiped counts cleanings, systems the boots from a disk that holds an image.
 	wiped, systems int
 	image          string
+	// lives are the media of boots from a CD that is not the agent's.
+	lives []string
 	// fail is the next failure of a kind of step.
 	fail map[step.Kind]*step.Failure
 	// hold, when not nil, keeps a step of this kind running until it is closed.
@@ -52,6 +55,9 @@ type machine struct {
 	problems []string
 	drive    []byte
 }
+
+// agentMedia begins the URL of every agent's medium.
+const agentMedia = "https://10.9.0.2:8445/media/"
 
 func (w *world) addMachine(name string) *machine {
 	w.t.Helper()
@@ -143,6 +149,10 @@ func (m *machine) boot(b fake.Boot) {
 		}
 		return
 	}
+	if !strings.HasPrefix(b.Medium, agentMedia) {
+		m.lives = append(m.lives, b.Medium)
+		return
+	}
 	m.done.Go(func() { m.agent(ctx, b.Medium) })
 }
 
@@ -179,7 +189,7 @@ func (m *machine) readMedium(ctx context.Context, medium string) (boot, token st
 		return "", ""
 	}
 	for _, w := range all.Items {
-		if w.Spec.MediaName == "" || medium != "https://10.9.0.2:8445/media/"+w.Spec.MediaName+".iso" {
+		if w.Spec.MediaName == "" || medium != agentMedia+w.Spec.MediaName+".iso" {
 			continue
 		}
 		s := &corev1.Secret{}
@@ -379,6 +389,13 @@ func (m *machine) counts() (writes, wiped, systems int) {
 		writes += n
 	}
 	return writes, m.wiped, m.systems
+}
+
+// liveBoots are the boots from a medium that is not the agent's.
+func (m *machine) liveBoots() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.lives)
 }
 
 // holdFirmware makes the machine boot nothing: its agent is the test.

@@ -16,7 +16,7 @@ import (
 // process that was stopped for a while may have been replaced: host and record are read from the API server itself, at this moment. Readings are always let through.
 func (r *Reconciler) refuseAction(ctx context.Context, key types.NamespacedName, uid types.UID, a journey.Action) string {
 	switch a.(type) {
-	case journey.StartAgent, journey.BootDisk, journey.SetPower, journey.Restart:
+	case journey.StartAgent, journey.BootDisk, journey.BootISO, journey.EjectMedium, journey.SetPower, journey.Restart:
 	default:
 		return ""
 	}
@@ -46,6 +46,14 @@ func refusePower(host *metal3.BareMetalHost, record *ingot.HostLifecycleStatus, 
 	case journey.BootDisk:
 		if b := record.Boot; b == nil || b.ID != a.BootID || b.Purpose != ingot.PurposeFirstBoot || record.Disk == nil || !record.Disk.Written {
 			return "the host is at another boot, or its disk is not written"
+		}
+	case journey.BootISO:
+		if b := record.Boot; b == nil || b.ID != a.BootID || host.Spec.Image == nil || host.Spec.Image.URL != a.URL || host.Status.Provisioning.Image.URL != a.URL {
+			return "the host is at another boot, or asks for another image"
+		}
+	case journey.EjectMedium:
+		if s := host.Status.Provisioning.State; s != metal3.StateDeprovisioning && s != metal3.StatePoweringOffBeforeDelete {
+			return "the host is not deprovisioning any more"
 		}
 	case journey.SetPower:
 		if c := record.PowerChange; c == nil || c.Want != string(a.Want) {
