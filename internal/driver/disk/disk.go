@@ -4,6 +4,8 @@
 // internal/image and its neighbours. The shape is a positioned reader and writer and not a stream, because images are written out of order (their first and last
 // MiB last of all) and holes are never written.
 //
+// What a disk's own firmware can do is the capability Eraser (eraser.go).
+//
 // Implementations: linux (block devices of a real machine), filebacked (sparse files of a simulated machine). Both pass the suite in disktest.
 //
 // Invariants: while a Disk is open no other Open of the same disk succeeds, in this process or in another; WriteAt and Erase never touch a byte outside of
@@ -36,6 +38,8 @@ const (
 	Unmap
 	// Zero makes the range read as zero, in the cheapest way that is certain; at worst every byte is written.
 	Zero
+	// Overwrite makes the range read as zero by sending the zeros: the medium is written, however clever the device is.
+	Overwrite
 )
 
 // String is the word for reports.
@@ -47,6 +51,8 @@ func (e Erasure) String() string {
 		return "unmap"
 	case Zero:
 		return "zero"
+	case Overwrite:
+		return "overwrite"
 	}
 	return fmt.Sprintf("erasure %d", int(e))
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/ingotmetal/ingot/internal/driver/disk"
@@ -19,6 +20,8 @@ type Subject struct {
 	Missing string
 	// NoUnmap says that the disk cannot unmap; the suite then asks for ErrUnsupported instead.
 	NoUnmap bool
+	// Means is what its firmware can do, in the order of preference.
+	Means []disk.Means
 }
 
 // Run runs the suite.
@@ -29,6 +32,7 @@ func Run(t *testing.T, s Subject) {
 	t.Run("erase", s.erase)
 	t.Run("refuses ranges", s.ranges)
 	t.Run("is exclusive", s.exclusive)
+	t.Run("erases itself", s.erasesItself)
 	t.Run("missing", s.missing)
 }
 
@@ -100,7 +104,7 @@ func (s Subject) erase(t *testing.T) {
 	d := s.open(t)
 	const off, size = 1 << 20, 8 << 20
 	data := noise(disk.Buffer(size), 3)
-	for _, how := range []disk.Erasure{disk.Unmap, disk.Zero} {
+	for _, how := range []disk.Erasure{disk.Unmap, disk.Zero, disk.Overwrite} {
 		if _, err := d.WriteAt(data, off); err != nil {
 			t.Fatal(err)
 		}
@@ -145,6 +149,43 @@ func (s Subject) ranges(t *testing.T) {
 		}
 		if err := d.Erase(disk.Zero, c.off, c.n); !errors.Is(err, c.want) {
 			t.Errorf("erase %d at %d: %v; want %v", c.n, c.off, err, c.want)
+		}
+	}
+}
+
+// erasesItself tries every means: those that the disk names work, and the others are refused and leave the data.
+func (s Subject) erasesItself(t *testing.T) {
+	d, ok := s.open(t).(disk.Eraser)
+	if !ok {
+		t.Fatal("the disk cannot be asked what it can do")
+	}
+	ability, err := d.Ability(t.Context())
+	if err != nil || ability.Running != "" || len(ability.Means) == 0 && ability.Why == "" || !slices.Equal(ability.Means, s.Means) {
+		t.Fatalf("ability %+v, %v; want %v, and why where there is none", ability, err, s.Means)
+	}
+	data := noise(disk.Buffer(1<<20), 4)
+	for _, how := range []disk.Means{disk.NVMeSanitize, disk.NVMeFormat, disk.ATAEnhanced, disk.ATASecure, "burn"} {
+		last := d.Geometry().SizeBytes - int64(len(data))
+		for _, off := range []int64{0, last} {
+			if _, err := d.WriteAt(data, off); err != nil {
+				t.Fatal(err)
+			}
+		}
+		share := -1.0
+		answer, err := d.EraseAll(t.Context(), how, func(f float64) {
+			if f < share || f > 1 {
+				t.Errorf("%s: progress %v after %v", how, f, share)
+			}
+			share = f
+		})
+		able := slices.Contains(s.Means, how)
+		if able && (err != nil || answer == "") || !able && !errors.Is(err, disk.ErrUnsupported) {
+			t.Errorf("%s: %q, %v", how, answer, err)
+		}
+		for _, off := range []int64{0, last} {
+			if kept := bytes.Equal(read(t, d, off, len(data)), data); kept == able {
+				t.Errorf("%s: the data at %d are kept: %v", how, off, kept)
+			}
 		}
 	}
 }

@@ -3,6 +3,8 @@
 // It owns the mapping from the names in a machine's described inventory ("/dev/sda") to files, the lock that makes a second writer fail as it fails on a block device, and the
 // observer by which a test sees who has a disk open. It refuses to invent sizes: a file is made with Create, of the size in the inventory.
 //
+// A disk may have firmware of its own (Firmware), which answers the commands of NVMe or ATA that erase a disk, and fails as it is told to.
+//
 // Invariants: an open file is locked with flock(2), so that two processes cannot write one disk at the same time; Erase leaves holes, so that a large empty
 // disk costs nothing.
 package filebacked
@@ -33,6 +35,8 @@ type Spec struct {
 	SectorBytes int
 	// Removed makes the disk unknown, as if it had been pulled.
 	Removed bool
+	// Firmware erases the disk by itself; nil: it cannot.
+	Firmware *Firmware
 }
 
 // Machine is the disks of one simulated machine by name. It implements disk.Opener.
@@ -48,6 +52,7 @@ type Machine struct {
 type Disk struct {
 	directio.File
 	observer Observer
+	firmware *Firmware
 	closed   bool
 }
 
@@ -70,7 +75,7 @@ func (m *Machine) Open(_ context.Context, name string) (disk.Disk, error) {
 	if err != nil {
 		return nil, &disk.Error{Op: "open for exclusive writing", Disk: name, Kind: directio.Kind(err), Err: err}
 	}
-	d := &Disk{File: directio.File{F: f, Name: name, Direct: direct}, observer: m.Observer}
+	d := &Disk{File: directio.File{F: f, Name: name, Direct: direct}, observer: m.Observer, firmware: spec.Firmware}
 	d.Geo.SectorBytes = spec.SectorBytes
 	if d.Geo.SectorBytes == 0 {
 		d.Geo.SectorBytes = 512
@@ -110,8 +115,11 @@ func (d *Disk) Erase(how disk.Erasure, off, length int64) error {
 	if err := disk.CheckRange("erase", d.Name, d.Geo, off, length); err != nil || length == 0 {
 		return err
 	}
+	if err := d.firmware.usable(); err != nil {
+		return &disk.Error{Op: how.String() + " a range of", Disk: d.Name, Kind: disk.ErrIO, Err: err}
+	}
 	err := unix.Fallocate(int(d.F.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, length)
-	if errors.Is(err, unix.EOPNOTSUPP) && how == disk.Zero {
+	if errors.Is(err, unix.EOPNOTSUPP) && (how == disk.Zero || how == disk.Overwrite) {
 		return d.writeZeros(off, length)
 	}
 	return d.Fail(how.String()+" a range of", err)
@@ -121,7 +129,7 @@ func (d *Disk) writeZeros(off, length int64) error {
 	zeros := disk.Buffer(1 << 20)
 	for length > 0 {
 		n := min(length, int64(len(zeros)))
-		if _, err := d.WriteAt(zeros[:n], off); err != nil {
+		if _, err := d.File.WriteAt(zeros[:n], off); err != nil {
 			return err
 		}
 		off, length = off+n, length-n

@@ -1,6 +1,6 @@
 // Package linux opens the block devices of the machine it runs on.
 //
-// It owns the block layer's ioctls: size, sector size, discard, zero-out, re-reading the partition table. It refuses partitions (a whole disk or nothing), files, and anything
+// It owns the block layer's ioctls: size, sector size, discard, zero-out, re-reading the partition table; and it carries NVMe and ATA commands (package firmware). It refuses partitions (a whole disk or nothing), files, and anything
 // mounted or claimed: O_EXCL on a block device fails while a file system, RAID or another exclusive opener holds it or one of its partitions
 // (open(2), "block device"), and is held until Close.
 //
@@ -124,8 +124,23 @@ func (d *Device) Erase(how disk.Erasure, off, length int64) error {
 	case disk.Zero:
 		// With fallback: write-zeroes where the device has it, else the kernel writes zero pages.
 		return d.Fail("zero a range of", d.fallocate(unix.FALLOC_FL_ZERO_RANGE|unix.FALLOC_FL_KEEP_SIZE, off, length))
+	case disk.Overwrite:
+		return d.sendZeros(off, length)
 	}
 	return &disk.Error{Op: how.String(), Disk: d.Name, Kind: disk.ErrUnsupported}
+}
+
+// sendZeros writes zeros in pieces of 4 MiB, which is more than any disk takes at once.
+func (d *Device) sendZeros(off, length int64) error {
+	zeros := disk.Buffer(int(min(length, 4<<20)))
+	for length > 0 {
+		n, err := d.WriteAt(zeros[:min(length, int64(len(zeros)))], off)
+		if err != nil {
+			return err
+		}
+		off, length = off+int64(n), length-int64(n)
+	}
+	return nil
 }
 
 func (d *Device) fallocate(mode uint32, off, length int64) error {
