@@ -31,7 +31,9 @@ func enrollCommand(p *places, out io.Writer) *cobra.Command {
 				return err
 			}
 			place := enroll.Place{Dir: filepath.Join(p.state, "identity")}
-			node, err := enroll.Settle(c.Context(), args[0], place, b.DialContext(matrix.NodeToAPIServer))
+			// The settling reads the file anew and dials in the same way; this configuration tells the address only.
+			cfg.Dial = b.DialContext(matrix.NodeToAPIServer)
+			node, err := enroll.Settle(c.Context(), args[0], place, cfg.Dial)
 			if err != nil {
 				return err
 			}

@@ -177,6 +177,19 @@ func TestAuditLog(t *testing.T) {
 }
 
 // TestNobodyIsAnonymous asks for everything that Kubernetes gives to anonymous users by default.
+// The API server's metrics list its listener, to be compared with the matrix.
+func TestMetricsShowTheListener(t *testing.T) {
+	cp := controlplanetest.Shared(t)
+	text, err := clientset(t, cp.Admin).RESTClient().Get().AbsPath("/metrics").DoRaw(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf(`ingot_listener_info{address=%q,flow="operator-to-apiserver",protocol="tcp"} 1`, strings.TrimPrefix(cp.URL, "https://"))
+	if !strings.Contains(string(text), want) {
+		t.Errorf("the metrics lack %s", want)
+	}
+}
+
 func TestNobodyIsAnonymous(t *testing.T) {
 	cp := controlplanetest.Shared(t)
 	transport, err := rest.TransportFor(&rest.Config{Host: cp.URL, TLSClientConfig: rest.TLSClientConfig{CAData: cp.Admin.CAData}})
