@@ -1,7 +1,8 @@
-// Package wipe takes the metadata off a disk and proves it.
+// Package wipe takes the metadata off a disk, or all that is on it, and proves it.
 //
-// It owns the order: find what is there, tell the device that nothing is needed any more, overwrite every place at which metadata can be, read those places back. It refuses to
-// promise more than that: this is cleaning of metadata, not of data; a disk whose wipe cannot be proved is not clean, whatever the reason.
+// It owns the order: find what is there, tell the device that nothing is needed any more, overwrite every place at which metadata can be, read those places back (Disk); before that
+// erase the whole disk in the way that is asked for, with blocks marked before and read back after it (Erase). It refuses to promise more than was done: a disk whose wipe
+// cannot be proved is not clean, whatever the reason.
 //
 // What is overwritten with zeros: the first 8 MiB and the last 2 MiB of the disk and of each partition that any table on it names (GPT or its backup, MBR, logical
 // partitions), and the mirrors of btrfs superblocks in each. The proof is that all of these read back as zero, past the cache, and that the prober of
@@ -26,9 +27,9 @@ import (
 // The methods in the evidence.
 const (
 	// Metadata: places of metadata were overwritten.
-	Metadata = "metadata"
+	Metadata = step.DidMetadata
 	// DiscardAndMetadata: before that the whole disk was discarded.
-	DiscardAndMetadata = "discard+metadata"
+	DiscardAndMetadata = step.DidDiscardAndMetadata
 )
 
 // discardStep bounds one discard, so that a cancelled context is noticed.
@@ -77,6 +78,9 @@ func (w *wiper) run(e *step.Wipe) error {
 		e.Method = DiscardAndMetadata
 	}
 	places := w.places()
+	for _, p := range places {
+		e.Bytes += p.Length
+	}
 	if err := w.each("wiping", places, w.overwrite); err != nil {
 		return err
 	}
@@ -96,6 +100,7 @@ func (w *wiper) run(e *step.Wipe) error {
 	if len(after) > 0 {
 		return fmt.Errorf("still there: %s", list(after))
 	}
+	e.Verification = metadataProof(e.Bytes, len(w.volumes))
 	return nil
 }
 
