@@ -19,7 +19,7 @@ func (n *Node) now() time.Time { return time.Now() }
 func (n *Node) carry(ctx context.Context, d guard.Decision, table *hostnet.Table) error {
 	switch d.Step {
 	case guard.Install, guard.Restore:
-		return n.restore(ctx, table)
+		return n.restore(ctx, d, table)
 	case guard.Try:
 		return n.try(ctx, d, table)
 	case guard.Confirm:
@@ -46,7 +46,7 @@ func (n *Node) write(s state.State) error {
 const quiet = 10 * time.Minute
 
 // restore writes the confirmed ruleset in one transaction over whatever is there.
-func (n *Node) restore(ctx context.Context, table *hostnet.Table) error {
+func (n *Node) restore(ctx context.Context, d guard.Decision, table *hostnet.Table) error {
 	next := n.disk
 	if n.now().Sub(next.Repair.At) > quiet {
 		next.Repair.Count = 0
@@ -58,6 +58,7 @@ func (n *Node) restore(ctx context.Context, table *hostnet.Table) error {
 	if err := Restore(ctx, n.o.Host, n.o.State, n.disk, table); err != nil {
 		return err
 	}
+	n.repairs = Repairs{Total: n.repairs.Total + 1, Last: n.now(), Why: d.Reason}
 	n.cut(ctx)
 	return nil
 }
@@ -108,6 +109,9 @@ func (n *Node) try(ctx context.Context, d guard.Decision, table *hostnet.Table) 
 		return errors.Join(fmt.Errorf("put generation %d on trial: %w", generation, err), n.write(failed))
 	}
 	n.remember(ctx)
+	if n.disk.Confirmed.None() { // nothing of ours tracked flows before
+		n.early = n.old
+	}
 	return nil
 }
 

@@ -66,13 +66,17 @@ type Node struct {
 	order        guard.Order
 	confirmation *guard.Confirmation
 	// old are the flows on management rows when the trial began: they prove nothing.
-	old      map[connection]bool
+	old map[connection]bool
+	// early are those of them that may be older than the kernel's tracking, which takes a flow's direction from the first packet that it sees. A daemon that is started
+	// later does not know of them, and may end one that it takes for its reverse.
+	early    map[connection]bool
 	expected expected
 	// nextLook is when the kernel is read again although nothing happened.
 	nextLook   time.Time
 	decision   guard.Decision
 	since      time.Time
 	observed   observed
+	repairs    Repairs
 	lastFailed time.Time
 
 	status  atomic.Pointer[Status]

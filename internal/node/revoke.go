@@ -48,6 +48,11 @@ func (n *Node) revoked(ctx context.Context, sc guard.Scene, f hostnet.Flow) bool
 		return false
 	}
 	packets := n.firstPackets(ctx, sc, f)
+	if n.early[connectionOf(f)] {
+		turned := f
+		turned.Source, turned.Destination, turned.SourcePort, turned.DestinationPort = f.Destination, f.Source, f.DestinationPort, f.SourcePort
+		packets = append(packets, n.firstPackets(ctx, sc, turned)...)
+	}
 	return len(packets) > 0 && !slices.ContainsFunc(packets, func(p firewall.Packet) bool {
 		return evaluate.Packet(sc.Site, sc.Host, p).Verdict == firewall.Accept
 	})

@@ -34,6 +34,16 @@ type Status struct {
 	// Refused and Accepted count packets of new connections since the generation that rules was installed.
 	Refused, Accepted uint64
 	Rules             []RuleCount
+	// Repairs says what had to be written again.
+	Repairs Repairs
+}
+
+// Repairs count how often the kernel had something else than what was confirmed, since the daemon started.
+type Repairs struct {
+	Total uint64
+	// Last is when it was mended last, and Why what was other then.
+	Last time.Time
+	Why  string
 }
 
 // Endpoint is an active HostEndpoint.
@@ -84,7 +94,7 @@ func (n *Node) publish(k guard.Kernel) {
 	s := Status{
 		Node: n.o.Name, At: time.Now(), Decision: n.decision, Since: n.since, Confirmed: n.disk.Confirmed, Attempt: n.disk.Attempt, Source: n.source,
 		Failure: n.observed.failure, Drift: n.observed.drift, Refused: n.observed.refused, Accepted: n.observed.accepted, Rules: n.observed.rules,
-		Generation: k.Active,
+		Generation: k.Active, Repairs: n.repairs,
 	}
 	if k.Pending != 0 {
 		s.Generation = k.Pending

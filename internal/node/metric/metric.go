@@ -25,7 +25,7 @@ import (
 type collector struct {
 	status func() node.Status
 
-	packets, bytes, generation, confirmed, phase, deadline, drift, lost, management *prometheus.Desc
+	packets, bytes, generation, confirmed, phase, deadline, drift, lost, management, repairs *prometheus.Desc
 }
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
@@ -44,12 +44,13 @@ func newCollector(status func() node.Status) *collector {
 		drift:      describe("drift", "Things that are other than the policies say.", "kind"),
 		lost:       describe("source_lost_seconds", "How long the policies' source has not answered; 0 where it does."),
 		management: describe("management_rows", "Management rows of this host.", "state"),
+		repairs:    describe("repairs_total", "How often the kernel had something else than what was confirmed, and it was written again."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.packets, c.bytes, c.generation, c.confirmed, c.phase, c.deadline, c.drift, c.lost, c.management} {
+	for _, d := range []*prometheus.Desc{c.packets, c.bytes, c.generation, c.confirmed, c.phase, c.deadline, c.drift, c.lost, c.management, c.repairs} {
 		out <- d
 	}
 }
@@ -81,6 +82,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for _, k := range []node.DriftKind{node.DriftKernel, node.DriftListener, node.DriftFlow, node.DriftManager, node.DriftUnused} {
 		gauge(c.drift, kinds[k], string(k))
 	}
+	out <- prometheus.MustNewConstMetric(c.repairs, prometheus.CounterValue, float64(s.Repairs.Total))
 	lost := 0.0
 	if !s.Source.LostSince.IsZero() {
 		lost = time.Since(s.Source.LostSince).Seconds()

@@ -44,6 +44,8 @@ type sent struct {
 	phase guard.Phase
 	// since is when the phase began, for the condition.
 	since time.Time
+	// repairs is how many were told.
+	repairs uint64
 }
 
 // New makes a reporter.
@@ -64,13 +66,13 @@ func (a *API) Report(ctx context.Context, s node.Status) error {
 
 func (a *API) endpoint(ctx context.Context, e node.Endpoint, s node.Status) error {
 	last := a.sent[e.Name]
-	next := sent{at: time.Now(), phase: s.Decision.Phase, since: last.since, trial: last.trial}
+	next := sent{at: time.Now(), phase: s.Decision.Phase, since: last.since, trial: last.trial, repairs: s.Repairs.Total}
 	if last.phase != next.phase {
 		next.since = next.at
 	}
 	next.rest = status(e, s, next.since)
 	begins := s.Decision.Phase == guard.PhaseTrial && s.Attempt.Outcome == guard.Running && s.Attempt.Generation != last.trial
-	if !begins && reflect.DeepEqual(next.rest, last.rest) && next.at.Sub(last.at) < a.Every {
+	if !begins && next.repairs == last.repairs && reflect.DeepEqual(next.rest, last.rest) && next.at.Sub(last.at) < a.Every {
 		return nil
 	}
 	patch := make(map[string]any, len(next.rest)+2)
@@ -93,10 +95,14 @@ func (a *API) endpoint(ctx context.Context, e node.Endpoint, s node.Status) erro
 		return err
 	}
 	a.sent[e.Name] = next
+	var failed error
 	if last.phase != next.phase {
-		return a.event(ctx, o, s)
+		failed = a.event(ctx, o, s, phaseEvent(s))
 	}
-	return nil
+	if next.repairs > last.repairs {
+		failed = errors.Join(failed, a.event(ctx, o, s, event{"Warning", "Repaired", "it was written again: " + s.Repairs.Why}))
+	}
+	return failed
 }
 
 // maxDrift and maxWhat are the bounds of the kind.
@@ -147,25 +153,32 @@ func cut(text string) string {
 	return text
 }
 
-// event says that the phase changed.
-func (a *API) event(ctx context.Context, about *unstructured.Unstructured, s node.Status) error {
+// event is something that happened to an endpoint.
+type event struct{ kind, reason, message string }
+
+// phaseEvent says that the phase changed.
+func phaseEvent(s node.Status) event {
 	kind := "Normal"
 	if s.Decision.Phase == guard.PhaseReverted || s.Decision.Phase == guard.PhaseFailed {
 		kind = "Warning"
 	}
+	return event{kind, string(s.Decision.Phase), s.Decision.Reason}
+}
+
+func (a *API) event(ctx context.Context, about *unstructured.Unstructured, s node.Status, e event) error {
 	at := time.Now()
 	now := at.UTC().Format(time.RFC3339)
-	event := &unstructured.Unstructured{Object: map[string]any{
+	object := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Event",
 		"metadata": map[string]any{"name": fmt.Sprintf("%s.%x", about.GetName(), at.UnixNano()), "namespace": metav1.NamespaceDefault},
 		"involvedObject": map[string]any{
 			"apiVersion": about.GetAPIVersion(), "kind": about.GetKind(), "name": about.GetName(), "uid": string(about.GetUID()),
 		},
-		"reason": string(s.Decision.Phase), "message": cut(s.Decision.Reason), "type": kind, "firstTimestamp": now, "lastTimestamp": now, "count": int64(1),
+		"reason": e.reason, "message": cut(e.message), "type": e.kind, "firstTimestamp": now, "lastTimestamp": now, "count": int64(1),
 		"source":             map[string]any{"component": "ingot-node", "host": s.Node},
 		"reportingComponent": "ingot.dev/node", "reportingInstance": s.Node,
 	}}
-	_, err := a.Client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "events"}).Namespace(metav1.NamespaceDefault).Create(ctx, event, metav1.CreateOptions{})
+	_, err := a.Client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "events"}).Namespace(metav1.NamespaceDefault).Create(ctx, object, metav1.CreateOptions{})
 	if err != nil {
 		return fmt.Errorf("write an event: %w", err)
 	}
