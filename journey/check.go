@@ -121,6 +121,7 @@ func safetyInvariants() []invariant {
 		{"only a written disk is started", diskStarted},
 		{"a live ISO runs only where it is wanted", isoStarted},
 		{"the drive is the owner's only while the system is", driveOwned},
+		{"firmware is set only to what it allows", firmwareAllowed},
 		{"nothing is offered unless clean", offeredClean},
 		{"proof needs evidence", proofBacked},
 		{"a claim voids the proof", func(_ Facts, dec Decision) string {
@@ -300,9 +301,13 @@ func proofBacked(f Facts, dec Decision) string {
 	if a == nil || a.Outcome == nil || a.Outcome.Failure != nil || f.Record.Step == nil || f.Record.Step.ID != a.StepID || f.Record.Step.Kind != string(step.Clean) {
 		return "no cleaning ended well in this pass"
 	}
+	policy := step.Erasure{}
+	if a.Outcome.Erasure != nil {
+		policy = *a.Outcome.Erasure
+	}
 	for _, w := range a.Outcome.Wipes {
-		if !w.Clean && w.Disk.Owned(a.Outcome.Owns) && !w.Disk.ReadOnly {
-			return fmt.Sprintf("%s was not clean", w.Disk.Name)
+		if why := policy.Proves(w); why != "" && w.Disk.Owned(a.Outcome.Owns) && !w.Disk.ReadOnly {
+			return fmt.Sprintf("%s: %s", w.Disk.Name, why)
 		}
 	}
 	if disks := InBandDisks(f.Hardware); len(a.Outcome.Wipes) < len(disks) {

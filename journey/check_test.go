@@ -91,6 +91,11 @@ func TestCheckFindsEachViolation(t *testing.T) {
 		"data image in the agent's time": {"the drive is the owner's only while the system is", func(_ *Facts, d *Decision) {
 			act(d, SetPower{Want: PowerOn, Drive: Drive{Managed: true, URL: "http://a/data.iso"}})
 		}},
+		"firmware of a machine in use": {"firmware is set only to what it allows", func(f *Facts, d *Decision) {
+			d.Record.BMC = &ingot.BMCStatus{Capabilities: []string{CapabilityBIOS}}
+			f.Firmware.Wanted = map[string]string{"Sriov": "Enabled"}
+			act(d, SetFirmware{Settings: map[string]string{"Sriov": "Enabled"}})
+		}},
 		"offered dirty": {"nothing is offered unless clean", func(f *Facts, d *Decision) {
 			f.Host.Status.Provisioning.State, d.Host.Status.Provisioning.State = metal3.StateDeprovisioning, metal3.StateAvailable
 		}},

@@ -40,6 +40,8 @@ type Facts struct {
 	Media string
 	// DataImage is the medium that the owner wants in the drive of a machine that has its system, nil for none. It is held by our finalizer.
 	DataImage *DataImageFacts
+	// Firmware is what the host's HostFirmwareSettings ask for, and what is known of those settings.
+	Firmware FirmwareFacts
 	// Window is the host's open BootWindow, nil for none.
 	Window *ingot.BootWindow
 	// Agent is the agent that is connected for Record.Boot, nil for none.

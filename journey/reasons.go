@@ -81,6 +81,13 @@ const (
 	// ReasonGone: nothing of this host is ours any more.
 	ReasonGone Reason = "Gone"
 
+	// ReasonReadingFirmware: the firmware's settings are read.
+	ReasonReadingFirmware Reason = "ReadingFirmwareSettings"
+	// ReasonSettingFirmware: the BMC is asked for other settings.
+	ReasonSettingFirmware Reason = "SettingFirmware"
+	// ReasonFirmwareNotInForce: the machine was booted for its settings, and the BMC does not show them yet.
+	ReasonFirmwareNotInForce Reason = "FirmwareNotInForce"
+
 	// ReasonBusy: the BMC asked for patience.
 	ReasonBusy Reason = "BMCBusy"
 	// The failures, by Metal3's error type; status.errorMessage has the message.
@@ -102,6 +109,7 @@ func Reasons() []Reason {
 		ReasonImageInvalid, ReasonImageGivenUp, ReasonSecretUnusable,
 		ReasonReadingPower, ReasonPowerChanging, ReasonRebootHeld, ReasonRestarting,
 		ReasonAvailable, ReasonProvisioned, ReasonExternallyProvisioned, ReasonReleasing, ReasonGone,
+		ReasonReadingFirmware, ReasonSettingFirmware, ReasonFirmwareNotInForce,
 		ReasonBusy, ReasonRegistrationFailed, ReasonInspectionFailed, ReasonPreparationFailed, ReasonProvisioningFailed, ReasonCleaningFailed, ReasonPowerFailed,
 	}
 }

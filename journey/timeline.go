@@ -55,7 +55,7 @@ func closeEntry(e *ingot.TimelineEntry, result, message string, now time.Time) {
 // inTimeline says whether an action is worth a line: readings, windows and what only writes objects are not.
 func inTimeline(a Action) bool {
 	switch a.(type) {
-	case ReadPower, OpenWindow, CloseWindow, SaveHardware:
+	case ReadFirmware, ReadPower, OpenWindow, CloseWindow, SaveHardware:
 		return false
 	default:
 		return true

@@ -1,12 +1,14 @@
 package lifecycle
 
 import (
+	"maps"
 	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/firmware"
 	"github.com/ingotmetal/ingot/inspect"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/provision"
@@ -22,6 +24,8 @@ type model struct {
 	facts journey.Facts
 	now   time.Time
 	gone  bool
+	// settings are what the firmware was set to.
+	settings map[string]string
 }
 
 // newModel fills what the caller does not know with what is well.
@@ -125,10 +129,31 @@ func (m *model) do(a journey.Action) *journey.ActionResult {
 		m.setPower(true)
 	case journey.ReadInventory:
 		r.Inventory = &step.Inventory{NICs: []step.NIC{{Name: "1", MAC: "52:54:00:00:00:01"}}}
+	case journey.ReadFirmware:
+		m.readFirmware()
+	case journey.SetFirmware:
+		m.settings = a.Settings
 	case journey.SaveHardware:
 		m.facts.Hardware = a.Hardware.DeepCopy()
 	}
 	return r
+}
+
+// readFirmware shows the settings that were set, or what is asked for where nothing is known of them.
+func (m *model) readFirmware() {
+	f := &m.facts.Firmware
+	if !f.Described {
+		f.Described, f.Settings, f.Current = true, map[string]firmware.Setting{}, maps.Clone(f.Wanted)
+		for name := range f.Wanted {
+			f.Settings[name] = firmware.Setting{}
+		}
+		return
+	}
+	f.Current = maps.Clone(f.Current)
+	if f.Current == nil {
+		f.Current = map[string]string{}
+	}
+	maps.Copy(f.Current, m.settings)
 }
 
 func (m *model) setPower(on bool) {

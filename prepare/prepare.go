@@ -1,6 +1,6 @@
 // Package prepare brings a machine to spec and offers it.
 //
-// It owns the states preparing and available: what the spec asks of the machine itself (boot mode, root device hints, RAID), the first cleaning of its disks, and
+// It owns the states preparing and available: what the spec asks of the machine itself (boot mode, root device hints, RAID), the settings of its firmware, the first cleaning of its disks, and
 // the wait for an image. It refuses the write (provision) and the cleaning after use (clean).
 //
 // The rule for the agent in between: an online host keeps the agent that inspected or cleaned it, so that its first image needs no further boot; a host that
@@ -27,6 +27,7 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 	if fillArchitecture(d) {
 		return d.Again(journey.ReasonObjectsChanged, "inspection found the architecture")
 	}
+	takeSettingsResult(d)
 	if dec, failed := d.ActionFailed(metal3.PreparationError); failed {
 		return dec
 	}
@@ -35,6 +36,9 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 	}
 	if f := unsupported(d.Host); f != nil {
 		return d.Fail(metal3.PreparationError, *f)
+	}
+	if dec, settled := settle(d); !settled {
+		return dec
 	}
 	if d.Host.Spec.AutomatedCleaningMode != metal3.CleaningModeDisabled {
 		if dec, clean := ramdisk.Wipe(d, metal3.PreparationError); !clean {
@@ -66,7 +70,7 @@ func unsupported(h *metal3.BareMetalHost) *step.Failure {
 	case r != nil && r.SoftwareRAIDVolumes != nil:
 		return no("configuring software RAID (spec.raid.softwareRAIDVolumes)", "remove spec.raid")
 	case h.Spec.Firmware != nil: //nolint:staticcheck // deprecated, but still in the API: what asks for it must be told that nothing does it
-		return no("configuring firmware (spec.firmware)", "remove spec.firmware")
+		return no("configuring firmware by the deprecated spec.firmware", "remove spec.firmware and name the firmware's own settings in the host's HostFirmwareSettings")
 	}
 	return nil
 }

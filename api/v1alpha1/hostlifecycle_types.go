@@ -54,6 +54,8 @@ type HostLifecycleStatus struct {
 	Disk *DiskClaim `json:"disk,omitempty"`
 	// Drive is what the owner has in the virtual CD drive, nil for nothing. It is set before the BMC is asked.
 	Drive *DriveStatus `json:"drive,omitempty"`
+	// Firmware is how far the host is with its HostFirmwareSettings, nil before they were first looked at.
+	Firmware *FirmwareStatus `json:"firmware,omitempty"`
 	// FirstBoot is the provisioned system's own report, nil before an image was written.
 	FirstBoot *FirstBootStatus `json:"firstBoot,omitempty"`
 	// Wipes is the evidence of the last cleaning, one entry per disk.
