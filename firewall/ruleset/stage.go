@@ -138,16 +138,9 @@ func (b *builder) early(s firewall.Stage, d calico.Direction) string {
 	}, on)...))
 }
 
-// valid is a chain that refuses invalid packets and goes on in another one. That one's rules are taken in where it was just made, which saves a packet a jump.
+// valid is a chain that refuses invalid packets and goes on in another one. New packets go to that one at once: see past.
 func (b *builder) valid(next string) string {
-	rules := []Rule{b.refused(firewall.ByInvalid, inState(firewall.Invalid))}
-	last := len(b.r.Chains) - 1
-	if b.r.Chains[last].Name != next {
-		return b.chain(append(rules, Rule{Action: Goto, Target: next}))
-	}
-	rules = append(rules, b.r.Chains[last].Rules...)
-	b.r.Chains = b.r.Chains[:last]
-	return b.chain(rules)
+	return b.chain([]Rule{b.refused(firewall.ByInvalid, inState(firewall.Invalid)), {Action: Goto, Target: next}})
 }
 
 // admission is what an Allow does to a new packet: one that is noted goes to the chain that notes.

@@ -54,6 +54,9 @@ func (r *Ruleset) Try(timeout time.Duration) string {
 		}
 		fmt.Fprintf(&b, "add element inet %s %s { %s }\n", r.Table, pending(m), strings.Join(elements, ", "))
 		fmt.Fprintf(&b, "add rule inet %s %s meta nfproto vmap @%s\n", r.Table, trial(m), pending(m))
+		if isFilter(hookOf(m)) {
+			long(&b, r.Table, hookOf(m))
+		}
 	}
 	return b.String()
 }
@@ -84,25 +87,38 @@ func (r *Ruleset) Open() string {
 	var b strings.Builder
 	r.endTrials(&b)
 	for _, m := range r.Active {
-		fmt.Fprintf(&b, "flush chain inet %s %s\n", r.Table, m.Name)
+		r.flushWays(&b, m)
 	}
 	return b.String()
+}
+
+// flushWays makes the ways into what rules lead nowhere.
+func (r *Ruleset) flushWays(b *strings.Builder, m *Map) {
+	fmt.Fprintf(b, "flush chain inet %s %s\n", r.Table, m.Name)
+	if isFilter(hookOf(m)) {
+		fmt.Fprintf(b, "flush chain inet %s %s\n", r.Table, newWay(hookOf(m)))
+	}
 }
 
 // activate leads packets into the generation. A packet sees all of it or nothing: these are rules.
 func (r *Ruleset) activate(b *strings.Builder) {
 	for _, m := range r.Active {
-		fmt.Fprintf(b, "flush chain inet %s %s\n", r.Table, m.Name)
+		r.flushWays(b, m)
 		for _, e := range m.Elements {
 			fmt.Fprintf(b, "add rule inet %s %s meta nfproto %s goto %s\n", r.Table, m.Name, familyText(e), e.Target)
+		}
+		if isFilter(hookOf(m)) {
+			r.forNew(b, m)
 		}
 	}
 }
 
 func (r *Ruleset) endTrials(b *strings.Builder) {
-	for _, m := range r.Active {
-		fmt.Fprintf(b, "flush chain inet %s %s\nflush map inet %s %s\n", r.Table, trial(m), r.Table, pending(m))
+	hooks := make([]string, len(r.Active))
+	for i, m := range r.Active {
+		hooks[i] = hookOf(m)
 	}
+	b.WriteString(EndTrials(r.Table, hooks))
 }
 
 // pending is the map of trials that stands before an active chain, and trial the chain that asks it: empty while nothing is on trial, which costs a packet
@@ -136,14 +152,20 @@ func (r *Ruleset) permanent(b *strings.Builder) {
 	recorded(r.Refused, "refused")
 	recorded(r.Seen, "seen")
 	for _, m := range r.Active {
-		fmt.Fprintf(b, "add chain inet %s %s\nadd chain inet %s %s\n", r.Table, trial(m), r.Table, m.Name)
+		for _, way := range Ways(hookOf(m)) {
+			fmt.Fprintf(b, "add chain inet %s %s\n", r.Table, way)
+		}
 		fmt.Fprintf(b, "add map inet %s %s { type nf_proto : verdict; flags timeout; }\n", r.Table, pending(m))
 	}
 	for _, c := range r.Base {
 		fmt.Fprintf(b, "add chain inet %s %s { type filter hook %s priority %s; policy accept; }\n", r.Table, c.Name, c.Hook.Name, c.Hook.Priority)
-		fmt.Fprintf(b, "flush chain inet %s %s\n", r.Table, c.Name)
+		fixed := fixedChain(c.Name)
+		fmt.Fprintf(b, "flush chain inet %s %s\n", r.Table, fixed)
 		for i := range c.Rules {
-			fmt.Fprintf(b, "add rule inet %s %s %s\n", r.Table, c.Name, r.rule(&c.Rules[i], false))
+			fmt.Fprintf(b, "add rule inet %s %s %s\n", r.Table, fixed, r.rule(&c.Rules[i], false))
+		}
+		if fixed != c.Name {
+			short(b, r.Table, c.Name)
 		}
 	}
 }
@@ -201,7 +223,7 @@ func (r *Ruleset) removeHooks(b *strings.Builder, next *Ruleset) {
 	for i, m := range r.Active {
 		if !slices.ContainsFunc(next.Active, func(n *Map) bool { return n.Name == m.Name }) {
 			fmt.Fprintf(b, "flush chain inet %s %s\ndelete chain inet %s %s\n", r.Table, r.Base[i].Name, r.Table, r.Base[i].Name)
-			for _, name := range []string{m.Name, trial(m)} {
+			for _, name := range Ways(hookOf(m)) {
 				fmt.Fprintf(b, "flush chain inet %s %s\ndelete chain inet %s %s\n", r.Table, name, r.Table, name)
 			}
 			fmt.Fprintf(b, "delete map inet %s %s\n", r.Table, pending(m))

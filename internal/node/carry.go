@@ -166,7 +166,7 @@ func (n *Node) abandon(ctx context.Context, d guard.Decision, table *hostnet.Tab
 	if table != nil {
 		text := (&ruleset.Ruleset{Table: table.Name}).Uninstall()
 		if active, _, _, _ := table.Generations(); active != 0 {
-			text = emptied(*table, "pending_") + ruleset.Barrier + sweep(*table, active, n.baseNow(*table))
+			text = withoutTrial(*table) + ruleset.Barrier + sweep(*table, active, n.baseNow(*table))
 		}
 		if err := n.o.Host.Apply(ctx, text); err != nil {
 			return fmt.Errorf("take the trial out of the kernel: %w", err)

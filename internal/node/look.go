@@ -113,10 +113,10 @@ func sweep(t hostnet.Table, keep uint32, base []string) string {
 		}
 		line(&refer, "flush chain", c.Name)
 		line(&chains, "delete chain", c.Name)
-		for _, kind := range []string{"active_", "trial_"} {
-			if unused && t.Chain(kind+c.Name) != nil {
-				line(&refer, "flush chain", kind+c.Name)
-				line(&chains, "delete chain", kind+c.Name)
+		for _, way := range ruleset.Ways(c.Name) {
+			if unused && t.Chain(way) != nil {
+				line(&refer, "flush chain", way)
+				line(&chains, "delete chain", way)
 			}
 		}
 		if unused && t.Set("pending_"+c.Name) != nil {
@@ -135,6 +135,17 @@ func sweep(t hostnet.Table, keep uint32, base []string) string {
 		line(&maps, verb, s.Name)
 	}
 	return refer.String() + maps.String() + chains.String()
+}
+
+// withoutTrial is the text that ends whatever is on trial in a table.
+func withoutTrial(t hostnet.Table) string {
+	var hooks []string
+	for _, c := range t.Chains {
+		if c.Hook != "" && t.Chain("trial_"+c.Name) != nil && t.Set("pending_"+c.Name) != nil {
+			hooks = append(hooks, c.Name)
+		}
+	}
+	return ruleset.EndTrials(t.Name, hooks)
 }
 
 // emptied is the text that makes a table decide nothing: what leads to generations of these kinds, active_ or pending_, leads nowhere.
