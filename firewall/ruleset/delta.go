@@ -27,7 +27,7 @@ type Change struct {
 	Remove, Add Ranges
 	// RemoveServices and AddServices are those of a set of services.
 	RemoveServices, AddServices []firewall.Service
-	// Field is what a map is asked with; RemoveElements and AddElements are its elements. An element with another target is removed and added.
+	// Field is what a map is asked with; RemoveElements and AddElements are its elements. None of them is removed and added.
 	Field                       Field
 	RemoveElements, AddElements []Element
 }
@@ -37,7 +37,9 @@ type Change struct {
 // caller that must not lose a member (the operator's own address) looks at what is removed.
 //
 // A host that joins or leaves a selector is a delta, from the first host to the last. A range among members that were all single addresses is none: the
-// kernel keeps those in a set of another type.
+// kernel keeps those in a set of another type. Nor is what moves an address that stays: a range that grows, shrinks or is cut, a map's element with another
+// target, a host that leaves one selector for another. The kernel has no change of an element, only its end and a new one, and a packet that looks between
+// the two, or into the one set before and into the other one after, finds neither.
 func Difference(old, new *Ruleset) (Delta, bool) {
 	d := Delta{Table: new.Table}
 	same := old.Table == new.Table && old.Generation == new.Generation && old.MarkBit == new.MarkBit && old.Refused == new.Refused && old.Seen == new.Seen &&
@@ -67,7 +69,29 @@ func Difference(old, new *Ruleset) (Delta, bool) {
 		c.RemoveElements, c.AddElements = differ(m.Elements, new.Maps[i].Elements, compareElements)
 		d.add(c)
 	}
+	if d.moves(false) || d.moves(true) {
+		return Delta{}, false
+	}
 	return d, true
+}
+
+// moves says whether an address of a family goes in one place and comes in another, or in the same one.
+func (d *Delta) moves(ipv6 bool) bool {
+	var gone, come Ranges
+	for i := range d.Changes {
+		c := &d.Changes[i]
+		if c.IPv6 != ipv6 {
+			continue
+		}
+		gone, come = append(gone, c.Remove...), append(come, c.Add...)
+		for _, e := range c.RemoveElements {
+			gone = append(gone, e.Range)
+		}
+		for _, e := range c.AddElements {
+			come = append(come, e.Range)
+		}
+	}
+	return len(intersect(union(gone), union(come))) > 0
 }
 
 func (d *Delta) add(c Change) {

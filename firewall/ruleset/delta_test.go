@@ -1,11 +1,14 @@
 package ruleset_test
 
 import (
+	"fmt"
+	"net/netip"
 	"testing"
 
 	"github.com/ingotmetal/ingot/firewall"
 	"github.com/ingotmetal/ingot/firewall/calico"
 	"github.com/ingotmetal/ingot/firewall/ruleset"
+	"github.com/ingotmetal/ingot/firewall/selector"
 )
 
 // A peer that joins or leaves is one element, with none there and with ten thousand, and wherever in the tree its rule stands.
@@ -66,6 +69,82 @@ func TestADeltaIsOnlyOfMembers(t *testing.T) {
 			t.Errorf("%s is a change of members: %v", name, d)
 		}
 	}
+}
+
+// A member that stays is not moved: the kernel could only remove and add it, and a packet between the two would find nothing.
+func TestADeltaMovesNoMember(t *testing.T) {
+	set := func(nets ...string) *ruleset.Ruleset {
+		o := large[4].make(1)
+		more := calico.NetworkSet{Meta: calico.Meta{Name: "nets", Labels: map[string]string{"peer": ""}}}
+		for _, n := range nets {
+			more.Nets = append(more.Nets, netip.MustParsePrefix(n))
+		}
+		o.NetworkSets = append(o.NetworkSets, more)
+		return compileHost(t, o)
+	}
+	// ways are 20 kinds of networks, each with a rule of its own: a map tells them apart. One more network is of the kind that is given.
+	ways := func(kind int) *ruleset.Ruleset {
+		o := large[3].make(20)
+		o.NetworkSets = append(o.NetworkSets, calico.NetworkSet{
+			Meta: calico.Meta{Name: "more", Labels: map[string]string{"kind": fmt.Sprint(kind)}}, Nets: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/28")},
+		})
+		for i := range o.Policies[0].Ingress[:20] {
+			s, err := selector.Parse(fmt.Sprintf("kind == '%d'", i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Policies[0].Ingress[i].Source = calico.Peer{Selector: &s}
+			o.NetworkSets = append(o.NetworkSets, calico.NetworkSet{
+				Meta: calico.Meta{Name: fmt.Sprint("kind", i), Labels: map[string]string{"kind": fmt.Sprint(i)}}, Nets: []netip.Prefix{netip.PrefixFrom(host(i*8).Addr(), 29)},
+			})
+		}
+		return compileHost(t, o)
+	}
+	// selectors are two rules with a set each, and a host in one of them.
+	selectors := func(label, address string) *ruleset.Ruleset {
+		o := large[4].make(1)
+		s, err := selector.Parse("has(other)")
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Policies[0].Ingress = append(o.Policies[0].Ingress, tcp(calico.Peer{Selector: &s}, calico.Port{Min: 80, Max: 80}))
+		o.NetworkSets = append(o.NetworkSets, calico.NetworkSet{
+			Meta: calico.Meta{Name: "host", Labels: map[string]string{label: ""}}, Nets: []netip.Prefix{netip.MustParsePrefix(address)},
+		})
+		return compileHost(t, o)
+	}
+	for _, c := range []struct {
+		name     string
+		old, new *ruleset.Ruleset
+		ok       bool
+	}{
+		{"another range", set("192.0.2.0/28"), set("192.0.2.0/28", "192.0.2.64/28"), true},
+		{"one range for another", set("192.0.2.0/28"), set("192.0.2.64/28"), true},
+		{"a range that grows", set("192.0.2.0/28"), set("192.0.2.0/27"), false},
+		{"a range that shrinks", set("192.0.2.0/27"), set("192.0.2.0/28"), false},
+		{"a range that grows by its neighbour", set("192.0.2.0/28"), set("192.0.2.0/28", "192.0.2.16/28"), false},
+		{"a range that is cut in two", set("192.0.2.0/27"), set("192.0.2.0/28", "192.0.2.24/29"), false},
+		{"a host for another", selectors("peer", "192.0.2.1/32"), selectors("peer", "192.0.2.2/32"), true},
+		{"a host for another of another selector", selectors("peer", "192.0.2.1/32"), selectors("other", "192.0.2.2/32"), true},
+		{"a host that leaves one selector for another", selectors("peer", "192.0.2.1/32"), selectors("other", "192.0.2.1/32"), false},
+		{"a member that is led elsewhere", ways(0), ways(1), false},
+	} {
+		if len(c.old.Maps) != len(c.new.Maps) || c.name == "a member that is led elsewhere" && len(c.old.Maps) == 0 {
+			t.Fatalf("%s: there are %d maps and %d: the case tests nothing", c.name, len(c.old.Maps), len(c.new.Maps))
+		}
+		if d, ok := ruleset.Difference(c.old, c.new); ok != c.ok {
+			t.Errorf("%s: a delta is %v, should be %v\n%s", c.name, ok, c.ok, d.Text())
+		}
+	}
+}
+
+func compileHost(t *testing.T, o calico.Objects) *ruleset.Ruleset {
+	t.Helper()
+	s, err := firewall.NewSite(o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ruleset.Compile(s, s.Host("n", nil), ruleset.Options{Generation: 1})
 }
 
 // Each rule that decides is found again by its comment.
