@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"maps"
 	"time"
 
@@ -193,17 +194,18 @@ func (m *model) outcome(kind step.Kind, claim *ingot.DiskClaim) *step.Outcome {
 	case step.Inspect:
 		return &step.Outcome{Inventory: &step.Inventory{Disks: disks, CPU: step.CPU{Architecture: m.facts.Host.Spec.Architecture}}}
 	case step.ChooseDisk:
+		if policy, err := journey.Erasure(m.facts.Host); err == nil {
+			for i := range disks {
+				disks[i].Kept = policy.Keeps(disks[i])
+			}
+		}
 		d, failure := rootdevice.Choose(disks, provision.Hints(m.facts.Host.Spec.RootDeviceHints), 0)
 		if failure != nil {
 			return &step.Outcome{Failure: failure}
 		}
 		return &step.Outcome{Disk: &d}
 	case step.Clean:
-		out := &step.Outcome{}
-		for _, d := range disks {
-			out.Wipes = append(out.Wipes, step.Wipe{Disk: d, Method: "metadata", StartedAt: m.now, FinishedAt: m.now, Clean: true})
-		}
-		return out
+		return m.cleaned(disks)
 	case step.WriteImage:
 		out := &step.Outcome{Written: &step.Written{}}
 		if claim != nil {
@@ -213,6 +215,22 @@ func (m *model) outcome(kind step.Kind, claim *ingot.DiskClaim) *step.Outcome {
 	default:
 		return &step.Outcome{}
 	}
+}
+
+// cleaned is a cleaning whose first method works on every disk.
+func (m *model) cleaned(disks []step.Disk) *step.Outcome {
+	// A policy that cannot be read stops the host before it gets here.
+	policy, _ := journey.Erasure(m.facts.Host)
+	out := &step.Outcome{Erasure: &policy}
+	did := map[step.Method]string{step.EraseSecurely: step.DidNVMeSanitize}
+	for _, d := range disks {
+		w := step.Wipe{Disk: d, Method: step.DidKeep, Kept: true, StartedAt: m.now, FinishedAt: m.now}
+		if methods, keep := policy.For(d); keep == "" {
+			w.Method, w.Kept, w.Clean = cmp.Or(did[methods[0]], string(methods[0])), false, true
+		}
+		out.Wipes = append(out.Wipes, w)
+	}
+	return out
 }
 
 // disks are the known ones. Before the first inspection, and after one out of band, one is imagined that every hint fits.

@@ -21,6 +21,7 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/ramdisk"
+	"github.com/ingotmetal/ingot/rootdevice"
 	"github.com/ingotmetal/ingot/step"
 )
 
@@ -181,10 +182,26 @@ func outside(d *journey.Draft, disk step.Disk) *step.Failure {
 		return &step.Failure{Kind: step.Invalid, Message: err.Error(), Fix: "correct the annotation"}
 	}
 	if disk.Owned(owns) {
-		return nil
+		return kept(d, disk)
 	}
 	return &step.Failure{Kind: step.Invalid, Message: fmt.Sprintf("%s is not the machine's own (%s): nothing is written to it", describe(disk), disk.Outside()),
 		Fix: fmt.Sprintf("name another disk in spec.rootDeviceHints; or set the annotation %s to %q if no other machine uses such disks", ingot.OwnDisksAnnotation, disk.Outside())}
+}
+
+// kept is a failure when the host keeps what is on the disk, and its hints don't name it by a number of its own.
+func kept(d *journey.Draft, disk step.Disk) *step.Failure {
+	policy, err := journey.Erasure(d.Host)
+	if err != nil {
+		return &step.Failure{Kind: step.Invalid, Message: err.Error(), Fix: "correct the annotation"}
+	}
+	if disk.Kept = policy.Keeps(disk); !disk.Kept {
+		return nil
+	}
+	if _, refused := rootdevice.Choose([]step.Disk{disk}, Hints(d.Host.Spec.RootDeviceHints), 0, step.Outsides()...); refused == nil {
+		return nil
+	}
+	return &step.Failure{Kind: step.Invalid, Message: fmt.Sprintf("the host keeps what is on %s: nothing is written to it", describe(disk)),
+		Fix: fmt.Sprintf("name another disk in spec.rootDeviceHints; or name this one's serial number there, and it is overwritten; or take its rule out of the annotation %s", ingot.EraseDisksAnnotation)}
 }
 
 func claim(d *journey.Draft, disk step.Disk) {

@@ -31,13 +31,13 @@ func Run(d *journey.Draft, kind step.Kind, claim *ingot.DiskClaim) (*step.Outcom
 	if s == nil || s.Kind != string(kind) || !ofBoot(d, s.ID) {
 		return nil, offer(d, kind, claim, true)
 	}
-	deadline := s.StartedAt.Add(timeouts()[kind])
+	deadline := s.StartedAt.Add(timeout(d, kind))
 	switch {
 	case a.StepID == s.ID && a.Phase == step.Finished && a.Outcome != nil:
 		return a.Outcome, journey.Decision{}
 	case !d.Now.Before(deadline):
 		// What the agent is at is not known any more; the next boot supersedes it.
-		out := &step.Outcome{Failure: &step.Failure{Kind: step.Timeout, Message: fmt.Sprintf("%s did not end within %s", kind, timeouts()[kind])}}
+		out := &step.Outcome{Failure: &step.Failure{Kind: step.Timeout, Message: fmt.Sprintf("%s did not end within %s", kind, timeout(d, kind))}}
 		d.EndStep(out.Failure.Message)
 		d.DropBoot()
 		return out, journey.Decision{}
@@ -77,7 +77,7 @@ func offer(d *journey.Draft, kind step.Kind, claim *ingot.DiskClaim, fresh bool)
 		d.Record.Step = &ingot.StepStatus{ID: id, Kind: string(kind), Attempt: attempt, StartedAt: *d.Stamp()}
 	}
 	s := d.Record.Step
-	deadline := s.StartedAt.Add(timeouts()[kind])
+	deadline := s.StartedAt.Add(timeout(d, kind))
 	return d.ActUntil(journey.RunStep{ID: s.ID, Kind: kind, Claim: claim, Deadline: deadline},
 		journey.Outcome{Reason: journey.ReasonStepStarting, Message: fmt.Sprintf("handing %s to the agent", kind), Deadline: deadline, NextAttempt: d.Now.Add(reoffer)})
 }

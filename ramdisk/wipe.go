@@ -7,18 +7,17 @@ import (
 	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/step"
 )
 
-// Wipe cleans every disk and records the evidence. clean is true once Record.CleanedAt proves it; then the decision is empty. A proof speaks of the disks that were there:
-// where an inspection since then found others, for example one that was put in while the host was available, or where the host calls other disks its own now, everything is wiped
+// Wipe cleans every disk as its host's policy says (journey.Erasure) and records the evidence. clean is true once Record.CleanedAt proves it; then the decision is empty. A proof speaks of the disks that were there:
+// where an inspection since then found others, for example one that was put in while the host was available, or where the host calls other disks its own now or asks for another erasure, everything is wiped
 // again.
 func Wipe(d *journey.Draft, t metal3.ErrorType) (dec journey.Decision, clean bool) {
-	owns, err := journey.OwnDisks(d.Host)
+	owns, policy, err := asked(d)
 	if err != nil {
 		return d.Block(journey.ReasonAnnotationInvalid, err.Error(), "correct the annotation", d.Now.Add(annotationRetry)), false
 	}
@@ -33,19 +32,26 @@ func Wipe(d *journey.Draft, t metal3.ErrorType) (dec journey.Decision, clean boo
 	if out == nil {
 		return dec, false
 	}
-	d.Record.Wipes = evidence(out.Wipes)
+	followed := step.Erasure{}
+	if out.Erasure != nil {
+		followed = *out.Erasure
+	}
+	keepEvidence(&d.Record, out.Wipes)
 	failure := out.Failure
 	if failure == nil {
-		failure = unproved(out.Wipes, out.Owns, d.Facts.Hardware)
+		failure = unproved(out.Wipes, out.Owns, followed, d.Facts.Hardware)
 	}
 	if failure != nil {
 		d.EndStep(failure.Message)
 		return d.Fail(t, *failure), false
 	}
 	d.EndStep("")
-	d.Record.CleanedAt, d.Record.CleanedOwnDisks = d.Stamp(), journey.OwnDisksText(out.Owns)
-	if d.Record.CleanedOwnDisks != journey.OwnDisksText(owns) {
+	d.Record.CleanedAt, d.Record.CleanedOwnDisks, d.Record.CleanedErasure = d.Stamp(), journey.OwnDisksText(out.Owns), followed.String()
+	switch {
+	case d.Record.CleanedOwnDisks != journey.OwnDisksText(owns):
 		return d.Again(journey.ReasonObjectsChanged, "the host calls other disks its own than those that were wiped: the wipe begins again"), false
+	case d.Record.CleanedErasure != policy.String():
+		return d.Again(journey.ReasonObjectsChanged, "the host asks for another erasure than the one that was done: the wipe begins again"), false
 	}
 	return journey.Decision{}, true
 }
@@ -53,46 +59,42 @@ func Wipe(d *journey.Draft, t metal3.ErrorType) (dec journey.Decision, clean boo
 // annotationRetry is when an annotation that cannot be read is read again; a change of it wakes the host at once.
 const annotationRetry = time.Minute
 
-// Proved says whether the last cleaning speaks of the disks that the host calls its own.
-func Proved(d *journey.Draft) bool {
+// asked is what a host says of its disks: which are its own, and how they are erased.
+func asked(d *journey.Draft) ([]step.Outside, step.Erasure, error) {
 	owns, err := journey.OwnDisks(d.Host)
-	return err == nil && d.Record.CleanedAt != nil && d.Record.CleanedOwnDisks == journey.OwnDisksText(owns)
+	if err != nil {
+		return nil, step.Erasure{}, err
+	}
+	policy, err := journey.Erasure(d.Host)
+	return owns, policy, err
 }
 
-// evidence is the record of a cleaning, whatever it came to. The record is bounded as the CRD bounds it.
-func evidence(wipes []step.Wipe) []ingot.WipeRecord {
-	out := make([]ingot.WipeRecord, 0, len(wipes))
-	for _, w := range wipes[:min(len(wipes), maxWipes)] {
-		r := ingot.WipeRecord{
-			DeviceName: w.Disk.Name, SerialNumber: w.Disk.SerialNumber, WWN: w.Disk.WWN, SizeBytes: w.Disk.SizeBytes, Method: w.Method,
-			StartedAt: metav1.NewTime(w.StartedAt), FinishedAt: metav1.NewTime(w.FinishedAt), Result: "failed", Message: w.Message,
-		}
-		if w.Clean {
-			r.Result = resultClean
-		}
-		out = append(out, r)
-	}
-	return out
+// Proved says whether the last cleaning speaks of the disks that the host calls its own, and erased them as it asks.
+func Proved(d *journey.Draft) bool {
+	owns, policy, err := asked(d)
+	r := d.Record
+	return err == nil && r.CleanedAt != nil && r.CleanedOwnDisks == journey.OwnDisksText(owns) && r.CleanedErasure == policy.String()
 }
 
 const (
 	maxWipes = 256
-	// resultClean is WipeRecord.Result of a disk on which nothing was found.
-	resultClean = "clean"
+	// resultClean is WipeRecord.Result of a disk on which nothing was found, resultKept of one that the policy keeps, resultFailed of any other.
+	resultClean, resultKept, resultFailed = "clean", "kept", "failed"
 )
 
-// unproved says why the wipes don't prove that every disk is clean, nil if they do: each was found clean after its wipe, and no disk that inspection
-// saw is missing. Read-only ones, and those outside of the machine that its host does not own, are not counted: no image can be written to them.
-func unproved(wipes []step.Wipe, owns []step.Outside, h *metal3.HardwareDetails) *step.Failure {
+// unproved says why the wipes don't prove that every disk is clean, nil if they do: each was found clean after its wipe, which was of a kind that the
+// policy asks for, or is kept by it, and no disk that inspection saw is missing. Read-only ones, and those outside of the machine that its host does not own, are not counted: no image can be written to them.
+func unproved(wipes []step.Wipe, owns []step.Outside, policy step.Erasure, h *metal3.HardwareDetails) *step.Failure {
 	var wrong []string
 	for _, w := range wipes {
-		if !w.Clean && w.Disk.Owned(owns) && !w.Disk.ReadOnly {
-			wrong = append(wrong, fmt.Sprintf("%s (serial %q): %s", w.Disk.Name, w.Disk.SerialNumber, w.Message))
+		if why := policy.Proves(w); why != "" && w.Disk.Owned(owns) && !w.Disk.ReadOnly {
+			wrong = append(wrong, fmt.Sprintf("%s (serial %q): %s", w.Disk.Name, w.Disk.SerialNumber, why))
 		}
 	}
 	if len(wrong) > 0 {
 		return &step.Failure{Kind: step.Internal, Message: "not clean after the wipe: " + strings.Join(wrong, "; "),
-			Fix: "replace the disk, or set automatedCleaningMode to disabled to offer the host with its data on it"}
+			Fix: fmt.Sprintf("replace the disk; allow another way to erase it with the annotation %s; or set automatedCleaningMode to disabled to offer the host with its data on it",
+				ingot.EraseAnnotation)}
 	}
 	if len(wipes) > maxWipes {
 		return &step.Failure{Kind: step.Unsupported, Message: fmt.Sprintf("%d disks, more than the %d that can be proved clean", len(wipes), maxWipes)}
@@ -107,12 +109,12 @@ func unproved(wipes []step.Wipe, owns []step.Outside, h *metal3.HardwareDetails)
 	return nil
 }
 
-// proofs are the recorded wipes that found their disk clean.
+// proofs are the recorded wipes that found their disk clean, or that speak of a kept one.
 func proofs(records []ingot.WipeRecord) []step.Wipe {
 	var out []step.Wipe
 	for _, r := range records {
-		if r.Result == resultClean {
-			out = append(out, step.Wipe{Clean: true, Disk: step.Disk{Name: r.DeviceName, SerialNumber: r.SerialNumber, WWN: r.WWN, SizeBytes: r.SizeBytes}})
+		if r.Result == resultClean || r.Result == resultKept {
+			out = append(out, step.Wipe{Clean: r.Result == resultClean, Kept: r.Result == resultKept, Disk: step.Disk{Name: r.DeviceName, SerialNumber: r.SerialNumber, WWN: r.WWN, SizeBytes: r.SizeBytes}})
 		}
 	}
 	return out

@@ -29,7 +29,8 @@ type Verdict struct {
 // Choose finds the disk that the hints mean. minBytes is the size of the image where it is known, else 0.
 //
 // All given hints must hold together. Read-only disks, which includes the medium that the agent was booted from, are never chosen, and removable ones and those at the other end
-// of a network only where owns says that such disks are the machine's own (step.Outside). Where several disks fit, the
+// of a network only where owns says that such disks are the machine's own (step.Outside). A disk whose content its host keeps (step.Disk.Kept) is chosen only by its serial
+// number or WWN. Where several disks fit, the
 // first by path is taken (by the stable /dev/disk/by-path name where there is one, else by device name; numbers compare as numbers), so that the same
 // machine gives the same answer at every boot.
 //
@@ -52,7 +53,7 @@ func Explain(disks []step.Disk, h *Hints, minBytes int64, owns ...step.Outside) 
 	}
 	out := make([]Verdict, 0, len(disks))
 	for _, d := range sorted(disks) {
-		out = append(out, verdict(d, append(unwritable(d, owns), append(h.misses(d), tooSmall(d, minBytes)...)...)))
+		out = append(out, verdict(d, append(unwritable(d, *h, owns), append(h.misses(d), tooSmall(d, minBytes)...)...)))
 	}
 	return out
 }
@@ -61,7 +62,7 @@ func Explain(disks []step.Disk, h *Hints, minBytes int64, owns ...step.Outside) 
 func explainDefault(disks []step.Disk, minBytes int64, owns []step.Outside) []Verdict {
 	named := Hints{DeviceName: defaultDevice}
 	for _, d := range disks {
-		if len(named.misses(d)) == 0 && len(unwritable(d, owns)) == 0 {
+		if len(named.misses(d)) == 0 && len(unwritable(d, named, owns)) == 0 {
 			return Explain(disks, &named, minBytes, owns...)
 		}
 	}
@@ -69,7 +70,7 @@ func explainDefault(disks []step.Disk, minBytes int64, owns []step.Outside) []Ve
 	bySize := sorted(disks)
 	slices.SortStableFunc(bySize, func(a, b step.Disk) int { return cmp.Compare(a.SizeBytes, b.SizeBytes) })
 	for _, d := range bySize {
-		out = append(out, verdict(d, append(unwritable(d, owns), tooSmall(d, max(minBytes, minDefaultBytes))...)))
+		out = append(out, verdict(d, append(unwritable(d, Hints{}, owns), tooSmall(d, max(minBytes, minDefaultBytes))...)))
 	}
 	return out
 }
@@ -78,8 +79,10 @@ func verdict(d step.Disk, why []string) Verdict {
 	return Verdict{Disk: d, Fits: len(why) == 0, Why: strings.Join(why, ", ")}
 }
 
-func unwritable(d step.Disk, owns []step.Outside) []string {
+func unwritable(d step.Disk, h Hints, owns []step.Outside) []string {
 	switch {
+	case d.Kept && !h.number():
+		return []string{"its host keeps what is on it, and the hints do not name its serial number or WWN"}
 	case !d.Owned(owns) && d.Removable:
 		return []string{"it is removable"}
 	case !d.Owned(owns):
@@ -96,6 +99,9 @@ func tooSmall(d step.Disk, minBytes int64) []string {
 	}
 	return []string{fmt.Sprintf("it has %d bytes, %d are needed", d.SizeBytes, minBytes)}
 }
+
+// number says whether the hints name one disk by a number of its own, which no other disk takes over, as one can take over a device name.
+func (h Hints) number() bool { return h.SerialNumber != "" || h.WWN != "" || h.WWNWithExtension != "" }
 
 // misses lists the hints that a disk does not meet. As in Ironic model and vendor may be a part of the value, the rest are the whole; upper and lower case are the same but in
 // device names, and the size counts in GiB.

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -14,12 +15,14 @@ import (
 // wipesAtOnce bounds the disks that are wiped at the same time, and with them the memory.
 const wipesAtOnce = 4
 
-// clean wipes the metadata of every disk that is part of the machine and proves it. One disk that cannot be wiped, a read-only one too, fails the step;
-// the others are wiped all the same, and the evidence of all is in the outcome. Removable media, and disks at the other end of a network, are not the machine's unless its host says
+// clean wipes every disk that is part of the machine as its host's policy says, and proves it. One disk that cannot be wiped, a read-only one too, fails the step;
+// the others are wiped all the same, and the evidence of all is in the outcome, that of disks which the policy keeps too. Removable media, and disks at the other end of a network,
+// are not the machine's unless its host says
 // that they are: a LUN may be another machine's. A removable medium that is read-only is never its own: the one that the agent was booted from.
 func (a *agent) clean(ctx context.Context, p protocol.Clean, report func(step.Progress)) step.Outcome {
-	if p.Method != wipe.Metadata {
-		return failed(step.Unsupported, fmt.Sprintf("clean: this agent (%s) does not know the method %q", a.version, p.Method), "use "+wipe.Metadata)
+	policy, refused := a.policy(p)
+	if refused != nil {
+		return step.Outcome{Failure: refused}
 	}
 	all, err := a.hardware.Inspector.Disks(ctx)
 	if err != nil {
@@ -41,23 +44,51 @@ func (a *agent) clean(ctx context.Context, p protocol.Clean, report func(step.Pr
 		free <- struct{}{}
 		running.Go(func() {
 			defer func() { <-free }()
-			wipes[i] = a.wipe(ctx, d)
+			wipes[i] = a.wipe(ctx, d, policy, func(p step.Progress) { done.progress(i, p) })
 			done.add()
 		})
 	}
 	running.Wait()
 	o := judgeWipes(wipes)
-	o.Owns = p.Owns
+	o.Owns, o.Erasure = p.Owns, p.Erasure
 	return o
 }
 
-func (a *agent) wipe(ctx context.Context, d step.Disk) step.Wipe {
+// policy is what is asked for; a method that is not known is refused before any disk is touched.
+func (a *agent) policy(p protocol.Clean) (step.Erasure, *step.Failure) {
+	unknown := func(m string) *step.Failure {
+		return &step.Failure{Kind: step.Unsupported, Message: fmt.Sprintf("clean: this agent (%s) does not know the method %q", a.version, m), Fix: "use " + wipe.Metadata}
+	}
+	switch {
+	case p.Method == protocol.MethodMetadata && p.Erasure == nil:
+		return step.Erasure{}, nil
+	case p.Method != protocol.MethodPolicy || p.Erasure == nil:
+		return step.Erasure{}, unknown(p.Method)
+	}
+	methods := slices.Clone(p.Erasure.Methods)
+	for _, r := range p.Erasure.Disks {
+		methods = append(methods, r.Methods...)
+	}
+	for _, m := range methods {
+		if !slices.Contains(step.Methods(), m) {
+			return step.Erasure{}, unknown(string(m))
+		}
+	}
+	return *p.Erasure, nil
+}
+
+func (a *agent) wipe(ctx context.Context, d step.Disk, policy step.Erasure, progress func(step.Progress)) step.Wipe {
 	started := a.clock.Now()
+	methods, keep := policy.For(d)
+	if keep != "" {
+		a.logger.Info("Disk kept", "disk", d.Name, "serial", d.SerialNumber, "result", keep)
+		return step.Wipe{Disk: d, Method: step.DidKeep, Kept: true, StartedAt: started, FinishedAt: started, Message: keep}
+	}
 	target, err := a.hardware.Disks.Open(ctx, d.Name)
 	if err != nil {
-		return step.Wipe{Disk: d, Method: wipe.Metadata, StartedAt: started, FinishedAt: a.clock.Now(), Message: fmt.Sprintf("the disk cannot be opened: %v", err)}
+		return step.Wipe{Disk: d, Method: string(methods[0]), Asked: methods, StartedAt: started, FinishedAt: a.clock.Now(), Message: fmt.Sprintf("the disk cannot be opened: %v", err)}
 	}
-	evidence := wipe.Disk(ctx, target, d, a.clock.Now, nil)
+	evidence := wipe.Erase(ctx, target, d, methods, a.clock.Now, progress)
 	if err := target.Close(); err != nil {
 		evidence.Clean = false
 		evidence.Message = strings.TrimSpace(evidence.Message + " The disk could not be closed: " + err.Error())
@@ -66,10 +97,22 @@ func (a *agent) wipe(ctx context.Context, d step.Disk) step.Wipe {
 	return evidence
 }
 
+// markKept marks the disks whose content a policy keeps.
+func markKept(disks []step.Disk, policy *step.Erasure) []step.Disk {
+	if policy == nil {
+		return disks
+	}
+	out := slices.Clone(disks)
+	for i := range out {
+		out[i].Kept = policy.Keeps(out[i])
+	}
+	return out
+}
+
 func judgeWipes(wipes []step.Wipe) step.Outcome {
 	var dirty []string
 	for _, w := range wipes {
-		if !w.Clean {
+		if !w.Clean && !w.Kept {
 			dirty = append(dirty, fmt.Sprintf("%s (serial %q): %s", w.Disk.Name, w.Disk.SerialNumber, w.Message))
 		}
 	}
@@ -78,21 +121,23 @@ func judgeWipes(wipes []step.Wipe) step.Outcome {
 		o.Failure = &step.Failure{
 			Kind:    step.Internal,
 			Message: fmt.Sprintf("%d of %d disks are not proved to be clean: %s", len(dirty), len(wipes), strings.Join(dirty, "; ")),
-			Fix:     "see whether the disk works, is write-protected or is in use; replace it, or take it out of the machine",
+			Fix:     "see whether the disk works, is write-protected or is in use; replace it, take it out of the machine, or allow another way to erase it (annotation ingot.dev/erase)",
 		}
 	}
 	return o
 }
 
-// tally reports how many disks are done.
+// tally reports how many disks are done, and how much of those that are erased as a whole.
 type tally struct {
 	mu          sync.Mutex
 	done, total int
-	report      func(step.Progress)
+	// bytes are those of each disk, once it is known that all of it is erased.
+	bytes  []step.Progress
+	report func(step.Progress)
 }
 
 func newTally(total int, report func(step.Progress)) *tally {
-	t := &tally{total: total, report: report}
+	t := &tally{total: total, report: report, bytes: make([]step.Progress, total)}
 	t.say()
 	return t
 }
@@ -104,6 +149,22 @@ func (t *tally) add() {
 	t.say()
 }
 
+// progress takes what is said of one disk; the places of metadata take a moment, and are not counted.
+func (t *tally) progress(i int, p step.Progress) {
+	if p.Phase != wipe.PhaseErasing {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.bytes[i] = p
+	t.say()
+}
+
 func (t *tally) say() {
-	t.report(step.Progress{Phase: fmt.Sprintf("wiping: %d of %d disks done", t.done, t.total)})
+	p := step.Progress{Phase: fmt.Sprintf("wiping: %d of %d disks done", t.done, t.total)}
+	for _, b := range t.bytes {
+		p.DoneBytes += b.DoneBytes
+		p.TotalBytes += b.TotalBytes
+	}
+	t.report(p)
 }

@@ -43,7 +43,7 @@ func (a *agent) chooseDisk(ctx context.Context, p protocol.ChooseDisk) step.Outc
 	if err != nil {
 		return failure(fmt.Errorf("list the disks: %w", err))
 	}
-	d, refused := rootdevice.Choose(disks, p.Hints, p.MinSizeBytes, p.Owns...)
+	d, refused := rootdevice.Choose(markKept(disks, p.Erasure), p.Hints, p.MinSizeBytes, p.Owns...)
 	if refused != nil {
 		return step.Outcome{Failure: refused}
 	}

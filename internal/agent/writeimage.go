@@ -69,14 +69,14 @@ func (a *agent) claimed(ctx context.Context, p protocol.WriteImage) (step.Disk, 
 	if err != nil {
 		return step.Disk{}, fmt.Errorf("list the disks before writing: %w", err)
 	}
-	d, refused := findClaimed(disks, p.Claim)
+	d, refused := findClaimed(markKept(disks, p.Erasure), p.Claim)
 	if refused != nil {
 		return step.Disk{}, refused
 	}
 	if p.Hints == nil || *p.Hints == (rootdevice.Hints{}) {
 		// Without hints the choice was a matter of names and sizes, which the claim replaces; it only must be a disk that may be written.
-		if !d.Owned(p.Owns) || d.ReadOnly {
-			return step.Disk{}, &step.Failure{Kind: step.Invalid, Message: fmt.Sprintf("write image: the claimed disk %s is not the machine's own (%s) or read-only; nothing was written",
+		if !d.Owned(p.Owns) || d.ReadOnly || d.Kept {
+			return step.Disk{}, &step.Failure{Kind: step.Invalid, Message: fmt.Sprintf("write image: the claimed disk %s is not the machine's own (%s), read-only or kept by its host; nothing was written",
 				d.Name, d.Outside())}
 		}
 		return d, nil

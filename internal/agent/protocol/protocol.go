@@ -142,14 +142,24 @@ type ChooseDisk struct {
 	Hints *rootdevice.Hints `json:"hints,omitempty"`
 	// MinSizeBytes is the image's size where it is known.
 	MinSizeBytes int64 `json:"minSizeBytes,omitempty"`
+	// Erasure is the host's policy, nil for none: a disk that it keeps is chosen only by its number.
+	Erasure *step.Erasure `json:"erasure,omitempty"`
 	// Owns are the kinds of disks outside of the machine that the host says are its own.
 	Owns []step.Outside `json:"owns,omitempty"`
 }
 
+// What Clean.Method says. An agent that does not know MethodPolicy refuses the step, where it would have left data.
+const (
+	MethodMetadata = "metadata"
+	MethodPolicy   = "policy"
+)
+
 // Clean wipes every disk of the machine's own.
 type Clean struct {
-	// Method is metadata.
+	// Method is MethodMetadata, or MethodPolicy: then Erasure is set.
 	Method string `json:"method"`
+	// Erasure is the policy of the host; nil with MethodMetadata.
+	Erasure *step.Erasure `json:"erasure,omitempty"`
 	// Owns is as in ChooseDisk.
 	Owns []step.Outside `json:"owns,omitempty"`
 }
@@ -159,9 +169,10 @@ type WriteImage struct {
 	// Claim is the only disk that may be written; the agent checks its identity again right before the first byte.
 	Claim step.Disk         `json:"claim"`
 	Hints *rootdevice.Hints `json:"hints,omitempty"`
-	// Owns is as in ChooseDisk.
-	Owns  []step.Outside `json:"owns,omitempty"`
-	Image Image          `json:"image"`
+	// Owns and Erasure are as in ChooseDisk.
+	Owns    []step.Outside `json:"owns,omitempty"`
+	Erasure *step.Erasure  `json:"erasure,omitempty"`
+	Image   Image          `json:"image"`
 	// ConfigDrive is an ISO 9660 image with label config-2, empty for none.
 	ConfigDrive []byte `json:"configDrive,omitempty"`
 }

@@ -54,13 +54,22 @@ func (r *Reconciler) builder(key types.NamespacedName, uid types.UID, bootID str
 		if err != nil {
 			return nil, notNow("%s", err)
 		}
+		erasure, err := erasureOf(host)
+		if err != nil {
+			return nil, notNow("%s", err)
+		}
 		switch a.Kind {
 		case step.ChooseDisk:
-			s.ChooseDisk = &protocol.ChooseDisk{Hints: hintsOf(host), Owns: owns}
+			s.ChooseDisk = &protocol.ChooseDisk{Hints: hintsOf(host), Owns: owns, Erasure: erasure}
 		case step.Clean:
-			s.Clean = &protocol.Clean{Method: cleanMethod, Owns: owns}
+			s.Clean = &protocol.Clean{Method: protocol.MethodMetadata, Owns: owns}
+			if erasure != nil {
+				s.Clean.Method, s.Clean.Erasure = protocol.MethodPolicy, erasure
+			}
 		case step.WriteImage:
-			s.WriteImage, err = r.writeImage(ctx, host, record, a, owns)
+			if s.WriteImage, err = r.writeImage(ctx, host, record, a, owns); err == nil {
+				s.WriteImage.Erasure = erasure
+			}
 		case step.Inspect, step.PowerOff: // the kind says all
 		}
 		if err != nil {
@@ -70,8 +79,14 @@ func (r *Reconciler) builder(key types.NamespacedName, uid types.UID, bootID str
 	}
 }
 
-// cleanMethod is the one that this version knows.
-const cleanMethod = "metadata"
+// erasureOf is a host's policy, nil where it asks for nothing but metadata on every disk.
+func erasureOf(host *metal3.BareMetalHost) (*step.Erasure, error) {
+	e, err := journey.Erasure(host)
+	if err != nil || e.Plain() {
+		return nil, err
+	}
+	return &e, nil
+}
 
 // destroys: the step changes what is on a disk.
 func destroys(k step.Kind) bool { return k == step.Clean || k == step.WriteImage }

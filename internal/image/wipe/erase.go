@@ -93,11 +93,11 @@ func (e *eraser) join() (did *step.Wipe, err error) {
 
 // share says how far the disk is.
 func (e *eraser) share(f float64) {
-	e.progress(step.Progress{Phase: phaseErasing, DoneBytes: int64(f * float64(e.size)), TotalBytes: e.size})
+	e.progress(step.Progress{Phase: PhaseErasing, DoneBytes: int64(f * float64(e.size)), TotalBytes: e.size})
 }
 
-// phaseErasing is the phase in which DoneBytes counts the whole disk.
-const phaseErasing = "erasing"
+// PhaseErasing is the phase in which DoneBytes counts the whole disk.
+const PhaseErasing = "erasing"
 
 // try does one method. The result is Clean, or its Message says why not.
 func (e *eraser) try(m step.Method, joined *step.Wipe) step.Wipe {
@@ -191,7 +191,7 @@ func (e *eraser) overwriteAll() error {
 		if err := e.target.Erase(disk.Overwrite, off, n); err != nil {
 			return err
 		}
-		e.progress(step.Progress{Phase: phaseErasing, DoneBytes: off + n, TotalBytes: e.size})
+		e.progress(step.Progress{Phase: PhaseErasing, DoneBytes: off + n, TotalBytes: e.size})
 	}
 	return e.target.Flush()
 }
