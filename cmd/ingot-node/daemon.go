@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -164,8 +165,29 @@ func (d *daemon) config(log *slog.Logger) (*rest.Config, error) {
 		return nil, err
 	}
 	cfg.QPS, cfg.Burst = -1, -1
-	cfg.Dial = b.DialContext(matrix.NodeToAPIServer)
+	cfg.Dial = alive(b.DialContext(matrix.NodeToAPIServer))
 	return cfg, nil
+}
+
+// keepAlive is how long a connection to the API server is silent until we say something. The first ruleset on a host switches connection tracking on: where the next packet is
+// the server's, it is a new one from outside to the tracking, and refused, until one of ours shows which way the connection was opened. A trial is not to wait for that.
+const keepAlive = 2 * time.Second
+
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
+func alive(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		if tcp, ok := c.(*net.TCPConn); ok {
+			if err := tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive, Count: 15}); err != nil {
+				return nil, errors.Join(fmt.Errorf("keep the connection to %s alive: %w", address, err), c.Close())
+			}
+		}
+		return c, nil
+	}
 }
 
 // reach lets us dial the port of the API server that a kubeconfig names.
