@@ -44,6 +44,10 @@ func partitionRights() []Right {
 		{Group: metal3Group, Resources: []string{"baremetalhosts/status", "baremetalhosts/finalizers"}, Verbs: set},
 		{Group: metal3Group, Resources: []string{"hardwaredata"}, Verbs: own},
 		{Group: metal3Group, Resources: []string{"hardwaredata/finalizers"}, Verbs: set},
+		// What the firmware should be set to is the operators' word: this role makes the objects, adopts them, and writes what it read.
+		{Group: metal3Group, Resources: []string{"hostfirmwaresettings"}, Verbs: []string{"get", "list", "watch", "create", "patch"}},
+		{Group: metal3Group, Resources: []string{"hostfirmwaresettings/status"}, Verbs: []string{"patch"}},
+		{Group: metal3Group, Resources: []string{"firmwareschemas"}, Verbs: []string{"get", "list", "watch", "create", "delete"}},
 		{Group: ingotGroup, Resources: []string{"hostlifecycles"}, Verbs: own},
 		{Group: ingotGroup, Resources: []string{"hostlifecycles/status", "hostlifecycles/finalizers"}, Verbs: set},
 		{Group: ingotGroup, Resources: []string{"partitions"}, Verbs: read},

@@ -169,7 +169,7 @@ func (r *Reconciler) bmcWork(ctx context.Context, v *view, a journey.Action, res
 			return bootDisk(ctx, s, a, w.note)
 		}
 	default:
-		return nil, fmt.Errorf("no arm for action %T: a new action needs one in internal/controller/host", a)
+		return w, r.firmwareWork(w, v.host, a)
 	}
 	return w, nil
 }

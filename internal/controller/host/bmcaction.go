@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"strings"
 	"time"
@@ -270,6 +271,30 @@ func modeOf(m metal3.BootMode) bmc.Mode {
 	default:
 		return bmc.ModeUEFI
 	}
+}
+
+// firmwareWork is the arms of the actions on the firmware's settings.
+func (r *Reconciler) firmwareWork(w *bmcWork, host *metal3.BareMetalHost, a journey.Action) error {
+	switch a := a.(type) {
+	case journey.ReadFirmware:
+		w.do = func(ctx context.Context, s bmc.Session, _ *journey.ActionResult) error {
+			reading, err := r.firmware.Read(ctx, s)
+			if err != nil {
+				return err
+			}
+			return r.firmware.Save(ctx, host, reading, r.now())
+		}
+	case journey.SetFirmware:
+		w.do = func(ctx context.Context, s bmc.Session, _ *journey.ActionResult) error {
+			if s.BIOS() == nil {
+				return unsupported("set BIOS settings", "this BMC shows no settings of the firmware", "empty spec.settings of the host's HostFirmwareSettings")
+			}
+			return s.BIOS().Set(ctx, a.Settings)
+		}
+	default:
+		return fmt.Errorf("no arm for action %T: a new action needs one in internal/controller/host", a)
+	}
+	return nil
 }
 
 func unsupported(op, why, fix string) error {

@@ -37,7 +37,7 @@ func Caches(h *http.Client) cache.Options {
 		DefaultTransform:            cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
 			&ingot.BootWindow{}:     {Namespaces: map[string]cache.Config{ingot.BootNamespace: {}}},
-			&metal3.BareMetalHost{}: {}, &metal3.HardwareData{}: {}, &ingot.HostLifecycle{}: {}, &ingot.Partition{}: {},
+			&metal3.BareMetalHost{}: {}, &metal3.HardwareData{}: {}, &metal3.HostFirmwareSettings{}: {}, &metal3.FirmwareSchema{}: {}, &ingot.HostLifecycle{}: {}, &ingot.Partition{}: {},
 		},
 	}
 }
@@ -49,7 +49,7 @@ func CachedClient(h *http.Client) client.Options {
 
 // startWatches begins with the watches and indexes that reads rely on.
 func startWatches(ctx context.Context, mgr manager.Manager) error {
-	for _, o := range []client.Object{&metal3.HardwareData{}, &ingot.Partition{}} {
+	for _, o := range []client.Object{&metal3.HardwareData{}, &metal3.FirmwareSchema{}, &ingot.Partition{}} {
 		if _, err := mgr.GetCache().GetInformer(ctx, o, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("watch %T: %w", o, err)
 		}

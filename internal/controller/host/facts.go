@@ -21,6 +21,8 @@ type view struct {
 	host      *metal3.BareMetalHost
 	lifecycle *ingot.HostLifecycle
 	partition *ingot.Partition
+	// settings are nil while there are none.
+	settings *metal3.HostFirmwareSettings
 	// busy: an action on the BMC was under way when the facts were read.
 	busy bool
 	// wordsDue is when words that were not worth a write yet are; zero: there are none.
@@ -68,6 +70,12 @@ func (r *Reconciler) gatherObjects(ctx context.Context, v *view, now time.Time) 
 		return err
 	}
 	v.facts.Hardware = hardware
+	if v.settings, err = r.firmware.Get(ctx, v.host); err != nil {
+		return err
+	}
+	if v.facts.Firmware, err = r.firmware.Facts(ctx, v.settings); err != nil {
+		return err
+	}
 	c, err := r.credentialsOf(ctx, v.host, v.facts.Record.Failure, now)
 	if err != nil {
 		return err

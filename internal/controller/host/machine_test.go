@@ -71,9 +71,13 @@ func (w *world) addMachine(name string) *machine {
 	}
 	hardware := w.hardware
 	hardware.UUID = w.namespace + "." + name
-	b, err := w.bmcs.Add(fake.Config{
+	config := fake.Config{
 		Address: m.address, Username: "admin", Password: secret.New("secret"), Hardware: hardware, Lacks: w.lacks, OnBoot: m.boot,
-	})
+	}
+	if w.bios != nil {
+		w.bios(&config)
+	}
+	b, err := w.bmcs.Add(config)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 // process that was stopped for a while may have been replaced: host and record are read from the API server itself, at this moment. Readings are always let through.
 func (r *Reconciler) refuseAction(ctx context.Context, key types.NamespacedName, uid types.UID, a journey.Action) string {
 	switch a.(type) {
-	case journey.StartAgent, journey.BootDisk, journey.BootISO, journey.EjectMedium, journey.SetPower, journey.Restart:
+	case journey.StartAgent, journey.BootDisk, journey.BootISO, journey.EjectMedium, journey.SetPower, journey.SetFirmware, journey.Restart:
 	default:
 		return ""
 	}
@@ -54,6 +54,10 @@ func refusePower(host *metal3.BareMetalHost, record *ingot.HostLifecycleStatus, 
 	case journey.EjectMedium:
 		if s := host.Status.Provisioning.State; s != metal3.StateDeprovisioning && s != metal3.StatePoweringOffBeforeDelete {
 			return "the host is not deprovisioning any more"
+		}
+	case journey.SetFirmware:
+		if s := host.Status.Provisioning.State; s != metal3.StatePreparing {
+			return "the host is " + string(s) + ", and settings are changed only while it is prepared"
 		}
 	case journey.SetPower:
 		if c := record.PowerChange; c == nil || c.Want != string(a.Want) {

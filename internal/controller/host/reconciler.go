@@ -17,6 +17,7 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/controller/host/agentbook"
 	"github.com/ingotmetal/ingot/internal/controller/host/bootwindow"
+	"github.com/ingotmetal/ingot/internal/controller/host/firmware"
 	"github.com/ingotmetal/ingot/internal/secret"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/lifecycle"
@@ -57,6 +58,7 @@ type Reconciler struct {
 	index        client.Reader
 	bmcs         BMCs
 	windows      *bootwindow.Keeper
+	firmware     *firmware.Keeper
 	agents       *agentbook.Book
 	memories     *memories
 	machines     *machines
@@ -115,6 +117,9 @@ func (r *Reconciler) pass(ctx context.Context, key types.NamespacedName) (time.D
 	}
 	if v.busy {
 		return untilWoken, nil
+	}
+	if _, err := r.firmware.Judge(ctx, v.settings, v.facts.Firmware); err != nil {
+		return untilWoken, err
 	}
 	d, told := lifecycle.Fold(r.checked, v.facts, now)
 	r.prepareFirstBoot(v, &d)

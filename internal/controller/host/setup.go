@@ -25,6 +25,7 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/controller/host/agentbook"
 	"github.com/ingotmetal/ingot/internal/controller/host/bootwindow"
+	"github.com/ingotmetal/ingot/internal/controller/host/firmware"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/lifecycle"
 )
@@ -70,7 +71,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) (*Reconciler, erro
 	}
 	r := &Reconciler{
 		config: o.Config, cached: mgr.GetClient(), live: o.Live, index: mgr.GetCache(), bmcs: o.BMCs,
-		windows: bootwindow.New(mgr.GetClient(), o.Live), agents: agentbook.New(), memories: newMemories(), machines: newMachines(),
+		windows: bootwindow.New(mgr.GetClient(), o.Live), firmware: firmware.New(mgr.GetClient()), agents: agentbook.New(), memories: newMemories(), machines: newMachines(),
 		hands: newHands(o.Config.BMCActions), queue: &queue{}, events: mgr.GetEventRecorder("ingot-partition"),
 		metrics: m, decide: o.Decide, now: o.Now, log: o.Log,
 	}
@@ -97,6 +98,10 @@ func (r *Reconciler) watch(mgr manager.Manager, workers int) error {
 	if err := c.Watch(hosts); err != nil {
 		return fmt.Errorf("watch BareMetalHosts: %w", err)
 	}
+	settings := source.Kind(mgr.GetCache(), &metal3.HostFirmwareSettings{}, &handler.TypedEnqueueRequestForObject[*metal3.HostFirmwareSettings]{}, asked())
+	if err := c.Watch(settings); err != nil {
+		return fmt.Errorf("watch HostFirmwareSettings: %w", err)
+	}
 	if err := c.Watch(r.queue.source()); err != nil {
 		return fmt.Errorf("take hold of the work queue: %w", err)
 	}
@@ -114,6 +119,18 @@ func edited() predicate.TypedPredicate[*metal3.BareMetalHost] {
 	}
 }
 
+// asked passes what somebody asks of the firmware. What this role writes is in the status.
+func asked() predicate.TypedPredicate[*metal3.HostFirmwareSettings] {
+	return predicate.TypedFuncs[*metal3.HostFirmwareSettings]{
+		CreateFunc: func(e event.TypedCreateEvent[*metal3.HostFirmwareSettings]) bool {
+			return len(e.Object.Spec.Settings) > 0
+		},
+		UpdateFunc: func(e event.TypedUpdateEvent[*metal3.HostFirmwareSettings]) bool {
+			return e.ObjectOld.Generation != e.ObjectNew.Generation || e.ObjectOld.UID != e.ObjectNew.UID
+		},
+	}
+}
+
 // The tidying of what nobody else would take away.
 const (
 	tidyEvery   = 5 * time.Minute
@@ -127,6 +144,9 @@ func (r *Reconciler) tidy(ctx context.Context) error {
 	for {
 		if err := r.windows.Sweep(ctx, r.config.Partition, r.hostExists(ctx)); err != nil && ctx.Err() == nil {
 			r.log.Warn("boot windows not swept", "err", err)
+		}
+		if err := r.firmware.Sweep(ctx, r.now()); err != nil && ctx.Err() == nil {
+			r.log.Warn("firmware schemas not swept", "err", err)
 		}
 		r.agents.Forget(r.now().Add(-forgetAfter))
 		select {

@@ -69,6 +69,8 @@ type world struct {
 	// hardware is what BMCs that are added say of their machines, lacks what they cannot.
 	hardware bmc.Hardware
 	lacks    []bmc.Capability
+	// bios changes the firmware of BMCs that are added.
+	bios func(*fake.Config)
 
 	// machines by the address of their BMC.
 	machines map[string]*machine

@@ -1,0 +1,57 @@
+package firmware
+
+import (
+	"context"
+	"fmt"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ingotmetal/ingot/firmware"
+	"github.com/ingotmetal/ingot/journey"
+)
+
+// The conditions' reasons, as Metal3 writes them.
+const (
+	reasonSuccess = "Success"
+	reasonWrong   = "ConfigurationError"
+)
+
+// Judge writes the conditions that the object should have, where it has others: Valid says whether the spec's settings can be, with a message per setting that cannot; ChangeDetected
+// whether they differ from what is in force. Before the settings were read there are none. wrong is the message when the object became invalid now, empty otherwise.
+func (k *Keeper) Judge(ctx context.Context, o *metal3.HostFirmwareSettings, f journey.FirmwareFacts) (wrong string, err error) {
+	if o == nil || !f.Described || !o.DeletionTimestamp.IsZero() {
+		return "", nil
+	}
+	next := o.DeepCopy()
+	changed := false
+	for _, c := range conditions(f) {
+		c.ObservedGeneration = o.Generation
+		moved := meta.SetStatusCondition(&next.Status.Conditions, c)
+		changed = changed || moved
+		if moved && c.Type == string(metal3.FirmwareSettingsValid) && c.Status == metav1.ConditionFalse {
+			wrong = c.Message
+		}
+	}
+	if !changed {
+		return "", nil
+	}
+	if err := k.client.Status().Patch(ctx, next, client.MergeFrom(o)); client.IgnoreNotFound(err) != nil {
+		return "", fmt.Errorf("write the conditions of HostFirmwareSettings: %w", err)
+	}
+	return wrong, nil
+}
+
+func conditions(f journey.FirmwareFacts) []metav1.Condition {
+	valid := metav1.Condition{Type: string(metal3.FirmwareSettingsValid), Status: metav1.ConditionTrue, Reason: reasonSuccess}
+	differs := metav1.Condition{Type: string(metal3.FirmwareSettingsChangeDetected), Status: metav1.ConditionFalse, Reason: reasonSuccess}
+	if wrong := f.Problems(); len(wrong) > 0 {
+		valid.Status, valid.Reason, valid.Message = metav1.ConditionFalse, reasonWrong, firmware.Listed(wrong)
+	}
+	if len(f.Differing()) > 0 {
+		differs.Status = metav1.ConditionTrue
+	}
+	return []metav1.Condition{valid, differs}
+}
