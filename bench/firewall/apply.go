@@ -14,7 +14,7 @@ import (
 
 // loadings is how often each shape is loaded, and changes how often a peer joins and leaves.
 const (
-	loadings = 3
+	loadings = 5
 	changes  = 60
 )
 

@@ -69,7 +69,7 @@ func packets(ctx context.Context, c config) error {
 	return nil
 }
 
-// mode is how packets are sent. Targets are for packets as programs send them: with many a call, connection tracking alone is most of what may be added.
+// mode is how packets are sent. Targets are for packets as programs send them, see the command's comment.
 type mode struct {
 	name    string
 	packets int

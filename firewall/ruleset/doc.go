@@ -5,7 +5,7 @@
 //
 // The shape, and why it is not the obvious one (a rule a line):
 //   - One table with permanent base chains, which hold a few fixed rules, look up a generation on trial in a map by family, whose elements expire, and
-//     else go to the generation that rules. Replacing contents takes three transactions (see Barrier), so that a packet that is under way meets one
+//     else go to the generation that rules. New packets have a shorter way there (see Ways). Replacing contents takes three transactions (see Barrier), so that a packet that is under way meets one
 //     generation, whole. Deleting and adding a table leaks packets, since it registers the hook anew; swapping contents in one transaction loses some.
 //   - A generation's sections (failsafes, one a tier, one a profile) are decision trees: maps from protocol, port and address to chains that hold
 //     only the rules that can still match. A packet's cost follows the depth of the tree, not the number of rules or peers. Linear rules cost 87

@@ -121,8 +121,7 @@ func (r *Ruleset) endTrials(b *strings.Builder) {
 	b.WriteString(EndTrials(r.Table, hooks))
 }
 
-// pending is the map of trials that stands before an active chain, and trial the chain that asks it: empty while nothing is on trial, which costs a packet
-// less than a lookup.
+// pending is the map of trials that stands before an active chain, and trial the chain that asks it, empty while nothing is on trial.
 func pending(m *Map) string { return strings.Replace(m.Name, "active_", "pending_", 1) }
 
 func trial(m *Map) string { return strings.Replace(m.Name, "active_", "trial_", 1) }

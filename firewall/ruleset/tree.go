@@ -124,7 +124,7 @@ type Ruleset struct {
 	Generation uint32
 	MarkBit    uint32
 	// Base are the permanent chains, in the order in which a packet meets them; Active are the ways from them into this generation, by family. In the
-	// kernel those are chains of two rules: see Barrier.
+	// kernel those are chains of a few rules: see Barrier and Ways.
 	Base   []*Chain
 	Active []*Map
 	Sets   []*Set
@@ -134,7 +134,8 @@ type Ruleset struct {
 	Refused, Seen bool
 }
 
-// Depth is the largest number of rules that a packet can meet on its way to, from or through the host. It is the measure of a packet's cost.
+// Depth is the largest number of rules that a packet can meet on its way to, from or through the host. It is the measure of a packet's cost. New packets meet
+// some fewer in the kernel: see Ways.
 func (r *Ruleset) Depth() int {
 	chains := map[string]*Chain{}
 	for _, c := range r.Chains {

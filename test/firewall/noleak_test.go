@@ -131,10 +131,10 @@ func TestReplacementsLoseAndLeakNothing(t *testing.T) {
 	until(t, "traffic", func() bool { return s.arrived.Load() > 100 && s.refused.Load() > 100 && s.dialed.Load() > 5 })
 	var installed, confirmed, abandoned, deltas int
 	for installed+confirmed < replacements {
-		next := plan{generation: now.generation + 1, more: int(now.generation*7) % 13, peers: int(now.generation*5) % 11, ports: always}
+		next := plan{generation: now.generation + 1, more: int(now.generation*5) % 7, peers: int(now.generation*5) % 11, ports: always}
 		to := next.compile(t)
-		switch next.generation % 4 {
-		case 0:
+		switch next.generation % 8 {
+		case 0, 4:
 			s.apply(t, to.Try(time.Minute))
 			s.apply(t, to.Confirm(rules))
 			confirmed++

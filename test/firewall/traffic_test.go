@@ -197,7 +197,7 @@ func (s *site) datagrams(ctx context.Context) error {
 			return fmt.Errorf("send an allowed datagram: %w", err)
 		}
 		s.sent.Add(1)
-		if i%4 == 0 {
+		if i%2 == 0 {
 			pause()
 		}
 		for full := time.Now(); s.sent.Load()-s.arrived.Load() >= window; {
@@ -243,7 +243,7 @@ func (s *site) connections(ctx context.Context) error {
 		if err := errors.Join(c.SetLinger(0), c.Close()); err != nil {
 			return err
 		}
-		for range 10 { // a connection costs as much as many datagrams
+		for range 20 { // a connection costs as much as many datagrams
 			pause()
 		}
 	}
