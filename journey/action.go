@@ -137,6 +137,8 @@ type ActionResult struct {
 	Power *PowerReading
 	// Drive is the URL of the owner's medium that the action left in the drive, empty for none; nil: it did not get so far, or it was no matter. It may be set although the action failed after it.
 	Drive *string
+	// OwnsDrive: the action was to bring the owner's medium into the drive, or out of it.
+	OwnsDrive bool
 	// Inventory is the result of ReadInventory. Its disks have no device names, which a BMC cannot know.
 	Inventory *step.Inventory
 }

@@ -26,6 +26,12 @@ func drive(d *journey.Draft) journey.Drive {
 	return journey.Drive{}
 }
 
+// otherMedium: the owner corrected the medium that a start failed with, which is worth a try at once.
+func otherMedium(d *journey.Draft) bool {
+	want, has := drive(d), d.Record.Drive
+	return want.URL != "" && has != nil && has.InsertedAt == nil && has.URL != want.URL
+}
+
 // NoDataImage says why a DataImage cannot be attached to a host at all, empty if it can.
 func NoDataImage(h *metal3.BareMetalHost, r *ingot.HostLifecycleStatus) string {
 	switch {

@@ -69,7 +69,7 @@ func steady(d *journey.Draft, r journey.Reason, message string) journey.Decision
 	if dec, failed := d.ActionFailed(metal3.PowerManagementError); failed {
 		return dec
 	}
-	if dec, waits := d.RetryPending(); waits {
+	if dec, waits := d.RetryPending(); waits && !otherMedium(d) {
 		return dec
 	}
 	if dec, rests := managePower(d); !rests {

@@ -185,6 +185,7 @@ func ownDrive(ctx context.Context, s bmc.Session, want journey.Drive, note func(
 	if !want.Managed {
 		return nil
 	}
+	out.OwnsDrive = true
 	if want.URL == "" {
 		if err := eject(ctx, s); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/controller/host/dataimage"
 	"github.com/ingotmetal/ingot/journey"
 )
 
@@ -21,6 +22,7 @@ type view struct {
 	host      *metal3.BareMetalHost
 	lifecycle *ingot.HostLifecycle
 	partition *ingot.Partition
+	dataImage *metal3.DataImage
 	// settings are nil while there are none.
 	settings *metal3.HostFirmwareSettings
 	// busy: an action on the BMC was under way when the facts were read.
@@ -34,7 +36,7 @@ func (r *Reconciler) gather(ctx context.Context, key types.NamespacedName, now t
 	host := &metal3.BareMetalHost{}
 	if err := r.cached.Get(ctx, key, host); apierrors.IsNotFound(err) {
 		r.memories.forget(key)
-		return nil, nil
+		return nil, r.dataImages.Orphan(ctx, key)
 	} else if err != nil {
 		return nil, fmt.Errorf("read host: %w", err)
 	}
@@ -70,6 +72,10 @@ func (r *Reconciler) gatherObjects(ctx context.Context, v *view, now time.Time) 
 		return err
 	}
 	v.facts.Hardware = hardware
+	if v.dataImage, err = r.dataImages.Get(ctx, keyOf(v.host)); err != nil {
+		return err
+	}
+	v.facts.DataImage = dataimage.Facts(v.dataImage)
 	if v.settings, err = r.firmware.Get(ctx, v.host); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/controller/host/agentbook"
 	"github.com/ingotmetal/ingot/internal/controller/host/bootwindow"
+	"github.com/ingotmetal/ingot/internal/controller/host/dataimage"
 	"github.com/ingotmetal/ingot/internal/controller/host/firmware"
 	"github.com/ingotmetal/ingot/internal/secret"
 	"github.com/ingotmetal/ingot/journey"
@@ -58,6 +59,7 @@ type Reconciler struct {
 	index        client.Reader
 	bmcs         BMCs
 	windows      *bootwindow.Keeper
+	dataImages   *dataimage.Keeper
 	firmware     *firmware.Keeper
 	agents       *agentbook.Book
 	memories     *memories
@@ -131,6 +133,9 @@ func (r *Reconciler) pass(ctx context.Context, key types.NamespacedName) (time.D
 		for _, earlier := range told {
 			r.publish(v.host, &earlier)
 		}
+	}
+	if err := r.dataImages.Sync(ctx, v.dataImage, d.Host, &d.Record, v.facts.Result, now); err != nil {
+		return untilWoken, err
 	}
 	r.afterWrite(v, &d, changed)
 	v.facts.Record = d.Record

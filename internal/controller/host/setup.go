@@ -25,6 +25,7 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/controller/host/agentbook"
 	"github.com/ingotmetal/ingot/internal/controller/host/bootwindow"
+	"github.com/ingotmetal/ingot/internal/controller/host/dataimage"
 	"github.com/ingotmetal/ingot/internal/controller/host/firmware"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/lifecycle"
@@ -71,7 +72,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) (*Reconciler, erro
 	}
 	r := &Reconciler{
 		config: o.Config, cached: mgr.GetClient(), live: o.Live, index: mgr.GetCache(), bmcs: o.BMCs,
-		windows: bootwindow.New(mgr.GetClient(), o.Live), firmware: firmware.New(mgr.GetClient()), agents: agentbook.New(), memories: newMemories(), machines: newMachines(),
+		windows: bootwindow.New(mgr.GetClient(), o.Live), dataImages: dataimage.New(mgr.GetClient()), firmware: firmware.New(mgr.GetClient()), agents: agentbook.New(), memories: newMemories(), machines: newMachines(),
 		hands: newHands(o.Config.BMCActions), queue: &queue{}, events: mgr.GetEventRecorder("ingot-partition"),
 		metrics: m, decide: o.Decide, now: o.Now, log: o.Log,
 	}
@@ -101,6 +102,10 @@ func (r *Reconciler) watch(mgr manager.Manager, workers int) error {
 	settings := source.Kind(mgr.GetCache(), &metal3.HostFirmwareSettings{}, &handler.TypedEnqueueRequestForObject[*metal3.HostFirmwareSettings]{}, asked())
 	if err := c.Watch(settings); err != nil {
 		return fmt.Errorf("watch HostFirmwareSettings: %w", err)
+	}
+	// A DataImage has its host's name.
+	if err := c.Watch(source.Kind(mgr.GetCache(), &metal3.DataImage{}, &handler.TypedEnqueueRequestForObject[*metal3.DataImage]{})); err != nil {
+		return fmt.Errorf("watch DataImages: %w", err)
 	}
 	if err := c.Watch(r.queue.source()); err != nil {
 		return fmt.Errorf("take hold of the work queue: %w", err)
