@@ -1,16 +1,20 @@
 package lifecycle
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
 
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/inspect"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/provision"
 	"github.com/ingotmetal/ingot/rootdevice"
+	"github.com/ingotmetal/ingot/step"
 )
 
 // Explanation says where a host stands and what would move it on. It is what the partition role last decided and wrote, read back: nothing is decided anew.
@@ -36,6 +40,9 @@ type Explanation struct {
 	Error string `json:"error,omitempty"`
 	// Disks says of each known disk whether the next image could go to it.
 	Disks []string `json:"disks,omitempty"`
+	// Erasure says how the disks are erased when the host is cleaned; Wipes what the last cleaning came to, one line for each disk.
+	Erasure string   `json:"erasure,omitempty"`
+	Wipes   []string `json:"wipes,omitempty"`
 }
 
 // Explain reads a host and its record. now is only used to say how long ago things were.
@@ -48,7 +55,23 @@ func Explain(f journey.Facts, now time.Time) Explanation {
 	if s.ErrorMessage != "" {
 		e.Error = fmt.Sprintf("%s (%d so far): %s", s.ErrorType, s.ErrorCount, s.ErrorMessage)
 	}
-	for _, v := range rootdevice.Explain(inspect.Disks(f.Hardware), provision.Hints(f.Host.Spec.RootDeviceHints), 0) {
+	policy, err := journey.Erasure(f.Host)
+	switch {
+	case err != nil:
+		e.Erasure = err.Error()
+	case f.Host.Spec.AutomatedCleaningMode == metal3.CleaningModeDisabled:
+		e.Erasure = "nothing, cleaning is disabled"
+	default:
+		e.Erasure = cmp.Or(policy.String(), string(step.EraseMetadata))
+	}
+	for _, w := range f.Record.Wipes {
+		e.Wipes = append(e.Wipes, wipeText(w))
+	}
+	disks := inspect.Disks(f.Hardware)
+	for i := range disks {
+		disks[i].Kept = policy.Keeps(disks[i])
+	}
+	for _, v := range rootdevice.Explain(disks, provision.Hints(f.Host.Spec.RootDeviceHints), 0) {
 		line := v.Disk.Name + ": fits"
 		if !v.Fits {
 			line = v.Disk.Name + ": " + v.Why
@@ -56,6 +79,17 @@ func Explain(f journey.Facts, now time.Time) Explanation {
 		e.Disks = append(e.Disks, line)
 	}
 	return e
+}
+
+// wipeText is one disk's evidence in a line.
+func wipeText(w ingot.WipeRecord) string {
+	text := fmt.Sprintf("%s (serial %q): %s by %s", w.DeviceName, w.SerialNumber, w.Result, w.Method)
+	for _, more := range []string{w.Verification, w.Message} {
+		if more != "" {
+			text += "; " + more
+		}
+	}
+	return text
 }
 
 // unblock says what would move the host on.

@@ -30,12 +30,13 @@ func getCommand(s *session.Session) *cobra.Command {
 			if format == print.JSON || format == print.YAML {
 				return print.Object(s.Out, format, h)
 			}
-			return describe(s.Out, h, time.Now())
+			return describe(s.Out, h, time.Now(), format == print.Wide)
 		}),
 	}
 }
 
-func describe(w io.Writer, h Host, now time.Time) error {
+// describe shows a host; wide shows all of the evidence of its cleanings, those before the last one too.
+func describe(w io.Writer, h Host, now time.Time, wide bool) error {
 	b, r := h.Host, h.record()
 	fields := []print.Field{
 		{Name: "Host", Value: b.Namespace + "/" + b.Name},
@@ -55,7 +56,10 @@ func describe(w io.Writer, h Host, now time.Time) error {
 	if err := print.Fields(w, fields...); err != nil {
 		return err
 	}
-	return wipes(w, r.Wipes)
+	if err := wipes(w, "Last cleaning:", r.Wipes, wide); err != nil || !wide {
+		return err
+	}
+	return wipes(w, "Earlier cleanings:", r.EarlierWipes, wide)
 }
 
 func wantedPower(b metal3.BareMetalHost) string {
@@ -146,18 +150,28 @@ func dash(s string) string {
 	return s
 }
 
-func wipes(w io.Writer, records []ingot.WipeRecord) error {
+func wipes(w io.Writer, title string, records []ingot.WipeRecord, wide bool) error {
 	if len(records) == 0 {
 		return nil
 	}
-	fmt.Fprintln(w, "\nLast cleaning:")
-	return print.Objects(w, print.Table, nil, records, []print.Column[ingot.WipeRecord]{
+	fmt.Fprintln(w, "\n"+title)
+	format := print.Table
+	if wide {
+		format = print.Wide
+	}
+	return print.Objects(w, format, nil, records, []print.Column[ingot.WipeRecord]{
 		{Header: "DISK", Cell: func(r ingot.WipeRecord) string { return r.DeviceName }},
 		{Header: "SERIAL", Cell: func(r ingot.WipeRecord) string { return r.SerialNumber }},
+		{Header: "WWN", Wide: true, Cell: func(r ingot.WipeRecord) string { return r.WWN }},
 		{Header: "SIZE", Cell: func(r ingot.WipeRecord) string { return print.Bytes(r.SizeBytes) }},
 		{Header: "METHOD", Cell: func(r ingot.WipeRecord) string { return r.Method }},
+		{Header: "ASKED", Wide: true, Cell: func(r ingot.WipeRecord) string { return r.Asked }},
+		{Header: "ERASED", Wide: true, Cell: func(r ingot.WipeRecord) string { return print.Bytes(r.Bytes) }},
 		{Header: "TOOK", Cell: func(r ingot.WipeRecord) string { return print.Duration(r.FinishedAt.Sub(r.StartedAt.Time)) }},
 		{Header: "RESULT", Cell: func(r ingot.WipeRecord) string { return r.Result }},
 		{Header: "FINISHED", Cell: func(r ingot.WipeRecord) string { return r.FinishedAt.Format(time.RFC3339) }},
+		{Header: "VERIFIED", Wide: true, Cell: func(r ingot.WipeRecord) string { return r.Verification }},
+		{Header: "ANSWER", Wide: true, Cell: func(r ingot.WipeRecord) string { return r.Answer }},
+		{Header: "MESSAGE", Wide: true, Cell: func(r ingot.WipeRecord) string { return r.Message }},
 	})
 }

@@ -107,7 +107,7 @@ func New(c Config) (*Machine, error) {
 		if err := filebacked.Create(path, d.SizeBytes); err != nil {
 			return nil, fmt.Errorf("machine %s: disk %s: %w", c.Name, d.Name, err)
 		}
-		m.disks.Disks[d.Name] = filebacked.Spec{Path: path, SectorBytes: d.SectorBytes}
+		m.disks.Disks[d.Name] = filebacked.Spec{Path: path, SectorBytes: d.SectorBytes, Firmware: filebacked.FirmwareFor(d)}
 	}
 	return m, nil
 }
