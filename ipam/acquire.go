@@ -110,15 +110,17 @@ func (r Request) fits(k span.Key) bool {
 
 // exact says why an address can't be the holder's.
 func (v *vrf) exact(p *pool, holder string, k span.Key) *Refusal {
-	r := &Refusal{Subject: "pool " + p.Name, Address: k.Addr()}
 	c := v.cells.Get(k)
+	inside := p.gives(k)
+	if inside && c == nil {
+		return nil
+	}
+	r := &Refusal{Subject: "pool " + p.Name, Address: k.Addr()}
 	switch {
 	case !has(p.whole, k):
 		r.Reason = OutsidePool
-	case !slices.ContainsFunc(p.spans, func(s run) bool { return s.Has(k) }):
+	case !inside:
 		r.Reason = Excluded
-	case c == nil:
-		return nil
 	case c.held():
 		return c.taken(p)
 	case c.resting():
@@ -131,6 +133,16 @@ func (v *vrf) exact(p *pool, holder string, k span.Key) *Refusal {
 		return nil
 	}
 	return r
+}
+
+// gives says whether the key is in one of the pool's spans.
+func (p *pool) gives(k span.Key) bool {
+	runs := p.spans[:p.v4]
+	if !k.Is4() {
+		runs = p.spans[p.v4:]
+	}
+	at := sort.Search(len(runs), func(i int) bool { return !runs[i].To.Less(k) })
+	return at < len(runs) && runs[at].Has(k)
 }
 
 // taken is the refusal of an address that is held.

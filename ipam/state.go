@@ -24,6 +24,7 @@ type vrf struct {
 	// segments are the pools' spans cut where one begins or ends: who counts an address that is taken.
 	segments []segment
 	ground   map[*pool]bool // the pools without a network
+	spare    []cell         // made at once by Build
 	rests    resting
 }
 
@@ -121,7 +122,12 @@ func (s *State) vrf(name string) *vrf {
 func (v *vrf) cell(k span.Key) *cell {
 	c := v.cells.Get(k)
 	if c == nil {
-		c = &cell{key: k}
+		if len(v.spare) > 0 {
+			c, v.spare = &v.spare[0], v.spare[1:]
+			c.key = k
+		} else {
+			c = &cell{key: k}
+		}
 		v.cells.Put(k, c)
 		v.count(k, 1)
 	}
