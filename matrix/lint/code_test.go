@@ -91,11 +91,15 @@ func TestEachCodeIsFoundWhereItsDefectIs(t *testing.T) {
 		lint.UnlistedZone:     {first(func(r *matrix.Row) { r.From.Zone = "somewhere" })},
 		lint.EndWithoutHosts:  {func(m *matrix.Matrix) { m.Hosts = m.Hosts[:1] }, func(m *matrix.Matrix) { m.Roles[2].Networks = nil }},
 		lint.UnusedRole:       {func(m *matrix.Matrix) { m.Roles = append(m.Roles, matrix.RoleDefinition{Name: "ghost"}) }},
-		lint.NoManagement:     {func(m *matrix.Matrix) { m.Rows[2].Management = false }},
-		lint.MissingVPN:       {func(m *matrix.Matrix) { m.Roles[0].Title = "Headscale" }},
-		lint.FailsafeRow:      {first(func(r *matrix.Row) { r.Failsafe = true })},
-		lint.NoPurpose:        {first(func(r *matrix.Row) { r.Purpose = "" })},
-		lint.CalicoFailsafes:  {func(*matrix.Matrix) {}},
+		lint.NamesAlike: {func(m *matrix.Matrix) {
+			m.Roles = append(m.Roles, matrix.RoleDefinition{Name: "web-2", Title: "Web"})
+			m.Hosts[0].Interfaces[0].Roles = append(m.Hosts[0].Interfaces[0].Roles, "web-2")
+		}},
+		lint.NoManagement:    {func(m *matrix.Matrix) { m.Rows[2].Management = false }},
+		lint.MissingVPN:      {func(m *matrix.Matrix) { m.Roles[0].Title = "Headscale" }},
+		lint.FailsafeRow:     {first(func(r *matrix.Row) { r.Failsafe = true })},
+		lint.NoPurpose:       {first(func(r *matrix.Row) { r.Purpose = "" })},
+		lint.CalicoFailsafes: {func(*matrix.Matrix) {}},
 	}
 	for _, k := range lint.Codes() {
 		if len(cases[k.Code]) == 0 {

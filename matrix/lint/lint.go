@@ -64,6 +64,7 @@ const (
 	UnlistedZone    Code = "unlisted-zone"
 	EndWithoutHosts Code = "end-without-hosts"
 	UnusedRole      Code = "unused-role"
+	NamesAlike      Code = "names-alike"
 	NoManagement    Code = "no-management-row"
 	MissingVPN      Code = "missing-vpn-row"
 	FailsafeRow     Code = "failsafe-row"
@@ -141,6 +142,7 @@ func Codes() []Kind {
 		{UnenforcedFlow, Note, "neither end is ours"},
 		{LeftOut, Note, "a firewall cannot say a row"},
 		{UnusedRole, Note, "a role without rows"},
+		{NamesAlike, Warning, "two roles whose names differ in case only"},
 		{FailsafeRow, Note, "a row that holds before all policies"},
 		{CalicoFailsafes, Note, "what Calico's implied ports would open"},
 		{NoPurpose, Note, "rows without a purpose"},
@@ -160,7 +162,7 @@ func Findings(m matrix.Matrix, o Options) []Finding {
 		{[]Code{DuplicateFlow, ShadowedFlow, MissingEgress, MissingIngress, MissingAnswer, PortsDiffer, ZonesDiffer, ProtectionDiffer}, c.readings},
 		{[]Code{ReadingsDiffer}, c.readingsDiffer},
 		{[]Code{UnenforcedFlow, LeftOut}, c.effect},
-		{[]Code{UnlistedZone, EndWithoutHosts, UnusedRole, NoPurpose}, c.places},
+		{[]Code{UnlistedZone, EndWithoutHosts, UnusedRole, NamesAlike, NoPurpose}, c.places},
 		{[]Code{NoManagement}, c.management},
 		{[]Code{MissingVPN}, c.mesh},
 		{[]Code{FailsafeRow}, c.failsafes},

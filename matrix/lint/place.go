@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -70,7 +71,31 @@ func (c *checker) places() {
 			Code: NoPurpose, Rows: purpose, What: countRows(len(purpose)) + " without a purpose", Why: "nobody will dare to remove them", Fix: "say what each is for",
 		})
 	}
+	c.alike()
 	c.nobody()
+}
+
+// alike: a document that writes one role in two ways has made two of it, with rules and certificates of their own.
+func (c *checker) alike() {
+	first := map[string]matrix.RoleDefinition{}
+	for _, r := range c.m.Roles {
+		title := cmp.Or(r.Title, string(r.Name))
+		other, known := first[strings.ToLower(title)]
+		if !known {
+			first[strings.ToLower(title)] = r
+			continue
+		}
+		var rows []string
+		for _, row := range c.m.Rows {
+			if slices.ContainsFunc([]matrix.Role{row.From.Role, row.To.Role}, func(one matrix.Role) bool { return one == r.Name || one == other.Name }) {
+				rows = append(rows, row.ID)
+			}
+		}
+		c.add(Finding{
+			Code: NamesAlike, Rows: rows, What: fmt.Sprintf("%s (%q) and %s (%q) are two roles whose names differ in case only", other.Name, cmp.Or(other.Title, string(other.Name)), r.Name, title),
+			Why: "if they are one, each lacks the rows of the other", Fix: "write both the same way, or give them names that differ",
+		})
+	}
 }
 
 func countRows(n int) string {
