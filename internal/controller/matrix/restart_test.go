@@ -106,22 +106,22 @@ func TestOneLeads(t *testing.T) {
 	}
 }
 
-// TestAThousandRoles measures a matrix of 1,000 roles and 20,000 flows in several objects: the time is for the log, the number of requests is asserted, since it is what
-// would grow if something were written twice.
-func TestAThousandRoles(t *testing.T) {
+// TestALargeMatrix is one of several objects: the number of requests is asserted, since it is what would grow if something were written twice. How long the 1,000 roles and
+// 20,000 flows take that a site may have is bench/matrix's matter.
+func TestALargeMatrix(t *testing.T) {
 	w := newWorld(t, controlplanetest.Start(t))
-	objects := document.Objects(large("thousand", 1000, 20000))
+	objects := document.Objects(large("large", 250, 6000))
 	if len(objects) < 2 {
 		t.Fatalf("%d objects, want several", len(objects))
 	}
 	w.put(objects...)
 	began := time.Now()
 	w.start(false)
-	w.condition("thousand", "Compiled", metav1.ConditionTrue, "Compiled")
+	w.condition("large", "Compiled", metav1.ConditionTrue, "Compiled")
 	whole, took := w.calls.Load(), time.Since(began)
-	made := len(w.made("thousand"))
+	made := len(w.made("large"))
 	t.Logf("%d objects of the matrix became %d objects in %s, with %d requests", len(objects), made, took.Round(time.Millisecond), whole)
-	if made < 1000 || whole > int64(made)+200 {
+	if made < 250 || whole > int64(made)+200 {
 		t.Errorf("%d requests made %d objects", whole, made)
 	}
 	// One row changes: two policies are written, and the status.
@@ -131,7 +131,7 @@ func TestAThousandRoles(t *testing.T) {
 	began = time.Now()
 	w.put(last)
 	w.eventually("the change", func() error {
-		for _, obj := range w.made("thousand") {
+		for _, obj := range w.made("large") {
 			if obj.GetGeneration() > 1 {
 				return nil
 			}
