@@ -66,6 +66,9 @@ func (r *Reconciler) actOnBMC(ctx context.Context, v *view, a journey.Action, re
 			return
 		}
 		r.doOnBMC(ctx, w, a, result)
+		if change, ok := a.(journey.SetPower); ok && result.Failure == nil {
+			r.metrics.metal3.Power(key, change.Want)
+		}
 		r.memories.finish(key, uid, func(m *memory) { m.take(w, result) })
 		r.wake(key)
 	})
@@ -103,8 +106,7 @@ func (m *memory) take(w *bmcWork, result *journey.ActionResult) {
 
 // bmcWork is the arm of each action on the BMC.
 func (r *Reconciler) bmcWork(ctx context.Context, v *view, a journey.Action, result *journey.ActionResult) (*bmcWork, error) {
-	w := &bmcWork{name: keyOf(v.host).String()}
-	now := r.now
+	w, now := &bmcWork{name: keyOf(v.host).String()}, r.now
 	switch a := a.(type) {
 	case journey.Verify:
 		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {

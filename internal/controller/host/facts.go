@@ -36,6 +36,7 @@ func (r *Reconciler) gather(ctx context.Context, key types.NamespacedName, now t
 	host := &metal3.BareMetalHost{}
 	if err := r.cached.Get(ctx, key, host); apierrors.IsNotFound(err) {
 		r.memories.forget(key)
+		r.metrics.metal3.Forget(key)
 		return nil, r.dataImages.Orphan(ctx, key)
 	} else if err != nil {
 		return nil, fmt.Errorf("read host: %w", err)

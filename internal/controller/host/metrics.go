@@ -6,6 +6,7 @@ import (
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ingotmetal/ingot/internal/controller/host/metal3metric"
 	"github.com/ingotmetal/ingot/step"
 )
 
@@ -15,6 +16,8 @@ type metrics struct {
 	actions   *prometheus.HistogramVec
 	conflicts prometheus.Counter
 	refusals  *prometheus.CounterVec
+	// metal3 are the same under Metal3's names.
+	metal3 *metal3metric.Metrics
 }
 
 func newMetrics(registry prometheus.Registerer) (*metrics, error) {
@@ -38,7 +41,9 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			return nil, err
 		}
 	}
-	return m, nil
+	var err error
+	m.metal3, err = metal3metric.New(registry)
+	return m, err
 }
 
 func (m *metrics) moved(from, to metal3.ProvisioningState) {

@@ -190,6 +190,7 @@ func (r *Reconciler) afterWrite(v *view, d *journey.Decision, changed bool) {
 	}
 	if changed {
 		r.publish(v.host, d)
+		r.metrics.metal3.Decided(v.host, v.facts.Record.Outcome.Reason, d)
 	}
 	if was, is := v.host.Status.Provisioning.State, d.Host.Status.Provisioning.State; was != is {
 		r.metrics.moved(was, is)
