@@ -70,9 +70,19 @@ func parse(stream []byte) ([]*yaml.Node, error) {
 		}
 		root := document.Content[0]
 		if root.Kind != yaml.ScalarNode || root.ShortTag() != "!!null" {
-			roots = append(roots, root)
+			roots = append(roots, itemsOf(root)...)
 		}
 	}
+}
+
+// itemsOf are the objects of a list, as kubectl prints several; of anything else it is the document itself. A list without items is no matrix, and is refused as one.
+func itemsOf(root *yaml.Node) []*yaml.Node {
+	version, given := scalar(root, "apiVersion"), scalar(root, "kind")
+	items := childOf(root, "items")
+	if (version != "v1" || given != "List") && (version != apiVersion || given != kind+"List") || items == nil || items.Kind != yaml.SequenceNode || len(items.Content) == 0 {
+		return []*yaml.Node{root}
+	}
+	return items.Content
 }
 
 // readObject gives an object even where it has problems: its name is good for telling them apart.

@@ -1,6 +1,7 @@
 package document_test
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 
@@ -33,5 +34,24 @@ func TestOwnMatrixComesBack(t *testing.T) {
 	}
 	if diff := cmp.Diff(own, fromObject, equal); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestListsAreRead: `kubectl get matrix -o yaml` prints a list.
+func TestListsAreRead(t *testing.T) {
+	text := func(items string) []byte {
+		return []byte("apiVersion: v1\nkind: List\nmetadata: {resourceVersion: \"\"}\nitems:" + items)
+	}
+	const item = "\n- {apiVersion: ingot.dev/v1alpha1, kind: CommunicationMatrix, metadata: {name: %s}, spec: {%s}}"
+	read, err := document.Read(text(fmt.Sprintf(item, "a", "zones: [{name: z}]") + fmt.Sprintf(item, "a-2", "extends: a, zones: [{name: y}]")))
+	if err != nil || len(read) != 2 || read[0].Name != "a" || read[1].Spec.Extends != "a" {
+		t.Fatalf("read %d objects, %v", len(read), err)
+	}
+	for name, items := range map[string]string{
+		"nothing": " []", "another kind": "\n- {apiVersion: v1, kind: Secret, metadata: {name: a}}", "no list": " {}", "a wrong one": fmt.Sprintf(item, "a", "zones: [{nam: z}]"),
+	} {
+		if _, err := document.Read(text(items)); err == nil {
+			t.Errorf("a list with %s is read", name)
+		}
 	}
 }
