@@ -290,6 +290,9 @@ func offeredClean(f Facts, dec Decision) string {
 	if dec.Record.CleanedAt == nil && f.Host.Spec.AutomatedCleaningMode != metal3.CleaningModeDisabled {
 		return fmt.Sprintf("from %q to %q without a proved wipe", from, to)
 	}
+	if policy, err := Erasure(f.Host); f.Host.Spec.AutomatedCleaningMode != metal3.CleaningModeDisabled && (err != nil || policy.String() != dec.Record.CleanedErasure) {
+		return fmt.Sprintf("from %q to %q with a proof of %q, while %q is asked for", from, to, dec.Record.CleanedErasure, policy)
+	}
 	return ""
 }
 

@@ -36,7 +36,7 @@ type Eraser interface {
 	// Ability asks the disk. A disk that answers that it has no such commands is no error.
 	Ability(ctx context.Context) (Ability, error)
 	// EraseAll erases the whole disk and returns when it is done. With Ability.Running it joins what is under way. progress gets the share that is done, from 0 to 1, where the
-	// disk tells it; never nil. answer is what the disk said, for the evidence. ErrUnsupported, ErrFrozen, ErrRefused: nothing was erased. ErrIO: something may have been.
+	// disk tells it; never nil. answer is what the disk said, for the evidence. ErrUnsupported, ErrFrozen: nothing was erased. ErrRefused, ErrIO: something may have been.
 	// A temporary password that it needs is taken away again whatever happens, as far as the disk answers.
 	EraseAll(ctx context.Context, how Means, progress func(share float64)) (answer string, err error)
 }

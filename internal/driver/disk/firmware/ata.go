@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ingotmetal/ingot/internal/driver/disk"
@@ -70,7 +71,7 @@ func (a ATADisk) EraseAll(_ context.Context, how disk.Means, progress func(float
 	}
 	ability := identify.ATAAbility(d)
 	switch {
-	case !contains(ability.Means, how):
+	case !slices.Contains(ability.Means, how):
 		return "", &disk.Error{Op: string(how), Disk: a.Name, Kind: disk.ErrUnsupported, Err: fmt.Errorf("%s", ability.Why)}
 	case d.Frozen:
 		return "", &disk.Error{Op: string(how), Disk: a.Name, Kind: disk.ErrFrozen, Err: errors.New("turn the machine off and on, or turn off the freeze lock in its settings")}

@@ -3,6 +3,7 @@ package firmware
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ingotmetal/ingot/internal/driver/disk"
@@ -115,7 +116,7 @@ func (n NVMeDisk) EraseAll(ctx context.Context, how disk.Means, progress func(fl
 	if how == disk.NVMeSanitize && ability.Running == disk.NVMeSanitize {
 		return n.watch(ctx, progress, "joined a Sanitize that was under way; ")
 	}
-	if !contains(ability.Means, how) {
+	if !slices.Contains(ability.Means, how) {
 		return "", &disk.Error{Op: string(how), Disk: n.Name, Kind: disk.ErrUnsupported, Err: fmt.Errorf("%s", ability.Why)}
 	}
 	if how == disk.NVMeFormat {
@@ -176,15 +177,6 @@ func (n NVMeDisk) format() (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("Format NVM of namespace %d with user data erase (dword 10 %#x): status 0", id, dword), nil
-}
-
-func contains(all []disk.Means, one disk.Means) bool {
-	for _, m := range all {
-		if m == one {
-			return true
-		}
-	}
-	return false
 }
 
 func orNone(err error) error {
