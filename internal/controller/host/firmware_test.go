@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ingotmetal/ingot/firmware"
+	keeper "github.com/ingotmetal/ingot/internal/controller/host/firmware"
 	"github.com/ingotmetal/ingot/internal/driver/bmc/fake"
 	"github.com/ingotmetal/ingot/step"
 )
@@ -220,4 +222,40 @@ func TestNoFirmwareSettings(t *testing.T) {
 	w.until("the host says why not", func() bool {
 		return strings.Contains(w.host("a").Status.ErrorMessage, "this BMC shows none of its machine's firmware")
 	})
+}
+
+// TestSweepSchemas: one that nobody names goes after an hour, one that a host names and one that a person made stay.
+func TestSweepSchemas(t *testing.T) {
+	w := newWorld(t)
+	w.bios = withBIOS
+	w.start()
+	w.addHost("a", nil)
+	w.untilState("a", metal3.StateAvailable)
+	w.create(&metal3.FirmwareSchema{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "unused", Labels: map[string]string{"ingot.dev/firmware-schema": ""}},
+		Spec: metal3.FirmwareSchemaSpec{Schema: map[string]metal3.SettingSchema{}}})
+	w.create(&metal3.FirmwareSchema{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "by-hand"}, Spec: metal3.FirmwareSchemaSpec{Schema: map[string]metal3.SettingSchema{}}})
+	keeper := keeper.New(client.NewNamespacedClient(w.admin, w.namespace))
+	names := func() (out []string) {
+		var all metal3.FirmwareSchemaList
+		if err := w.admin.List(t.Context(), &all, client.InNamespace(w.namespace)); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range all.Items {
+			out = append(out, s.Name)
+		}
+		slices.Sort(out)
+		return out
+	}
+	used := w.settings("a").Status.FirmwareSchema.Name
+	for _, c := range []struct {
+		after time.Duration
+		want  []string
+	}{{time.Minute, []string{"by-hand", used, "unused"}}, {2 * time.Hour, []string{"by-hand", used}}} {
+		if err := keeper.Sweep(t.Context(), time.Now().Add(c.after)); err != nil {
+			t.Fatal(err)
+		}
+		if got := names(); !slices.Equal(got, c.want) {
+			t.Errorf("after %s: %v, want %v", c.after, got, c.want)
+		}
+	}
 }

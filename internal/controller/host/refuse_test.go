@@ -90,6 +90,8 @@ func TestRefusePower(t *testing.T) {
 		"power off":                      {action: off, record: ingot.HostLifecycleStatus{PowerChange: &ingot.PowerChange{Want: "off"}}},
 		"power off that nobody wants":    {action: off, why: "no such change"},
 		"power off when on is wanted":    {action: off, record: ingot.HostLifecycleStatus{PowerChange: &ingot.PowerChange{Want: "on"}}, why: "no such change"},
+		"settings while it is prepared":  {action: journey.SetFirmware{}, edit: func(h *metal3.BareMetalHost) { h.Status.Provisioning.State = metal3.StatePreparing }},
+		"settings while it is used":      {action: journey.SetFirmware{}, edit: func(h *metal3.BareMetalHost) { h.Status.Provisioning.State = metal3.StateProvisioned }, why: "only while it is prepared"},
 		"reset that nobody wants":        {action: journey.Restart{}, why: "no reboot"},
 		"paused":                         {action: off, record: ingot.HostLifecycleStatus{PowerChange: &ingot.PowerChange{Want: "off"}}, edit: func(h *metal3.BareMetalHost) { h.Annotations = map[string]string{metal3.PausedAnnotation: ""} }, why: "paused"},
 		"detached while available":       {action: off, record: ingot.HostLifecycleStatus{PowerChange: &ingot.PowerChange{Want: "off"}}, edit: detach(metal3.StateAvailable), why: "detached"},
