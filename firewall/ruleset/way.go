@@ -74,30 +74,38 @@ func long(b *strings.Builder, table, hook string) {
 	fmt.Fprintf(b, "flush chain inet %s %s\nadd rule inet %s %s goto %s\n", table, hook, table, hook, fixedChain(hook))
 }
 
-// forNew writes the rules by which new packets get into the generation: a rule for each interface, where the generation tells a few of them apart, and one
-// for all others.
+// forNew writes the rules by which new packets get into the generation.
 func (r *Ruleset) forNew(b *strings.Builder, m *Map) {
 	chains := r.chains()
 	for _, e := range m.Elements {
-		write := func(match, target string) {
-			fmt.Fprintf(b, "add rule inet %s %s meta nfproto %s %sgoto %s\n", r.Table, newWay(hookOf(m)), familyText(e), match, target)
+		for _, rule := range shortcuts(chains, e.Target) {
+			match := ""
+			for _, m := range rule.Matches {
+				match += r.match(m, false) + " "
+			}
+			fmt.Fprintf(b, "add rule inet %s %s meta nfproto %s %sgoto %s\n", r.Table, newWay(hookOf(m)), familyText(e), match, rule.Target)
 		}
-		rest := e.Target
-		for _, rule := range chains[e.Target].Rules {
-			if rule.Action != Goto || rule.ID != "" || len(rule.Matches) > 1 {
-				break
-			}
-			if len(rule.Matches) == 0 {
-				rest = rule.Target
-				break
-			}
-			if f := rule.Matches[0].Field; f != InInterface && f != OutInterface {
-				break
-			}
-			write(r.match(rule.Matches[0], false)+" ", past(chains, rule.Target))
-		}
-		write("", past(chains, rest))
 	}
+}
+
+// shortcuts do to a new packet what a family's chain does: a rule for each interface, where that one tells a few of them apart, and one for all others.
+func shortcuts(chains map[string]*Chain, from string) []Rule {
+	var rules []Rule
+	rest := from
+	for _, rule := range chains[from].Rules {
+		if rule.Action != Goto || rule.ID != "" || len(rule.Matches) > 1 {
+			break
+		}
+		if len(rule.Matches) == 0 {
+			rest = rule.Target
+			break
+		}
+		if f := rule.Matches[0].Field; f != InInterface && f != OutInterface {
+			break
+		}
+		rules = append(rules, Rule{Matches: rule.Matches, Action: Goto, Target: past(chains, rule.Target)})
+	}
+	return append(rules, Rule{Action: Goto, Target: past(chains, rest)})
 }
 
 func (r *Ruleset) chains() map[string]*Chain {
