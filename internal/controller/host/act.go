@@ -281,7 +281,31 @@ func (r *Reconciler) release(ctx context.Context, v *view) error {
 	if b := v.facts.Record.Boot; b != nil {
 		r.agents.End(b.ID, r.now())
 	}
+	if err := r.releaseHardware(ctx, v.host); err != nil {
+		return err
+	}
 	return r.releaseSecret(ctx, v.host)
+}
+
+// hardwareFinalizer is what Metal3 puts on a HardwareData. We put none on ours, which is owned by its host and goes with it; one that was moved here would never go.
+const hardwareFinalizer = metal3.BareMetalHostFinalizer + "/hardwareData"
+
+// releaseHardware lets a HardwareData go that came from a Metal3 cluster.
+func (r *Reconciler) releaseHardware(ctx context.Context, host *metal3.BareMetalHost) error {
+	d := &metal3.HardwareData{}
+	if err := r.cached.Get(ctx, keyOf(host), d); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	i := slices.Index(d.Finalizers, hardwareFinalizer)
+	if i < 0 {
+		return nil
+	}
+	d = d.DeepCopy()
+	d.Finalizers = slices.Delete(d.Finalizers, i, i+1)
+	if err := r.cached.Update(ctx, d); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("release HardwareData: %w", err)
+	}
+	return nil
 }
 
 // removeFinalizer is the last write to a host.

@@ -79,7 +79,12 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	t.Parallel()
-	cp := controlplanetest.Shared(t)
+	return newWorldOn(t, controlplanetest.Shared(t))
+}
+
+// newWorldOn is a world on an API server of its own.
+func newWorldOn(t *testing.T, cp *controlplanetest.Server) *world {
+	t.Helper()
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
 	name = name[max(0, len(name)-40):]
 	name = strings.Trim(name, "-") + "-" + hex.EncodeToString([]byte(fmt.Sprint(time.Now().UnixNano()%1000)))
