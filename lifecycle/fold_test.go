@@ -3,9 +3,33 @@ package lifecycle
 import (
 	"slices"
 	"testing"
+	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+
+	"github.com/ingotmetal/ingot/journey"
 )
+
+// decision is one decision, or as many as are written together.
+func (w *world) decision() journey.Decision {
+	if !w.folds {
+		return w.checked(w.facts(), w.now)
+	}
+	dec, told := Fold(w.checked, w.facts(), w.now)
+	for _, earlier := range told {
+		w.note("%-14s %s: %s, and at once", earlier.Host.Status.Provisioning.State, earlier.Outcome.Reason, earlier.Outcome.Message)
+	}
+	return dec
+}
+
+// checked is one decision, held against what holds for all.
+func (w *world) checked(f journey.Facts, now time.Time) journey.Decision {
+	dec := Decide(f, now)
+	for _, v := range journey.Check(f, dec) {
+		w.never("decision breaks %s", v)
+	}
+	return dec
+}
 
 // A host that is folded goes through the same provisioning states as one that is not, each of which an observer of the API can see, in fewer writes.
 func TestFoldSkipsNoState(t *testing.T) {

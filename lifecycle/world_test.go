@@ -200,27 +200,6 @@ func (w *world) pass() journey.Decision {
 	return dec
 }
 
-// decision is one decision, or as many as are written together.
-func (w *world) decision() journey.Decision {
-	if !w.folds {
-		return w.checked(w.facts(), w.now)
-	}
-	dec, told := Fold(w.checked, w.facts(), w.now)
-	for _, earlier := range told {
-		w.note("%-14s %s: %s, and at once", earlier.Host.Status.Provisioning.State, earlier.Outcome.Reason, earlier.Outcome.Message)
-	}
-	return dec
-}
-
-// checked is one decision, held against what holds for all.
-func (w *world) checked(f journey.Facts, now time.Time) journey.Decision {
-	dec := Decide(f, now)
-	for _, v := range journey.Check(f, dec) {
-		w.never("decision breaks %s", v)
-	}
-	return dec
-}
-
 func (w *world) crash(where string) bool {
 	if !w.fault("crash") {
 		return false
