@@ -62,7 +62,7 @@ func FuzzAnswers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, status uint16, body string) {
 		good := goodBMC()
 		good["/redfish/v1/Systems/1"] = says(200, replaceIn(systemDoc, `"PowerState"`,
-			`"Processors":{"@odata.id":"/more"},"EthernetInterfaces":{"@odata.id":"/more"},"Storage":{"@odata.id":"/more"},"SimpleStorage":{"@odata.id":"/more"},"LogServices":{"@odata.id":"/more/HostLogger"},"SecureBoot":{"@odata.id":"/more"},"PowerState"`))
+			`"Processors":{"@odata.id":"/more"},"EthernetInterfaces":{"@odata.id":"/more"},"Storage":{"@odata.id":"/more"},"SimpleStorage":{"@odata.id":"/more"},"LogServices":{"@odata.id":"/more/HostLogger"},"SecureBoot":{"@odata.id":"/more"},"Bios":{"@odata.id":"/more"},"PowerState"`))
 		o := fast()
 		o.Transport = fuzzed{good: good, path: paths[int(which)%len(paths)], status: 200 + int(status)%400, body: body}
 		o.PollInterval, o.FollowTimeout, o.MaxBodyBytes = time.Microsecond, 2*time.Millisecond, 1<<20
@@ -84,7 +84,7 @@ func FuzzAnswers(f *testing.F) {
 	})
 }
 
-const moreDoc = `{"@odata.id":"/more","Members":[{"@odata.id":"/more/1"},{"@odata.id":"/more/HostLogger"}],"Members@odata.nextLink":"/more?$skip=1","Drives":[{"@odata.id":"/more/d"}],"TotalThreads":8,"MACAddress":"52:54:00:00:00:01","CapacityBytes":1e12,"Entries":{"@odata.id":"/more"},"Devices":[{"Name":"x"}]}`
+const moreDoc = `{"@odata.id":"/more","Members":[{"@odata.id":"/more/1"},{"@odata.id":"/more/HostLogger"}],"Members@odata.nextLink":"/more?$skip=1","Drives":[{"@odata.id":"/more/d"}],"TotalThreads":8,"MACAddress":"52:54:00:00:00:01","CapacityBytes":1e12,"Entries":{"@odata.id":"/more"},"Devices":[{"Name":"x"}],"Attributes":{"BootRetries":3},"AttributeRegistry":"R","@Redfish.Settings":{"SettingsObject":{"@odata.id":"/more"},"SupportedApplyTimes":["OnReset"]},"Location":[{"Language":"en","Uri":"/more"}],"RegistryEntries":{"Attributes":[{"AttributeName":"BootRetries","Type":"Integer"}]}}`
 
 // useAll calls everything that reads, and what changes least.
 func useAll(t *testing.T, ctx context.Context, s bmc.Session) {
@@ -107,6 +107,15 @@ func useAll(t *testing.T, ctx context.Context, s bmc.Session) {
 	if c := s.ConsoleLog(); c != nil {
 		_, err = c.Read(ctx)
 		sound(t, err)
+	}
+	if b := s.BIOS(); b != nil {
+		now, err := b.Read(ctx)
+		sound(t, err)
+		_, err = b.Pending(ctx)
+		sound(t, err)
+		_, err = b.Registry(ctx, now.Registry)
+		sound(t, err)
+		sound(t, b.Set(ctx, map[string]string{"BootRetries": "7"}))
 	}
 	sound(t, s.Close(ctx))
 }
