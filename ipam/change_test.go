@@ -92,3 +92,40 @@ func same(t *rapid.T, s *State) {
 		})
 	}
 }
+
+// TestGroundIsFreeAgain: where a pool stood, or a super network whose child's prefix rests, a network may be made, and a pool under its old name goes on where it was.
+func TestGroundIsFreeAgain(t *testing.T) {
+	s, _ := Build(site())
+	if existed, refused := s.RemovePool("ground"); !existed || refused != nil {
+		t.Fatalf("existed: %v; %v", existed, refused)
+	}
+	if refused := s.SetNetwork(Network{Name: "n", Kind: External, VRF: "a", Prefixes: prefixes("192.168.0.0/24")}, start); refused != nil {
+		t.Error(refused)
+	}
+	if _, refused := s.Cut(Cut{Name: "child", Parent: "super", Kind: Child}, start); refused != nil {
+		t.Fatal(refused)
+	}
+	for _, name := range []string{"child", "super"} {
+		if existed, refused := s.RemoveNetwork(name, start); !existed || refused != nil {
+			t.Fatalf("%s existed: %v; %v", name, existed, refused)
+		}
+	}
+	if f := s.Facts(); len(f.PrefixRests) != 0 {
+		t.Errorf("prefixes of no network rest: %v", f.PrefixRests)
+	}
+	if refused := s.SetNetwork(Network{Name: "m", Kind: Underlay, VRF: "a", Prefixes: prefixes("10.1.0.0/16")}, start); refused != nil {
+		t.Error(refused)
+	}
+	first, _ := s.Acquire(Request{Pool: "other", Holder: "h"}, start)
+	s.Release("other", "h", start)
+	p, _ := s.Pool("other")
+	if _, refused := s.RemovePool("other"); refused != nil {
+		t.Fatal(refused)
+	}
+	if refused := s.SetPool(p); refused != nil {
+		t.Fatal(refused)
+	}
+	if l, refused := s.Acquire(Request{Pool: "other", Holder: "h"}, start.Add(time.Hour)); refused != nil || l.Address != first.Address.Next() {
+		t.Errorf("after %s comes %v, %v", first.Address, l.Address, refused)
+	}
+}
