@@ -120,7 +120,7 @@ func (r *Reconciler) pass(ctx context.Context, key types.NamespacedName) (time.D
 	if v.busy {
 		return untilWoken, nil
 	}
-	if _, err := r.firmware.Judge(ctx, v.settings, v.facts.Firmware); err != nil {
+	if err := r.firmware.Judge(ctx, v.settings, v.facts.Firmware); err != nil {
 		return untilWoken, err
 	}
 	d, told := lifecycle.Fold(r.checked, v.facts, now)

@@ -21,27 +21,28 @@ const (
 
 // Judge writes the conditions that the object should have, where it has others: Valid says whether the spec's settings can be, with a message per setting that cannot; ChangeDetected
 // whether they differ from what is in force. Before the settings were read there are none. wrong is the message when the object became invalid now, empty otherwise.
-func (k *Keeper) Judge(ctx context.Context, o *metal3.HostFirmwareSettings, f journey.FirmwareFacts) (wrong string, err error) {
+func (k *Keeper) Judge(ctx context.Context, o *metal3.HostFirmwareSettings, f journey.FirmwareFacts) error {
 	if o == nil || !f.Described || !o.DeletionTimestamp.IsZero() {
-		return "", nil
+		return nil
 	}
 	next := o.DeepCopy()
-	changed := false
-	for _, c := range conditions(f) {
-		c.ObservedGeneration = o.Generation
-		moved := meta.SetStatusCondition(&next.Status.Conditions, c)
-		changed = changed || moved
-		if moved && c.Type == string(metal3.FirmwareSettingsValid) && c.Status == metav1.ConditionFalse {
-			wrong = c.Message
-		}
-	}
-	if !changed {
-		return "", nil
+	if !judge(next, f) {
+		return nil
 	}
 	if err := k.client.Status().Patch(ctx, next, client.MergeFrom(o)); client.IgnoreNotFound(err) != nil {
-		return "", fmt.Errorf("write the conditions of HostFirmwareSettings: %w", err)
+		return fmt.Errorf("write the conditions of HostFirmwareSettings: %w", err)
 	}
-	return wrong, nil
+	return nil
+}
+
+// judge brings the conditions into the object, and says whether that changed it.
+func judge(o *metal3.HostFirmwareSettings, f journey.FirmwareFacts) (changed bool) {
+	for _, c := range conditions(f) {
+		c.ObservedGeneration = o.Generation
+		moved := meta.SetStatusCondition(&o.Status.Conditions, c)
+		changed = changed || moved
+	}
+	return changed
 }
 
 func conditions(f journey.FirmwareFacts) []metav1.Condition {

@@ -180,10 +180,23 @@ func (k *Keeper) Save(ctx context.Context, host *metal3.BareMetalHost, r Reading
 	before := o.DeepCopy()
 	at := metav1.NewTime(now)
 	o.Status.FirmwareSchema, o.Status.Settings, o.Status.LastUpdated = &want, shown, &at
+	judge(o, journey.FirmwareFacts{Wanted: Wanted(o), Settings: r.described(), Current: shown})
 	if err := k.client.Status().Patch(ctx, o, client.MergeFrom(before)); err != nil {
 		return fmt.Errorf("write the status of HostFirmwareSettings: %w", err)
 	}
 	return nil
+}
+
+// described is what the schema of the reading says. Where the BMC describes nothing, what it shows can be set, and the BMC judges the values.
+func (r Reading) described() map[string]firmware.Setting {
+	if len(r.Registry.Settings) > 0 {
+		return r.Registry.Settings
+	}
+	out := make(map[string]firmware.Setting, len(r.Settings))
+	for name := range r.Settings {
+		out[name] = firmware.Setting{}
+	}
+	return out
 }
 
 // own is the host's object with the host as its owner: one that was made by hand before the host's first preparation is adopted, so that it goes with the host.

@@ -28,14 +28,8 @@ const sweepAfter = time.Hour
 // schema makes the FirmwareSchema of a reading unless it is there, and gives its name.
 func (k *Keeper) schema(ctx context.Context, namespace string, r Reading) (string, error) {
 	spec := metal3.FirmwareSchemaSpec{HardwareVendor: r.Vendor, HardwareModel: r.Model, Schema: map[string]metal3.SettingSchema{}}
-	for name, s := range r.Registry.Settings {
+	for name, s := range r.described() {
 		spec.Schema[name] = schemaOf(s)
-	}
-	if len(spec.Schema) == 0 {
-		// The BMC describes nothing: what it shows can be set, and the BMC judges the values.
-		for name := range r.Settings {
-			spec.Schema[name] = metal3.SettingSchema{}
-		}
 	}
 	content, err := json.Marshal(spec) // maps are written in the order of their keys
 	if err != nil {
