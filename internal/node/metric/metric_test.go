@@ -18,7 +18,7 @@ import (
 func get(t *testing.T, s node.Status, path string) (int, string) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	handler(func() node.Status { return s }).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	handler(func() node.Status { return s }).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
 	return w.Code, w.Body.String()
 }
 

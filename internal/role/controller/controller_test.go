@@ -36,7 +36,7 @@ const patience = 2 * time.Minute
 // freePort is one that nobody has now.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func TestFlagsThatAreMissingAreNamed(t *testing.T) {
 
 // TestAManagementPortThatOurRowLacks: the site's matrix says where hosts are mended; the controller dials there, and says that its own row is another one.
 func TestAManagementPortThatOurRowLacks(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
