@@ -101,8 +101,7 @@ func (l *lane) iptables(ctx context.Context, text string) error {
 // message is struct mmsghdr (recvmmsg(2)).
 type message struct {
 	header unix.Msghdr
-	length uint32
-	_      uint32
+	_      [2]uint32 // the length that was sent or received, and padding
 }
 
 // burst sends batches of so many packets and receives each before the next one, and gives the thread's CPU time for a packet. All that was sent has arrived.

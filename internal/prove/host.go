@@ -143,7 +143,7 @@ func (p *proof) compare(probe *Probe) {
 	}
 	if model.Verdict != tree.Verdict || model.By != tree.By || model.Verdict != probe.Verdict {
 		p.part.Differences = append(p.part.Differences, Difference{
-			Node: p.given.Node, Packet: probe.Packet.String(), Model: model.Verdict.String(), Tree: tree.Verdict.String(), Kernel: probe.Verdict.String(),
+			Node: p.given.Node, Packet: probe.String(), Model: model.Verdict.String(), Tree: tree.Verdict.String(), Kernel: probe.Verdict.String(),
 			ModelBy: model.By, TreeBy: tree.By,
 		})
 	}

@@ -209,7 +209,6 @@ func Real(c class.Way) bool {
 type flow struct {
 	protocol uint8
 	a, b     netip.AddrPort
-	icmp     uint16
 }
 
 func flowOf(p firewall.Packet) flow {

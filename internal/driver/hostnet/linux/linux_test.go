@@ -1,6 +1,7 @@
 package linux_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -66,9 +67,8 @@ func (f *fixture) Send(t *testing.T, p firewall.Packet, _ firewall.Verdict, _ st
 		if err != nil {
 			return err
 		}
-		defer c.Close()
 		_, err = c.Write([]byte("hello"))
-		return err
+		return errors.Join(err, c.Close())
 	})
 	if err != nil {
 		t.Fatal(err)

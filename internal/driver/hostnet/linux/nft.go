@@ -125,7 +125,7 @@ func (h *Host) Expect(ctx context.Context, table, text string) (hostnet.Table, e
 		return hostnet.Table{}, err
 	}
 	s := &Host{namespace: empty, nft: h.nft}
-	defer s.Close()
+	defer func() { _ = s.Close() }() // an empty namespace, which is gone with its last reference
 	if err := s.Apply(ctx, text); err != nil {
 		return hostnet.Table{}, err
 	}

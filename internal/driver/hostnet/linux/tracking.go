@@ -89,7 +89,7 @@ func (h *Host) conntrack(ctx context.Context, do func(*netlink.Conn, []tracked) 
 	if err != nil {
 		return fmt.Errorf("open netlink to connection tracking: %w (it needs CAP_NET_ADMIN)", err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }() // a socket that is done with
 	if err := c.SetReadBuffer(buffers); err != nil {
 		return fmt.Errorf("size the netlink buffer: %w", err)
 	}
