@@ -45,6 +45,8 @@ func TestUnsafeDecisionsAreRefused(t *testing.T) {
 		!strings.Contains(o.Message, "the finalizer goes before the release") {
 		t.Errorf("outcome %+v", o)
 	}
+	// The record is written before the status that goes with it.
+	w.untilState("a", metal3.StatePreparing)
 	h := w.host("a")
 	if h.Status.Provisioning.State != metal3.StatePreparing || len(h.Finalizers) == 0 {
 		t.Errorf("the host is in state %s with the finalizers %v", h.Status.Provisioning.State, h.Finalizers)
