@@ -269,8 +269,11 @@ func (p Pool) check() error {
 		}
 	}
 	for holder, a := range p.PreAllocations {
-		if err := span.Check(a); err != nil || holder == "" {
-			return fmt.Errorf("pre-allocation %q: holder and address must both be right: %v", holder, err)
+		if err := span.Check(a); err != nil {
+			return fmt.Errorf("pre-allocation for %q: %w", holder, err)
+		}
+		if holder == "" {
+			return fmt.Errorf("pre-allocation of %s: name its holder", a)
 		}
 	}
 	return nil

@@ -73,7 +73,7 @@ func diskRule(text string) (step.DiskRule, error) {
 	case "wwn":
 		r.WWN = number
 	default:
-		return step.DiskRule{}, fmt.Errorf("%q begins neither with serial: nor with wwn:", text)
+		return step.DiskRule{}, fmt.Errorf("%q begins neither with serial: nor with wwn: as it must", text)
 	}
 	if strings.EqualFold(strings.TrimSpace(rest[at+1:]), keepWord) {
 		r.Keep = true

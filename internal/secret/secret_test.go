@@ -53,7 +53,7 @@ func TestNothingShowsASecret(t *testing.T) {
 // shown fails where a text has the password, as it is, in hexadecimal, or as a list of bytes.
 func shown(t *testing.T, what, text string) {
 	t.Helper()
-	for _, form := range []string{password, fmt.Sprintf("%x", password), fmt.Sprintf("%X", password), strings.Trim(fmt.Sprint([]byte(password)), "[]")} {
+	for _, form := range []string{password, fmt.Sprintf("%x", password), fmt.Sprintf("%X", password), strings.Trim(fmt.Sprintf("%d", []byte(password)), "[]")} {
 		if strings.Contains(text, form) {
 			t.Errorf("%s shows the secret: %s", what, text)
 		}

@@ -227,7 +227,7 @@ func TestAHostThatIsCutOffIsNotConfirmed(t *testing.T) {
 		return nil
 	})
 	// Back again, after the deadline: too late for generation 1.
-	again, err := net.Listen("tcp", address)
+	again, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}

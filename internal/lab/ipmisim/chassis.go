@@ -128,6 +128,7 @@ func (c *chassis) NextBoot() bmcsim.BootPlan {
 		p.Device = bmc.BootDisk
 	case types.BootDeviceSelectorForceCDROM:
 		p.Device = bmc.BootCD
+	default: // nothing that a machine of the lab has
 	}
 	if !c.flags.Persist {
 		p.Once = true

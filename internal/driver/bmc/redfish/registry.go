@@ -63,15 +63,14 @@ type whole struct{ n *int64 }
 func (w *whole) UnmarshalJSON(b []byte) error {
 	w.n = nil
 	s := strings.Trim(string(b), `" `)
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		f, floatErr := strconv.ParseFloat(s, 64)
-		if floatErr != nil || f != float64(int64(f)) || f > 1<<53 || f < -1<<53 {
-			return nil
-		}
-		n = int64(f)
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		w.n = &n
+		return nil
 	}
-	w.n = &n
+	if f, err := strconv.ParseFloat(s, 64); err == nil && f == float64(int64(f)) && f <= 1<<53 && f >= -1<<53 {
+		n := int64(f)
+		w.n = &n
+	}
 	return nil
 }
 
@@ -182,6 +181,7 @@ func (a registryAttribute) setting() firmware.Setting {
 		s.Kind, s.MinLength, s.MaxLength = k, a.MinLength.length(), a.MaxLength.length()
 	case firmware.Boolean, firmware.Password:
 		s.Kind = k
+	case firmware.Unknown:
 	}
 	return s
 }
