@@ -43,7 +43,7 @@ func formInvariants() []invariant {
 	return []invariant{
 		{"a move is in the table", legalMove},
 		{"metadata or status, never both", func(f Facts, dec Decision) string {
-			if metadataDiffers(f.Host, dec.Host) && !equality.Semantic.DeepEqual(f.Host.Status, dec.Host.Status) {
+			if MetadataDiffers(f.Host, dec.Host) && !equality.Semantic.DeepEqual(f.Host.Status, dec.Host.Status) {
 				return "the decision changes both"
 			}
 			return ""

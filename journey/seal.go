@@ -16,7 +16,7 @@ func Seal(f Facts, dec Decision, now time.Time) Decision {
 	switch {
 	case dec.Outcome.Reason == ReasonPaused, dec.Outcome.Reason == ReasonGone:
 		dec.Host = f.Host.DeepCopy()
-	case metadataDiffers(f.Host, dec.Host):
+	case MetadataDiffers(f.Host, dec.Host):
 		f.Host.Status.DeepCopyInto(&dec.Host.Status)
 	default:
 		setConditions(dec.Host, now)
@@ -62,6 +62,7 @@ func optionalTime(t time.Time) *metav1.Time {
 	return &m
 }
 
-func metadataDiffers(a, b *metal3.BareMetalHost) bool {
+// MetadataDiffers says whether a decision changes a host outside of its status. Such a change is a write of its own, after which the host has to be read again.
+func MetadataDiffers(a, b *metal3.BareMetalHost) bool {
 	return !equality.Semantic.DeepEqual(a.Spec, b.Spec) || !equality.Semantic.DeepEqual(a.ObjectMeta, b.ObjectMeta)
 }

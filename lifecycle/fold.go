@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"time"
 
-	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
@@ -29,7 +28,7 @@ func Fold(decide func(journey.Facts, time.Time) journey.Decision, f journey.Fact
 		f.Host, f.Record, f.Result = last.Host.DeepCopy(), *last.Record.DeepCopy(), nil
 		next := decide(f, now)
 		moved := last.Host.Status.Provisioning.State != start
-		if moved && next.Host.Status.Provisioning.State != last.Host.Status.Provisioning.State || metadataDiffers(f.Host, next.Host) {
+		if moved && next.Host.Status.Provisioning.State != last.Host.Status.Provisioning.State || journey.MetadataDiffers(f.Host, next.Host) {
 			break
 		}
 		told, last = append(told, last), next
@@ -40,7 +39,7 @@ func Fold(decide func(journey.Facts, time.Time) journey.Decision, f journey.Fact
 // goesOn says whether the next decision can be taken on what this one changed.
 func goesOn(f journey.Facts, d journey.Decision) bool {
 	again := d.Outcome.Kind == journey.Wait && d.Outcome.NextAttempt.IsZero()
-	if !again || d.Action != nil || d.RemoveFinalizer || metadataDiffers(f.Host, d.Host) || bootOf(f.Record) != bootOf(d.Record) {
+	if !again || d.Action != nil || d.RemoveFinalizer || journey.MetadataDiffers(f.Host, d.Host) || bootOf(f.Record) != bootOf(d.Record) {
 		return false
 	}
 	return !equality.Semantic.DeepEqual(f.Host.Status, d.Host.Status) || !equality.Semantic.DeepEqual(f.Record, d.Record)
@@ -52,8 +51,4 @@ func bootOf(r ingot.HostLifecycleStatus) string {
 		return ""
 	}
 	return r.Boot.ID
-}
-
-func metadataDiffers(a, b *metal3.BareMetalHost) bool {
-	return !equality.Semantic.DeepEqual(a.Spec, b.Spec) || !equality.Semantic.DeepEqual(a.ObjectMeta, b.ObjectMeta)
 }

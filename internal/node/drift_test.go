@@ -16,7 +16,7 @@ import (
 	"github.com/ingotmetal/ingot/matrix"
 )
 
-// drift is what the next look finds, of one kind.
+// drift is what the next look finds, of one kind. Like all of a life, it sleeps in a bubble, by the fake clock of package synctest.
 func (l *life) drift(kind node.DriftKind) []string {
 	l.Helper()
 	time.Sleep(time.Minute)
