@@ -45,7 +45,7 @@ type BootWindowList struct {
 type BootPurpose string
 
 // BootMethod says how the agent reaches the machine.
-// +kubebuilder:validation:Enum=virtual-media;pxe
+// +kubebuilder:validation:Enum=virtual-media;pxe;uefi-http
 type BootMethod string
 
 // The purposes and methods.
@@ -57,6 +57,8 @@ const (
 
 	MethodVirtualMedia BootMethod = "virtual-media"
 	MethodPXE          BootMethod = "pxe"
+	// MethodUEFIHTTP: the firmware fetches the medium itself, by UEFI HTTP boot.
+	MethodUEFIHTTP BootMethod = "uefi-http"
 )
 
 // BootWindowSpec is fixed when the window is made.
@@ -84,8 +86,11 @@ type BootWindowSpec struct {
 	TokenSecretName string `json:"tokenSecretName,omitempty"`
 	// TokenHash is the SHA-256 of the token, hex, against which the partition role checks it.
 	TokenHash string `json:"tokenHash,omitempty"`
-	// MediaName is the unguessable last part of the virtual medium's URL; empty for other methods.
+	// MediaName is the unguessable last part of the medium's URL; empty with method pxe.
 	MediaName string `json:"mediaName,omitempty"`
+	// BootURI is where the firmware fetches the medium from with method uefi-http; empty for other methods.
+	// +kubebuilder:validation:MaxLength=255
+	BootURI string `json:"bootURI,omitempty"`
 	// AgentEndpoint is the URL that the agent dials; CABundle the PEM of the CA it pins.
 	AgentEndpoint string `json:"agentEndpoint,omitempty"`
 	CABundle      []byte `json:"caBundle,omitempty"`
@@ -95,6 +100,8 @@ type BootWindowSpec struct {
 	FirmwareMode string `json:"firmwareMode,omitempty"`
 	// Architecture is x86_64 or aarch64.
 	Architecture string `json:"architecture,omitempty"`
+	// TPM is what is asked of the machine's TPM before its agent is let in, nil for nothing.
+	TPM *TPMDemand `json:"tpm,omitempty"`
 }
 
 // HostReference names a BareMetalHost in any namespace.
@@ -121,4 +128,8 @@ type BootWindowStatus struct {
 	// SystemUUID is what the agent told of its machine then; empty where the machine has none.
 	// +kubebuilder:validation:MaxLength=64
 	SystemUUID string `json:"systemUUID,omitempty"`
+	// TPM is what the machine's TPM proved then, nil for nothing.
+	TPM *TPMEvidence `json:"tpm,omitempty"`
+	// Refusal is the last agent that had the token and was not let in for what its TPM showed, nil for none.
+	Refusal *AgentRefusal `json:"refusal,omitempty"`
 }

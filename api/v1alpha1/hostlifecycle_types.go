@@ -48,6 +48,8 @@ type HostLifecycleStatus struct {
 	// MachineUUID is the machine's system UUID as the host's agent told it when it was first let in; agents of another machine are refused. Empty: no agent told one yet.
 	// +kubebuilder:validation:MaxLength=64
 	MachineUUID string `json:"machineUUID,omitempty"`
+	// TPM is the machine's TPM as the host's agents proved it, nil when none did; agents of another one are refused.
+	TPM *TPMStatus `json:"tpm,omitempty"`
 	// Boot is the boot of the agent that is under way or running, nil when none is.
 	Boot *BootStatus `json:"boot,omitempty"`
 	// Disk is the disk this host's image was written to, or is being written to. It is set before the first byte is written.

@@ -34,6 +34,9 @@ type PartitionList struct {
 type PartitionSpec struct {
 	// ProvisioningNetwork is where machines boot the agent.
 	ProvisioningNetwork ProvisioningNetwork `json:"provisioningNetwork"`
+	// TPM is what is asked of machines' TPMs before their agents are let in; nil: prefer, on every way of booting.
+	// +optional
+	TPM *TPMPolicy `json:"tpm,omitempty"`
 }
 
 // DHCPMode is what the boot role answers.
