@@ -188,6 +188,15 @@ func bootRows() []Row {
 		bootFiles(open(Row{ID: "3.5", Name: MachineToBootHTTP, Protocol: TCP, Ports: Port(8080), Application: "HTTP", Purpose: "script, kernel, ramdisk and boot configuration of the agent for iPXE"})),
 		open(Row{ID: "3.6", Name: MachineToBootRA, Protocol: ICMPv6, ICMPTypes: []uint8{133}, Application: "NDP", Purpose: "a machine that boots by IPv6 asks for a router"}),
 		transfer,
+		{
+			ID: "3.13", Name: MachineToBootMedia, From: atMachine, To: atBootNet, Protocol: TCP, Ports: Port(8082), Application: "HTTPS", Stages: booting,
+			ServerIdentity: servingIdentity(Boot),
+			Confidential:   yes("TLS 1.2 or later; the URL has 128 random bits and ends with the boot window"),
+			Integrity:      yes("TLS 1.2 or later, checked by the firmware against the site's CA, which its BMC was given"),
+			Authenticated:  no("firmware has no credentials", "the URL is told to the machine's BMC, and to the machine's MAC address in its window; it is unguessable and ends with the window; the token inside is void once it was used"),
+			Trusted:        network,
+			Purpose:        "the per-host medium that boots the agent by UEFI HTTP boot",
+		},
 	}, answerRows(booting, firmware, network)...)
 }
 

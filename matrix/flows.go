@@ -22,13 +22,14 @@ const (
 
 	ControllerToNodeManagement FlowName = "controller-to-node-management"
 
-	BMCToBootMedia    FlowName = "bmc-to-boot-media"
-	MachineToBootDHCP FlowName = "machine-to-boot-dhcp"
-	MachineToBootPXE  FlowName = "machine-to-boot-pxe"
-	MachineToBootTFTP FlowName = "machine-to-boot-tftp"
-	BootToMachineTFTP FlowName = "boot-to-machine-tftp"
-	MachineToBootHTTP FlowName = "machine-to-boot-http"
-	MachineToBootRA   FlowName = "machine-to-boot-router-solicitation"
+	BMCToBootMedia     FlowName = "bmc-to-boot-media"
+	MachineToBootDHCP  FlowName = "machine-to-boot-dhcp"
+	MachineToBootPXE   FlowName = "machine-to-boot-pxe"
+	MachineToBootTFTP  FlowName = "machine-to-boot-tftp"
+	BootToMachineTFTP  FlowName = "boot-to-machine-tftp"
+	MachineToBootHTTP  FlowName = "machine-to-boot-http"
+	MachineToBootMedia FlowName = "machine-to-boot-media"
+	MachineToBootRA    FlowName = "machine-to-boot-router-solicitation"
 
 	AgentToPartition     FlowName = "agent-to-partition"
 	AgentToImageStore    FlowName = "agent-to-image-store"

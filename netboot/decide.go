@@ -114,7 +114,7 @@ func claim(s Settings, lease netip.Addr, r Request, a *Answer) Silence {
 // addFile puts the boot file for the client into the answer.
 func (a *Answer) addFile(s Settings, w Window, r Request) Silence {
 	switch {
-	case w.Boots != BootsAgent:
+	case !w.bootsFile(r):
 		return SilentNoFile
 	case w.Redeemed:
 		return SilentRedeemed
@@ -129,6 +129,10 @@ func (a *Answer) addFile(s Settings, w Window, r Request) Silence {
 		a.BootFile = tftpName(w.BootID, program)
 		a.VendorClass, a.VendorOptions = vendorPXE, slices.Clone(pxeDiscoveryControl[:])
 	case KindHTTP:
+		if w.Boots == BootsHTTP {
+			a.BootFile, a.VendorClass = w.BootURI, vendorHTTP
+			return Answered
+		}
 		a.BootFile, a.VendorClass = s.fileURL(w.BootID, program), vendorHTTP
 	default:
 		a.BootFile = s.fileURL(w.BootID, program)
@@ -140,10 +144,15 @@ func (a *Answer) addFile(s Settings, w Window, r Request) Silence {
 // addFileOrNone is addFile where an address alone is an answer too: for clients that want no file, and in windows that have none. Firmware that gets an address and no file
 // goes on to the next boot device at once; unanswered, it would wait for a minute.
 func (a *Answer) addFileOrNone(s Settings, w Window, r Request) Silence {
-	if r.Kind() == KindPlain || w.Boots != BootsAgent {
+	if r.Kind() == KindPlain || !w.bootsFile(r) {
 		return Answered
 	}
 	return a.addFile(s, w, r)
+}
+
+// bootsFile says whether a window has a file for a client: in one that boots by HTTP only the firmware's HTTP client is told of it, and PXE goes on to the next device.
+func (w Window) bootsFile(r Request) bool {
+	return w.Boots == BootsAgent || w.Boots == BootsHTTP && r.Kind() == KindHTTP
 }
 
 func (a Answer) orNothing(silence Silence) (Answer, Silence) {

@@ -93,14 +93,14 @@ func MayFetch(s Settings, w Window, from netip.Addr, now time.Time) Silence {
 	return Answered
 }
 
-// MayRead says whether a window's virtual medium may be read now; Answered if so. The medium's name, which nobody can guess, stands for the reader.
+// MayRead says whether a window's medium, a BMC's or the firmware's, may be read now; Answered if so. The medium's name, which nobody can guess, stands for the reader.
 func MayRead(w Window, now time.Time) Silence {
 	switch {
 	case now.Before(w.OpensAt):
 		return SilentNotOpen
 	case !w.Open(now):
 		return SilentClosed
-	case w.Boots != BootsMedia:
+	case w.Boots != BootsMedia && w.Boots != BootsHTTP:
 		return SilentNoFile
 	case w.Redeemed:
 		return SilentRedeemed

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -59,6 +60,8 @@ type Window struct {
 	// Boots says what the machine may boot.
 	Boots Boots
 	MACs  []MAC
+	// BootURI is what firmware is told to boot in a window that boots by HTTP; empty in others.
+	BootURI string
 	// Leases are empty in proxy mode.
 	Leases            []Lease
 	OpensAt, ClosesAt time.Time
@@ -75,6 +78,8 @@ const (
 	BootsAgent Boots = "agent"
 	// BootsMedia: the agent comes from virtual media, and the network gives an address.
 	BootsMedia Boots = "media"
+	// BootsHTTP: the agent comes as one medium, which the firmware's own HTTP client fetches from BootURI.
+	BootsHTTP Boots = "http"
 	// BootsDisk: the system on the disk boots for the first time, and the network gives an address.
 	BootsDisk Boots = "disk"
 )
@@ -96,6 +101,9 @@ func (w Window) Check() error {
 	if !w.ClosesAt.After(w.OpensAt) {
 		return fmt.Errorf("the window of boot %s closes at %s and opens at %s", w.BootID, w.ClosesAt.Format(time.RFC3339), w.OpensAt.Format(time.RFC3339))
 	}
+	if err := w.checkURI(); err != nil {
+		return err
+	}
 	for _, l := range w.Leases {
 		if !l.Address.IsValid() || !l.Address.Addr().Is4() {
 			return fmt.Errorf("boot %s leases %s to %s: not an IPv4 address with its network's length", w.BootID, l.Address, l.MAC)
@@ -103,6 +111,26 @@ func (w Window) Check() error {
 	}
 	return nil
 }
+
+// maxBootURI is what one option of DHCP holds (RFC 2132 §2).
+const maxBootURI = 255
+
+// checkURI: the URI comes from an API object, and goes into packets.
+func (w Window) checkURI() error {
+	if (w.Boots == BootsHTTP) != (w.BootURI != "") {
+		return fmt.Errorf("boot %s boots by %q and has the boot URI %q: UEFI HTTP boot needs one, and nothing else has one", w.BootID, w.Boots, w.BootURI)
+	}
+	if w.BootURI == "" {
+		return nil
+	}
+	u, err := url.Parse(w.BootURI)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || len(w.BootURI) > maxBootURI || strings.ContainsFunc(w.BootURI, unprintable) {
+		return fmt.Errorf("boot %s has the boot URI %q: want http or https, at most %d printable characters, and no password", w.BootID, w.BootURI, maxBootURI)
+	}
+	return nil
+}
+
+func unprintable(r rune) bool { return r <= ' ' || r > '~' }
 
 // Open says whether the window is open: from OpensAt on, and no longer at ClosesAt.
 func (w Window) Open(now time.Time) bool { return !now.Before(w.OpensAt) && now.Before(w.ClosesAt) }

@@ -33,6 +33,8 @@ func entryOf(w *ingot.BootWindow, token secret.String) (window.Entry, error) {
 		e.Boots = netboot.BootsDisk
 	case w.Spec.Purpose == ingot.PurposeAgent && w.Spec.Method == ingot.MethodVirtualMedia:
 		e.Boots = netboot.BootsMedia
+	case w.Spec.Purpose == ingot.PurposeAgent && w.Spec.Method == ingot.MethodUEFIHTTP:
+		e.Boots, e.BootURI = netboot.BootsHTTP, w.Spec.BootURI
 	case w.Spec.Purpose == ingot.PurposeAgent && w.Spec.Method == ingot.MethodPXE:
 		e.Boots = netboot.BootsAgent
 	default:

@@ -37,6 +37,8 @@ import (
 	"github.com/ingotmetal/ingot/internal/bootmedia"
 	"github.com/ingotmetal/ingot/internal/driver/socket/netstack"
 	"github.com/ingotmetal/ingot/internal/lab/ethernet"
+	"github.com/ingotmetal/ingot/internal/lab/qemu"
+	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/internal/role/identity"
 	"github.com/ingotmetal/ingot/internal/server/media"
 	"github.com/ingotmetal/ingot/netboot"
@@ -82,6 +84,7 @@ func TestRealFirmwareBootsTheAgent(t *testing.T) {
 		{"BIOS with a virtual medium", ingot.MethodVirtualMedia, false, nil, ",romfile="},
 		{"UEFI with PXE", ingot.MethodPXE, true, uefi, ",romfile="},
 		{"UEFI with HTTP boot", ingot.MethodPXE, true, append(uefi, httpBoot...), ",romfile="},
+		{"UEFI with HTTPS boot", ingot.MethodUEFIHTTP, true, append(uefi, httpBoot...), ",romfile="},
 		{"UEFI with a virtual medium", ingot.MethodVirtualMedia, true, uefi, ",romfile="},
 	}
 	for _, tc := range tests {
@@ -92,6 +95,9 @@ func TestRealFirmwareBootsTheAgent(t *testing.T) {
 				args = append(args, "-drive", "if=pflash,format=raw,unit=1,file="+freshVariables(t))
 			}
 			nicFirst := ",bootindex=1"
+			if tc.method == ingot.MethodUEFIHTTP {
+				args = append(args, "-fw_cfg", "name=etc/edk2/https/cacerts,file="+s.authorities(t))
+			}
 			if tc.method == ingot.MethodVirtualMedia {
 				args = append(args, "-drive", "if=none,id=cd,media=cdrom,readonly=on,format=raw,file="+s.medium(t), "-device", "ide-cd,drive=cd,bootindex=0")
 				nicFirst = ""
@@ -167,7 +173,7 @@ func newFirmwareSite(t *testing.T, artifacts string, method ingot.BootMethod) *f
 	network := s.host(t, 2, bootIP)
 	s.process, err = newProcess(Options{
 		Flags:     identity.Flags{Partition: "lab", ProvisioningNetwork: "lab:" + s.socket},
-		Artifacts: artifacts, HTTPBind: "0.0.0.0:8080", NetworkBoot: true,
+		Artifacts: artifacts, HTTPBind: "0.0.0.0:8080", HTTPSBind: "0.0.0.0:8082", HTTPSTLS: firmwareTLS(t), NetworkBoot: true,
 	}, network, log)
 	if err != nil {
 		t.Fatal(err)
@@ -178,6 +184,7 @@ func newFirmwareSite(t *testing.T, artifacts string, method ingot.BootMethod) *f
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
+	s.serveMedia(ctx, t)
 	go func() { ended <- s.process.serveNetwork(ctx) }()
 	t.Cleanup(func() {
 		cancel()
@@ -186,6 +193,46 @@ func newFirmwareSite(t *testing.T, artifacts string, method ingot.BootMethod) *f
 		}
 	})
 	return s
+}
+
+// serveMedia serves UEFI HTTP boot.
+func (s *firmwareSite) serveMedia(ctx context.Context, t *testing.T) {
+	t.Helper()
+	listeners, err := s.process.listenMedia(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for flow, l := range listeners {
+		go func() { _ = s.process.serveMedia(ctx, flow, l) }() // ends with the test
+	}
+}
+
+// firmwareTLS is the boot server's certificate towards firmware.
+func firmwareTLS(t *testing.T) pki.Files {
+	t.Helper()
+	files := pki.FilesIn(t.TempDir(), "firmware")
+	if err := pki.IssueFirmware(files, "boot server", time.Now(), bootIP); err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// authorities is the file of the CAs that the firmware trusts, as it was given to the machine's BMC.
+func (s *firmwareSite) authorities(t *testing.T) string {
+	t.Helper()
+	bundle, err := os.ReadFile(s.process.o.HTTPSTLS.Cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists, err := qemu.SignatureLists(bundle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "authorities")
+	if err := os.WriteFile(path, lists, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func (s *firmwareSite) host(t *testing.T, number byte, address string) *netstack.Network {
@@ -252,6 +299,9 @@ func objects(method ingot.BootMethod, endpoint string, caPEM []byte) []any {
 			OpensAt: metav1.NewTime(now.Add(-time.Minute)), ClosesAt: metav1.NewTime(now.Add(time.Hour)),
 			TokenSecretName: bootID, TokenHash: hex.EncodeToString(digest[:]), AgentEndpoint: endpoint, CABundle: caPEM,
 		},
+	}
+	if method == ingot.MethodUEFIHTTP {
+		w.Spec.MediaName, w.Spec.BootURI = mediaName, "https://"+bootIP+":8082"+media.Prefix+mediaName+media.Suffix
 	}
 	if method == ingot.MethodVirtualMedia {
 		w.Spec.MediaName = mediaName

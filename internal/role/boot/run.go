@@ -121,18 +121,16 @@ func (p *process) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var media net.Listener
-	if p.o.MediaBind != "" {
-		if media, err = p.listenMedia(ctx, certificates); err != nil {
-			return err
-		}
+	media, err := p.listenMedia(ctx, certificates)
+	if err != nil {
+		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return p.watch(ctx, config) })
 	health := identity.Health{Flow: matrix.HealthOfBoot, Bind: p.o.HealthBind, Metrics: p.registry, Ready: p.ready, Log: p.log}
 	group.Go(func() error { return health.Start(ctx, p.bound) })
-	if media != nil {
-		group.Go(func() error { return p.serveMedia(ctx, media) })
+	for flow, l := range media {
+		group.Go(func() error { return p.serveMedia(ctx, flow, l) })
 	}
 	if p.o.NetworkBoot {
 		group.Go(func() error { return p.serveNetwork(ctx) })
@@ -155,18 +153,57 @@ func (p *process) ready() error {
 	return nil
 }
 
-// listenMedia opens the virtual media's listener. TLS 1.2 is still taken here and nowhere else: BMCs are the clients, and a site cannot update all of them.
-func (p *process) listenMedia(ctx context.Context, certificates *pki.Reloader) (net.Listener, error) {
-	addr, err := netip.ParseAddrPort(p.o.MediaBind)
-	if err != nil {
-		return nil, fmt.Errorf("--media-bind %q: an address with a port is needed, like 10.1.0.2:8081", p.o.MediaBind)
+// listenMedia opens the media's listeners: the one for BMCs, and the one for firmware that boots by HTTP.
+func (p *process) listenMedia(ctx context.Context, certificates *pki.Reloader) (map[matrix.FlowName]net.Listener, error) {
+	open := map[matrix.FlowName]net.Listener{}
+	err := errors.Join(
+		listenAt("--media-bind", p.o.MediaBind, func(a netip.AddrPort) error {
+			l, err := p.bound.Listen(ctx, matrix.BMCToBootMedia, a)
+			if err == nil {
+				open[matrix.BMCToBootMedia] = tls.NewListener(bounded(l, maxMediaConnections), mediaTLS(certificates))
+			}
+			return err
+		}),
+		listenAt("--https-bind", p.o.HTTPSBind, func(a netip.AddrPort) error {
+			config, err := pki.FirmwareServer(p.o.HTTPSTLS)
+			if err != nil {
+				return err
+			}
+			l, err := p.provisioning.Listen(ctx, matrix.MachineToBootMedia, a)
+			if err == nil {
+				open[matrix.MachineToBootMedia] = tls.NewListener(bounded(l, maxMediaConnections), config)
+			}
+			return err
+		}),
+	)
+	if err == nil {
+		return open, nil
 	}
-	l, err := p.bound.Listen(ctx, matrix.BMCToBootMedia, addr)
-	if err != nil {
-		return nil, fmt.Errorf("--media-bind: %w", err)
+	for _, l := range open {
+		err = errors.Join(err, l.Close())
 	}
+	return nil, err
+}
+
+// listenAt opens what a flag asks for; nothing where it is empty.
+func listenAt(flag, bind string, open func(netip.AddrPort) error) error {
+	if bind == "" {
+		return nil
+	}
+	addr, err := netip.ParseAddrPort(bind)
+	if err != nil {
+		return fmt.Errorf("%s %q: an address with a port is needed, like 10.1.0.2:8081", flag, bind)
+	}
+	if err := open(addr); err != nil {
+		return fmt.Errorf("%s: %w", flag, err)
+	}
+	return nil
+}
+
+// mediaTLS takes TLS 1.2 too, as only the servers for BMCs and firmware do: a site cannot update all of them.
+func mediaTLS(certificates *pki.Reloader) *tls.Config {
 	current := certificates.ServerConfig(tls.NoClientCert)
-	return tls.NewListener(bounded(l, maxMediaConnections), &tls.Config{
+	return &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			c, err := current.GetConfigForClient(hello)
@@ -175,7 +212,7 @@ func (p *process) listenMedia(ctx context.Context, certificates *pki.Reloader) (
 			}
 			return &c.Certificates[0], nil
 		},
-	}), nil
+	}
 }
 
 // watch feeds the index from the API server until ctx ends. Connections that are lost are made again by the watches; until then the index stays as it is.

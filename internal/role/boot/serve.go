@@ -47,11 +47,11 @@ func (p *process) httpServer(h http.Handler) *http.Server {
 	}
 }
 
-func (p *process) serveMedia(ctx context.Context, l net.Listener) error {
-	p.log.Info("virtual media served", "address", l.Addr().String(), "flow", matrix.BMCToBootMedia)
+func (p *process) serveMedia(ctx context.Context, flow matrix.FlowName, l net.Listener) error {
+	p.log.Info("media served", "address", l.Addr().String(), "flow", flow)
 	s := p.httpServer(&media.Handler{
 		Windows: p.index, Patched: p.artifacts.PatchedISO, ISODigest: p.artifacts.Files[bootmedia.ISO].SHA256,
-		Now: time.Now, Log: p.log, Count: p.count("media"),
+		Flow: flow, Now: time.Now, Log: p.log, Count: p.count("media"),
 	})
 	return identity.Serve(ctx, s, func(s *http.Server) error { return s.Serve(l) })
 }

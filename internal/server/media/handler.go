@@ -1,4 +1,4 @@
-// Package media serves the virtual media that BMCs insert: the prebuilt ISO, with the host's boot configuration in its region.
+// Package media serves the media that BMCs insert and that firmware fetches by UEFI HTTP boot: the prebuilt ISO, with the host's boot configuration in its region.
 //
 // It owns the path, ranges and entity tags. It refuses decisions, which are netboot's, and to build anything: BMCs read in ranges of any size and order, some a few KiB at a time,
 // and every byte is either the ISO's own or one of the 64 KiB that are encoded for the request.
@@ -32,6 +32,8 @@ type Handler struct {
 	Windows *window.Index
 	// Patched is the ISO with an archive in its region.
 	Patched func(archive []byte) (*io.SectionReader, error)
+	// Flow is the one that the requests come by: matrix.BMCToBootMedia or matrix.MachineToBootMedia.
+	Flow matrix.FlowName
 	// ISODigest tells one prebuilt ISO from another.
 	ISODigest string
 	Now       func() time.Time
@@ -68,7 +70,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.Count(outcomeServed)
-	h.Log.Log(r.Context(), level(r), "virtual medium served", "from", r.RemoteAddr, "boot", entry.BootID, "flow", matrix.BMCToBootMedia, "method", r.Method, "range", r.Header.Get("Range"))
+	h.Log.Log(r.Context(), level(r), "virtual medium served", "from", r.RemoteAddr, "boot", entry.BootID, "flow", h.Flow, "method", r.Method, "range", r.Header.Get("Range"))
 	header := w.Header()
 	header.Set("Content-Type", "application/x-iso9660-image")
 	header.Set("Cache-Control", "no-store")
