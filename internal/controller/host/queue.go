@@ -14,7 +14,12 @@ import (
 // queue is the controller's work queue, known from the moment that the controller starts. Waking a host before that has no effect and needs none: every host is looked at then.
 type queue struct {
 	mu sync.Mutex
-	q  workqueue.TypedRateLimitingInterface[reconcile.Request]
+	q  Queue
+}
+
+// Queue has a host looked at after a while; a host that waits in it already is looked at at the earlier time.
+type Queue interface {
+	AddAfter(host reconcile.Request, after time.Duration)
 }
 
 // source hands the controller's queue to us.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -57,6 +58,31 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) (*Reconciler, erro
 	if err := startWatches(ctx, mgr); err != nil {
 		return nil, err
 	}
+	r, err := New(o, Surroundings{Cached: mgr.GetClient(), Index: mgr.GetCache(), Events: mgr.GetEventRecorder("ingot-partition")})
+	if err != nil {
+		return nil, err
+	}
+	if err := r.watch(mgr, o.Workers); err != nil {
+		return nil, err
+	}
+	if err := mgr.Add(r.hands); err != nil {
+		return nil, err
+	}
+	return r, mgr.Add(manager.RunnableFunc(r.tidy))
+}
+
+// Surroundings are what a manager gives a reconciler, and what a simulation stands in for.
+type Surroundings struct {
+	// Cached and Index read from watches: see Clients.
+	Cached client.Client
+	Index  client.Reader
+	Events events.EventRecorder
+	// Queue is nil where it comes with the watches.
+	Queue Queue
+}
+
+// New makes a reconciler that nothing drives yet: its caller looks at hosts by Reconcile, and ends it by ending the context of Act.
+func New(o Options, s Surroundings) (*Reconciler, error) {
 	if o.Decide == nil {
 		o.Decide = lifecycle.Decide
 	}
@@ -70,20 +96,16 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) (*Reconciler, erro
 	if err != nil {
 		return nil, fmt.Errorf("register metrics of the host controller: %w", err)
 	}
-	r := &Reconciler{
-		config: o.Config, cached: mgr.GetClient(), live: o.Live, index: mgr.GetCache(), bmcs: o.BMCs,
-		windows: bootwindow.New(mgr.GetClient(), o.Live), dataImages: dataimage.New(mgr.GetClient()), firmware: firmware.New(mgr.GetClient()), agents: agentbook.New(), memories: newMemories(), machines: newMachines(),
-		hands: newHands(o.Config.BMCActions), queue: &queue{}, events: mgr.GetEventRecorder("ingot-partition"),
+	return &Reconciler{
+		config: o.Config, cached: s.Cached, live: o.Live, index: s.Index, bmcs: o.BMCs,
+		windows: bootwindow.New(s.Cached, o.Live), dataImages: dataimage.New(s.Cached), firmware: firmware.New(s.Cached), agents: agentbook.New(), memories: newMemories(), machines: newMachines(),
+		hands: newHands(o.Config.BMCActions), queue: &queue{q: s.Queue}, events: s.Events,
 		metrics: m, decide: o.Decide, now: o.Now, log: o.Log,
-	}
-	if err := r.watch(mgr, o.Workers); err != nil {
-		return nil, err
-	}
-	if err := mgr.Add(r.hands); err != nil {
-		return nil, err
-	}
-	return r, mgr.Add(manager.RunnableFunc(r.tidy))
+	}, nil
 }
+
+// Act lets actions on BMCs run until ctx ends, and returns when the last one did. A manager calls it for a reconciler made by Add.
+func (r *Reconciler) Act(ctx context.Context) error { return r.hands.Start(ctx) }
 
 // watch starts a work queue on hosts. Our own writes to a host's status wake nobody: the loop that wrote them goes on by itself.
 func (r *Reconciler) watch(mgr manager.Manager, workers int) error {
@@ -95,7 +117,7 @@ func (r *Reconciler) watch(mgr manager.Manager, workers int) error {
 	if err != nil {
 		return fmt.Errorf("build the host controller: %w", err)
 	}
-	hosts := source.Kind(mgr.GetCache(), &metal3.BareMetalHost{}, &handler.TypedEnqueueRequestForObject[*metal3.BareMetalHost]{}, edited())
+	hosts := source.Kind(mgr.GetCache(), &metal3.BareMetalHost{}, &handler.TypedEnqueueRequestForObject[*metal3.BareMetalHost]{}, Edited())
 	if err := c.Watch(hosts); err != nil {
 		return fmt.Errorf("watch BareMetalHosts: %w", err)
 	}
@@ -113,8 +135,8 @@ func (r *Reconciler) watch(mgr manager.Manager, workers int) error {
 	return nil
 }
 
-// edited passes what somebody else did to a host: spec, metadata, deletion. resourceVersion and managedFields move with every write and say nothing.
-func edited() predicate.TypedPredicate[*metal3.BareMetalHost] {
+// Edited passes what somebody else did to a host: spec, metadata, deletion. resourceVersion and managedFields move with every write and say nothing.
+func Edited() predicate.TypedPredicate[*metal3.BareMetalHost] {
 	return predicate.TypedFuncs[*metal3.BareMetalHost]{
 		UpdateFunc: func(e event.TypedUpdateEvent[*metal3.BareMetalHost]) bool {
 			a, b := e.ObjectOld, e.ObjectNew
