@@ -63,21 +63,23 @@ func requests(ctx context.Context, s *site.Site) (map[string]float64, error) {
 }
 
 // reportRequests prints what a host costs the API server in requests; watches and what is asked less than once per ten hosts are left out.
-func reportRequests(out io.Writer, hosts int, before, after map[string]float64) error {
+func reportRequests(out io.Writer, hosts int, asked map[string]float64) error {
 	type line struct {
 		what string
 		n    float64
 	}
 	var all []line
-	for what, n := range after {
-		if n -= before[what]; n/float64(hosts) >= 0.1 && !strings.HasPrefix(what, "WATCH") {
-			all = append(all, line{what, n / float64(hosts)})
+	sum := 0.0
+	for what, n := range asked {
+		if n /= float64(hosts); n >= 0.1 && !strings.HasPrefix(what, "WATCH") {
+			all = append(all, line{what, n})
+			sum += n
 		}
 	}
 	slices.SortFunc(all, func(a, b line) int { return cmp.Or(cmp.Compare(b.n, a.n), strings.Compare(a.what, b.what)) })
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "requests per host\tverb, resource, answer\t")
-	for _, l := range all {
+	for _, l := range append(all, line{"all of these", sum}) {
 		fmt.Fprintf(w, "%.1f\t%s\t\n", l.n, l.what)
 	}
 	return w.Flush()

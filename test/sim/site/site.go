@@ -46,6 +46,8 @@ type Options struct {
 	ImageBytes int64
 	// Args are added to `ingot up`.
 	Args []string
+	// Programs is a folder with a built ingot and ingot-apiserver; empty: they are built from this tree.
+	Programs string
 	// Log receives what `ingot up` says; nil: nobody.
 	Log io.Writer
 }
@@ -79,9 +81,12 @@ func Start(ctx context.Context, o Options) (*Site, error) {
 }
 
 func (s *Site) start(ctx context.Context, o Options) error {
-	programs, err := Programs(ctx)
-	if err != nil {
-		return err
+	programs := o.Programs
+	if programs == "" {
+		var err error
+		if programs, err = Programs(ctx); err != nil {
+			return err
+		}
 	}
 	artifacts := filepath.Join(o.Dir, "artifacts")
 	if err := buildArtifacts(ctx, o.Dir, artifacts); err != nil {
@@ -91,6 +96,7 @@ func (s *Site) start(ctx context.Context, o Options) error {
 	if o.Lab.Log == nil {
 		o.Lab.Log = slog.New(slog.DiscardHandler)
 	}
+	var err error
 	if s.Lab, err = lab.Start(ctx, o.Lab); err != nil {
 		return err
 	}
