@@ -47,6 +47,11 @@ require (
 )
 
 require (
+	github.com/google/go-containerregistry v0.20.6 // indirect
+	github.com/google/go-tpm v0.9.8 // indirect
+)
+
+require (
 	cel.dev/expr v0.25.2 // indirect
 	cyphar.com/go-pathrs v0.2.5 // indirect
 	github.com/Azure/go-ansiterm v0.0.0-20250102033503-faa5f7b0171c // indirect

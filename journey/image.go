@@ -10,6 +10,7 @@ import (
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 
+	"github.com/ingotmetal/ingot/artifact"
 	"github.com/ingotmetal/ingot/step"
 )
 
@@ -40,9 +41,11 @@ func CheckImage(i *metal3.Image) *step.Failure {
 	case err != nil:
 		return wrong(step.Invalid, "correct spec.image.url", "the image's URL cannot be read")
 	case i.IsOCI():
-		return wrong(step.Unsupported, "use an http:// or https:// URL", "images from OCI registries are not supported yet")
+		return checkArtifact(i)
+	case i.OCIAuthSecretName != nil && *i.OCIAuthSecretName != "":
+		return wrong(step.Invalid, "remove spec.image.ociAuthSecretName, or use an oci:// URL", "the image names a registry's pull secret, and its URL is no oci:// one")
 	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
-		return wrong(step.Invalid, "use an http:// or https:// URL", "the image's URL %q is not http(s)", u.Redacted())
+		return wrong(step.Invalid, "use an http://, https:// or oci:// URL", "the image's URL %q is not http(s)", u.Redacted())
 	case i.IsLiveISO():
 		// The BMC fetches it: nothing here could hold it against a checksum.
 		return nil
@@ -56,9 +59,31 @@ func CheckImage(i *metal3.Image) *step.Failure {
 	return nil
 }
 
+// checkArtifact judges an image in an OCI registry: its digest comes from its manifest, so that a checksum is not needed; one that is given must be the layer's.
+func checkArtifact(i *metal3.Image) *step.Failure {
+	wrong := func(kind step.FailureKind, fix, message string) *step.Failure {
+		return &step.Failure{Kind: kind, Message: message, Fix: fix}
+	}
+	_, err := artifact.Parse(i.URL)
+	sum := strings.ToLower(i.Checksum)
+	switch {
+	case err != nil:
+		return wrong(step.Invalid, "correct spec.image.url", err.Error())
+	case i.IsLiveISO():
+		return wrong(step.Unsupported, "use an http:// or https:// URL: the BMC fetches a live ISO by itself", "a live ISO cannot come from an OCI registry")
+	case i.DiskFormat != nil && !slices.Contains([]string{"", "raw", "qcow2"}, *i.DiskFormat):
+		return wrong(step.Unsupported, "use an image of format raw or qcow2", fmt.Sprintf("the image format %s is not supported", *i.DiskFormat))
+	case strings.HasPrefix(sum, "http://") || strings.HasPrefix(sum, "https://"):
+		return wrong(step.Invalid, "remove spec.image.checksum: the digest in the image's manifest is verified", "the checksum of an oci:// image cannot be the URL of a sums file")
+	case i.Checksum != "" && !slices.Contains([]metal3.ChecksumType{"", metal3.AutoChecksum, metal3.SHA256, metal3.SHA512}, i.ChecksumType):
+		return wrong(step.Invalid, "remove spec.image.checksum, or give the layer's sha256", fmt.Sprintf("the checksum type %q is none that registries know", i.ChecksumType))
+	}
+	return nil
+}
+
 // Problem is the first thing that is wrong with the Secrets that the host names, empty for none.
 func (s SecretFacts) Problem() string {
-	for _, f := range []SecretFact{s.UserData, s.NetworkData, s.MetaData, s.PreprovisioningNetworkData} {
+	for _, f := range []SecretFact{s.UserData, s.NetworkData, s.MetaData, s.PreprovisioningNetworkData, s.ImagePull} {
 		if f.Named && f.Problem != "" {
 			return f.Problem
 		}

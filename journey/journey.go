@@ -68,6 +68,8 @@ type SecretFacts struct {
 
 // SecretFact is one Secret. Problem is for people, empty when Named is false or the Secret can be used.
 type SecretFact struct {
+	// ImagePull is the pull secret of an image in an OCI registry.
+	ImagePull SecretFact
 	Named   bool
 	Problem string
 }

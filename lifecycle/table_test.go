@@ -243,11 +243,17 @@ func TestBadHosts(t *testing.T) {
 		"live ISO without media": {metal3.StateAvailable, func(f *journey.Facts) {
 			f.Host.Spec.Image, f.Record.BMC.Capabilities = &metal3.Image{URL: "http://a/b", DiskFormat: format("live-iso")}, nil
 		}, "live ISO"},
-		"live ISO by FTP":       {metal3.StateAvailable, image(metal3.Image{URL: "ftp://a/b", DiskFormat: format("live-iso")}), "is not http(s)"},
-		"OCI":                   {metal3.StateAvailable, image(metal3.Image{URL: "oci://a/b"}), "OCI"},
-		"custom deploy":         {metal3.StateAvailable, func(f *journey.Facts) { f.Host.Spec.CustomDeploy = &metal3.CustomDeploy{Method: "m"} }, "custom deploy"},
-		"no virtual media here": {metal3.StateInspecting, func(f *journey.Facts) { f.Site.VirtualMedia = false }, "this site serves none"},
-		"BMC has no media":      {metal3.StateInspecting, func(f *journey.Facts) { f.Record.BMC.Capabilities = nil }, "the BMC has none"},
+		"live ISO by FTP":               {metal3.StateAvailable, image(metal3.Image{URL: "ftp://a/b", DiskFormat: format("live-iso")}), "is not http(s)"},
+		"OCI without repository":        {metal3.StateAvailable, image(metal3.Image{URL: "oci://a"}), "names no repository"},
+		"OCI with a password":           {metal3.StateAvailable, image(metal3.Image{URL: "oci://u:p@a/b"}), "ociAuthSecretName"},
+		"OCI with a sums file":          {metal3.StateAvailable, image(metal3.Image{URL: "oci://a/b", Checksum: "https://a/SHA256SUMS"}), "sums file"},
+		"OCI with md5":                  {metal3.StateAvailable, image(metal3.Image{URL: "oci://a/b", Checksum: "c", ChecksumType: metal3.MD5}), "md5"},
+		"OCI as vmdk":                   {metal3.StateAvailable, image(metal3.Image{URL: "oci://a/b", DiskFormat: format("vmdk")}), "vmdk"},
+		"OCI as live ISO":               {metal3.StateAvailable, image(metal3.Image{URL: "oci://a/b", DiskFormat: format("live-iso")}), "cannot come from an OCI registry"},
+		"a pull secret and no registry": {metal3.StateAvailable, image(metal3.Image{URL: "http://a/b", Checksum: "c", OCIAuthSecretName: format("s")}), "pull secret"},
+		"custom deploy":                 {metal3.StateAvailable, func(f *journey.Facts) { f.Host.Spec.CustomDeploy = &metal3.CustomDeploy{Method: "m"} }, "custom deploy"},
+		"no virtual media here":         {metal3.StateInspecting, func(f *journey.Facts) { f.Site.VirtualMedia = false }, "this site serves none"},
+		"BMC has no media":              {metal3.StateInspecting, func(f *journey.Facts) { f.Record.BMC.Capabilities = nil }, "the BMC has none"},
 		"no boot MAC": {metal3.StateInspecting, func(f *journey.Facts) {
 			f.Host.Spec.BMC.Address, f.Record.BMC.Address, f.Record.BMC.Capabilities = "redfish://b", "redfish://b", nil
 		}, "boot MAC"},

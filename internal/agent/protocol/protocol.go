@@ -15,6 +15,9 @@ package protocol
 
 import (
 	"time"
+	"fmt"
+	"io"
+	"log/slog"
 
 	"github.com/ingotmetal/ingot/rootdevice"
 	"github.com/ingotmetal/ingot/step"
@@ -182,9 +185,25 @@ type Image struct {
 	URL string `json:"url"`
 	// Format is raw or qcow2; compression is told by the content.
 	Format string `json:"format,omitempty"`
-	// Checksum is hex, or the URL of a sums file; ChecksumType sha256, sha512, md5 or auto.
+	// Checksum is hex, or the URL of a sums file; ChecksumType sha256, sha512, md5 or auto. With an oci:// URL it may be empty.
 	Checksum     string `json:"checksum"`
 	ChecksumType string `json:"checksumType,omitempty"`
 	// CAPEM verifies an https image server; empty: the system's roots and the boot medium's CA.
 	CAPEM []byte `json:"caPEM,omitempty"`
 }
+	// Login is for the registry of an oci:// URL; nil: anonymous.
+	Login *Login `json:"login,omitempty"`
+
+// Login is a user name and a password or access token. It prints as ***.
+type Login struct {
+	Username string `json:"username"`
+	Password string `json:"password"`
+}
+
+// Format implements fmt.Formatter, for all verbs.
+func (Login) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "***") // a fmt.State takes everything
+}
+
+// LogValue implements slog.LogValuer.
+func (Login) LogValue() slog.Value { return slog.StringValue("***") }

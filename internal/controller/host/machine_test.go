@@ -55,6 +55,8 @@ type machine struct {
 	problems []string
 	drive    []byte
 }
+	// asked is the last write that was handed out.
+	asked *protocol.WriteImage
 
 // agentMedia begins the URL of every agent's medium.
 const agentMedia = "https://10.9.0.2:8445/media/"
@@ -315,10 +317,10 @@ func (m *machine) begin(s *protocol.Step) {
 	if m.ended[s.ID] > 0 {
 		m.problems = append(m.problems, "finished step "+s.ID+" was begun again")
 	}
-	if w := s.WriteImage; w.Claim.SerialNumber != "ROOT" || w.Hints == nil || w.Image.Checksum == "" || len(w.ConfigDrive) == 0 {
+	if w := s.WriteImage; w.Claim.SerialNumber != "ROOT" || w.Hints == nil || w.Image.Checksum == "" && !strings.HasPrefix(w.Image.URL, "oci://") || len(w.ConfigDrive) == 0 {
 		m.problems = append(m.problems, fmt.Sprintf("write step without claim, hints, checksum or config drive: %+v", w.Claim))
 	} else {
-		m.drive = w.ConfigDrive
+		m.drive, m.asked = w.ConfigDrive, w
 	}
 	m.image = ""
 }

@@ -182,6 +182,15 @@ func (r *Reconciler) writeImage(ctx context.Context, host *metal3.BareMetalHost,
 	if f := image.DiskFormat; f != nil {
 		w.Image.Format = *f
 	}
+	login, problem, err := r.imageLogin(ctx, host, image)
+	if err != nil {
+		return nil, err
+	}
+	if problem != "" {
+		r.memories.finish(keyOf(host), host.UID, func(m *memory) { m.secretNames = "" })
+		return nil, notNow("%s", problem)
+	}
+	w.Image.Login = login
 	w.ConfigDrive, err = r.configDrive(ctx, host, l, a.ID)
 	return w, err
 }

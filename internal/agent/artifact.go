@@ -1,0 +1,70 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+
+	"github.com/ingotmetal/ingot/artifact"
+	"github.com/ingotmetal/ingot/internal/agent/protocol"
+	"github.com/ingotmetal/ingot/internal/image"
+	"github.com/ingotmetal/ingot/internal/image/registry"
+	"github.com/ingotmetal/ingot/internal/secret"
+	"github.com/ingotmetal/ingot/step"
+)
+
+// isArtifact says whether an image is in an OCI registry.
+func isArtifact(i protocol.Image) bool {
+	return len(i.URL) >= len(artifact.Scheme) && strings.EqualFold(i.URL[:len(artifact.Scheme)], artifact.Scheme)
+}
+
+// source says what to read with which transport. An image in a registry is found there first; its layer's digest is the checksum from then on, and one that the host gives
+// must be the same.
+func (a *agent) source(ctx context.Context, i protocol.Image, use artifact.Use, transport http.RoundTripper, report func(step.Progress)) (image.Source, http.RoundTripper, error) {
+	if !isArtifact(i) {
+		return image.Source{URL: i.URL, Format: image.Format(i.Format), Checksum: i.Checksum, ChecksumType: i.ChecksumType}, transport, nil
+	}
+	ref, err := artifact.Parse(i.URL)
+	if err != nil {
+		return image.Source{}, nil, &step.Failure{Kind: step.Invalid, Message: err.Error(), Fix: "correct spec.image.url"}
+	}
+	report(step.Progress{Phase: "finding the image in its registry"})
+	o := registry.Options{Transport: transport, Want: artifact.Want{Architecture: runtime.GOARCH, Format: i.Format, Use: use}}
+	if l := i.Login; l != nil {
+		o.Credentials = registry.Credentials{Username: l.Username, Password: secret.New(l.Password)}
+	}
+	found, err := registry.Find(ctx, ref, o)
+	if err != nil {
+		return image.Source{}, nil, err
+	}
+	if err := agrees(i.Checksum, found.Digest); err != nil {
+		return image.Source{}, nil, err
+	}
+	a.logger.Info("Image found in its registry", "image", ref.String(), "manifest", found.Manifest, "digest", found.Digest, "bytes", found.SizeBytes, "mediaType", found.MediaType)
+	return image.Source{URL: found.URL, Format: image.Format(i.Format), Checksum: found.Digest}, found.Transport, nil
+}
+
+// agrees compares the checksum that a host gives with the layer's digest.
+func agrees(checksum, digest string) error {
+	given := strings.ToLower(strings.TrimSpace(checksum))
+	_, hex, _ := strings.Cut(digest, ":")
+	if given == "" || given == digest || given == hex {
+		return nil
+	}
+	return &step.Failure{Kind: step.Invalid, Message: fmt.Sprintf("the image's layer has the digest %s, and the host gives the checksum %.140q", digest, checksum),
+		Fix: "remove spec.image.checksum, or give the layer's digest; nothing was written"}
+}
+
+// policyURL is the URL by which the addresses are judged that an image may come from.
+func policyURL(i protocol.Image) (string, error) {
+	if !isArtifact(i) {
+		return i.URL, nil
+	}
+	ref, err := artifact.Parse(i.URL)
+	if err != nil {
+		return "", &step.Failure{Kind: step.Invalid, Message: err.Error(), Fix: "correct spec.image.url"}
+	}
+	return "https://" + ref.Endpoint() + "/", nil
+}
