@@ -48,7 +48,7 @@ require (
 
 require (
 	github.com/google/go-containerregistry v0.20.6 // indirect
-	github.com/google/go-tpm v0.9.8 // indirect
+	github.com/google/go-tpm v0.9.8
 )
 
 require (

@@ -54,6 +54,8 @@ type OpenWindow struct {
 	Method  ingot.BootMethod
 	// ClosesInSeconds bounds the window.
 	ClosesInSeconds int64
+	// TPM is what is asked of the machine's TPM; the zero value for a window that is not for an agent.
+	TPM ingot.TPMDemand
 }
 
 // StartAgent makes the machine boot the agent once: medium inserted or network override set, firmware mode set, power-cycled. It is asked for only while the

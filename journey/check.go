@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -195,7 +196,7 @@ func ownMachine(f Facts, dec Decision) string {
 	if !ok || w == nil || dec.Record.Boot == nil || w.Name != dec.Record.Boot.ID {
 		return ""
 	}
-	if failure := OtherMachine(f.Host, &f.Record, w.Status.SystemUUID); failure != nil {
+	if failure := cmp.Or(OtherMachine(f.Host, &f.Record, w.Status.SystemUUID), OtherTPM(f.Host, &f.Record, w)); failure != nil {
 		return run.ID + ": " + failure.Message
 	}
 	return ""

@@ -10,6 +10,7 @@
 package ramdisk
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -45,10 +46,14 @@ func Ensure(d *journey.Draft, t metal3.ErrorType) (dec journey.Decision, ready b
 	if failure != nil {
 		return d.Fail(t, *failure), false
 	}
+	asked, unreadable := demand(d, how)
+	if unreadable != nil {
+		return *unreadable, false
+	}
 	switch b := d.Record.Boot; {
 	case b == nil || b.Purpose == ingot.PurposeFirstBoot:
 		return newBoot(d, how, 1), false
-	case alive(d) && foreign(d):
+	case alive(d) && foreign(d), alive(d) && unsatisfied(d, asked):
 		return newBoot(d, how, 1), false
 	case alive(d):
 		b.SilentSince = nil
@@ -58,26 +63,13 @@ func Ensure(d *journey.Draft, t metal3.ErrorType) (dec journey.Decision, ready b
 		return journey.Decision{}, true
 	case called(d):
 		return waitForReturn(d, how, t), false
+	case outdated(d, asked):
+		return newBoot(d, how, b.Attempt), false
 	case b.StartedAt == nil:
 		return start(d, how), false
 	default:
 		return waitForAgent(d, how, t), false
 	}
-}
-
-// identify holds the machine that the agent told of at its enrolment against the host's, and remembers the first one. The agent stays: it is asked for nothing.
-func identify(d *journey.Draft) *step.Failure {
-	w := d.Facts.Window
-	if w == nil || w.Name != d.Record.Boot.ID || !journey.KnownUUID(w.Status.SystemUUID) {
-		return nil
-	}
-	if failure := journey.OtherMachine(d.Host, &d.Record, w.Status.SystemUUID); failure != nil {
-		return failure
-	}
-	if d.Record.MachineUUID == "" {
-		d.Record.MachineUUID = w.Status.SystemUUID
-	}
-	return nil
 }
 
 // Alive says whether an agent of the boot under way is there.
@@ -127,8 +119,12 @@ func NewBootID(d *journey.Draft, previous string) string {
 
 func openWindow(d *journey.Draft, how ingot.BootMethod) journey.Decision {
 	b := d.Record.Boot
+	asked, unreadable := demand(d, how)
+	if unreadable != nil {
+		return *unreadable
+	}
 	return d.Act(journey.OpenWindow{
-		BootID: b.ID, Purpose: ingot.PurposeAgent, Method: how, ClosesInSeconds: int64((bootDeadline(d) + windowSlack) / time.Second),
+		BootID: b.ID, Purpose: ingot.PurposeAgent, Method: how, ClosesInSeconds: int64((bootDeadline(d) + windowSlack) / time.Second), TPM: spec(asked),
 	}, journey.ReasonOpeningWindow, fmt.Sprintf("opening the boot window for the agent by %s, boot %d of %d", how, b.Attempt, maxBoots))
 }
 
@@ -172,13 +168,17 @@ func waitForAgent(d *journey.Draft, how ingot.BootMethod, t metal3.ErrorType) jo
 		// It was closed meanwhile (a detached host's is): the agent of this boot would not be let in, and without it the machine may boot whatever is on its disk.
 		return newBoot(d, how, b.Attempt)
 	case !d.Now.Before(deadline):
-		return missed(d, how, t, fmt.Sprintf("the agent did not call within %s of the boot by %s", bootDeadline(d), how))
+		message, _ := refused(d)
+		return missed(d, how, t, fmt.Sprintf("the agent did not call within %s of the boot by %s%s", bootDeadline(d), how, message))
 	case b.ConfirmedAt == nil:
 		// This process does not know whether the last one got through to the BMC. The token was not traded, so the same boot can be asked for again.
 		return startAgent(d, how)
 	}
-	return d.Wait(journey.ReasonWaitingForAgent, fmt.Sprintf("the machine boots the agent by %s, boot %d of %d; waiting for its first word", how, b.Attempt, maxBoots),
-		deadline, deadline)
+	message, fix := refused(d)
+	return d.WaitOn(journey.Outcome{
+		Reason: journey.ReasonWaitingForAgent, NextAttempt: deadline, Deadline: deadline, Fix: fix,
+		Message: fmt.Sprintf("the machine boots the agent by %s, boot %d of %d; waiting for its first word%s", how, b.Attempt, maxBoots, message),
+	})
 }
 
 // waitForReturn waits for an agent that called before: the partition process may be new, or the machine is gone.
@@ -218,9 +218,10 @@ func missed(d *journey.Draft, how ingot.BootMethod, t metal3.ErrorType, what str
 	if a := d.Record.Boot.Attempt; a < maxBoots {
 		return newBoot(d, how, a+1)
 	}
+	_, fix := refused(d)
 	d.DropBoot()
 	return d.Fail(t, step.Failure{Kind: step.Timeout, Message: fmt.Sprintf("%s, %d boots in a row", what, maxBoots),
-		Fix: "look at the machine's console (ingot host console-log): its boot order, its network or its BMC's virtual media may not work"})
+		Fix: cmp.Or(fix, "look at the machine's console (ingot host console-log): its boot order, its network or its BMC's virtual media may not work")})
 }
 
 func bootDeadline(d *journey.Draft) time.Duration {

@@ -13,6 +13,8 @@ import (
 // Hardware is the machine below the agent, cut by capability. Implementations: internal/agent/machine (Linux on real or virtual hardware) and the lab's
 // simulated machine.
 type Hardware struct {
+	// TPM is nil where the machine cannot have one.
+	TPM       TPM
 	Inspector Inspector
 	// Disks opens the disks by the names that Inspector gives them.
 	Disks disk.Opener

@@ -114,8 +114,6 @@ func alerted(err error) bool {
 // enrol trades the token for a certificate. The same key is used for the agent's whole life: an enrolment whose answer was lost, and one after the
 // certificate ran out while the partition role was away, are told from a thief's by it.
 func (a *agent) enrol(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
 	macs, err := a.hardware.Inspector.MACAddresses(ctx)
 	if err != nil {
 		return fmt.Errorf("list the MAC addresses to enrol with: %w", err)
@@ -131,15 +129,9 @@ func (a *agent) enrol(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s := a.newSession(nil)
-	defer s.http.CloseIdleConnections()
-	var answer protocol.EnrollResponse
-	header, err := s.post(ctx, protocol.PathEnroll, protocol.EnrollRequest{
+	answer, err := a.ask(ctx, protocol.EnrollRequest{
 		BootID: a.config.BootID, Token: a.config.Token, CSR: csr, MACAddresses: macs, SystemUUID: uuid, AgentVersion: a.version,
-	}, &answer, protocol.MaxBodyBytes)
-	if header != nil {
-		a.setClockFromAnswer(header)
-	}
+	})
 	if err != nil {
 		return fmt.Errorf("enrol: %w", err)
 	}

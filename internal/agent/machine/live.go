@@ -126,6 +126,7 @@ func live(ctx context.Context, version string, log *agent.Log, logger *slog.Logg
 			Disks:     linux.Opener{},
 			Power:     end,
 		},
+			TPM:       security{device: tpmDevice, table: tpmTable},
 		Dial: bound.Dial, Clock: clock{}, Log: log, Version: version,
 	})
 }

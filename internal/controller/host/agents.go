@@ -10,6 +10,7 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
+	"github.com/ingotmetal/ingot/internal/controller/host/bootwindow"
 )
 
 // BootIndex is the cache's field index of HostLifecycles by status.boot.id.
@@ -108,8 +109,20 @@ func (r *Reconciler) WindowForAgent(ctx context.Context, bootID string) (*ingot.
 }
 
 // Redeemed notes an enrolment durably and wakes the host.
-func (r *Reconciler) Redeemed(ctx context.Context, bootID, version, keyHash, systemUUID string) error {
-	if err := r.windows.Redeem(ctx, bootID, version, keyHash, systemUUID, r.now()); err != nil {
+func (r *Reconciler) Redeemed(ctx context.Context, bootID, version string, to bootwindow.Redemption) error {
+	if err := r.windows.Redeem(ctx, bootID, version, to, r.now()); err != nil {
+		return err
+	}
+	if key, err := r.hostOfBoot(ctx, bootID); err == nil {
+		r.wake(key)
+	}
+	return nil
+}
+
+// RefusedAgent notes that somebody with the boot's token was not let in, and wakes the host, which shows it.
+func (r *Reconciler) RefusedAgent(ctx context.Context, bootID, version, reason, endorsementKey string) error {
+	news, err := r.windows.Refuse(ctx, bootID, version, reason, endorsementKey, r.now())
+	if err != nil || !news {
 		return err
 	}
 	if key, err := r.hostOfBoot(ctx, bootID); err == nil {

@@ -14,6 +14,7 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
 	"github.com/ingotmetal/ingot/internal/controller/host"
+	"github.com/ingotmetal/ingot/internal/controller/host/bootwindow"
 	"github.com/ingotmetal/ingot/step"
 )
 
@@ -40,7 +41,7 @@ func TestTokenIsTradedForOneKey(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 16 {
 		all.Go(func() {
-			err := r.Redeemed(t.Context(), bw.Name, bw.ResourceVersion, hashText(string(rune('a'+i))), "")
+			err := r.Redeemed(t.Context(), bw.Name, bw.ResourceVersion, bootwindow.Redemption{KeyHash: hashText(string(rune('a' + i)))})
 			switch {
 			case err == nil:
 				won.Add(1)
@@ -74,7 +75,7 @@ func TestAgentOfAnOldBootIsToldSo(t *testing.T) {
 	w.addHostFor(m, withImage)
 	old := w.window("a")
 	r := w.reconciler()
-	if err := r.Redeemed(t.Context(), old.Name, old.ResourceVersion, "key", ""); err != nil {
+	if err := r.Redeemed(t.Context(), old.Name, old.ResourceVersion, bootwindow.Redemption{KeyHash: "key"}); err != nil {
 		t.Fatal(err)
 	}
 	idle := protocol.ExchangeRequest{BootID: old.Name, Phase: step.Idle}

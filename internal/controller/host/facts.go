@@ -184,7 +184,12 @@ func (r *Reconciler) solePartition(ctx context.Context) (bool, error) {
 
 // siteOf says how the partition's machines can boot.
 func (r *Reconciler) siteOf(p *ingot.Partition) journey.Site {
+	var asked ingot.TPMPolicy
+	if p.Spec.TPM != nil {
+		asked = *p.Spec.TPM
+	}
 	return journey.Site{
+		TPM:          asked,
 		Name:         p.Name,
 		VirtualMedia: r.config.MediaEndpoint != "",
 		BootDeadline: r.config.BootDeadline,

@@ -17,6 +17,7 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
 	"github.com/ingotmetal/ingot/internal/controller/host"
+	"github.com/ingotmetal/ingot/internal/controller/host/bootwindow"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/internal/driver/bmc/fake"
 	"github.com/ingotmetal/ingot/internal/secret"
@@ -54,9 +55,9 @@ type machine struct {
 	// problems are breaches of the invariants.
 	problems []string
 	drive    []byte
-}
 	// asked is the last write that was handed out.
 	asked *protocol.WriteImage
+}
 
 // agentMedia begins the URL of every agent's medium.
 const agentMedia = "https://10.9.0.2:8445/media/"
@@ -221,7 +222,7 @@ func (m *machine) enrol(ctx context.Context, boot, token, key string) bool {
 			case err == nil && w.Status.AgentKeyHash == key:
 				return true
 			case err == nil:
-				if err = r.Redeemed(ctx, boot, w.ResourceVersion, key, m.named()); err == nil {
+				if err = r.Redeemed(ctx, boot, w.ResourceVersion, bootwindow.Redemption{KeyHash: key, SystemUUID: m.named()}); err == nil {
 					return true
 				}
 				if apierrors.IsNotFound(err) {

@@ -32,7 +32,17 @@ func (e *Endpoint) Redeem(_ context.Context, w agentapi.Window, n agentapi.Enrol
 		return agentapi.ErrConflict
 	}
 	b.version++
-	b.window.Version, b.window.KeyHash = strconv.Itoa(b.version), n.KeyHash
+	b.window.Version, b.window.KeyHash, b.tpm = strconv.Itoa(b.version), n.KeyHash, n.TPM
+	return nil
+}
+
+// Refused implements agentapi.Windows.
+func (e *Endpoint) Refused(_ context.Context, w agentapi.Window, r agentapi.Refusal) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if b := e.boots[w.BootID]; b != nil {
+		b.log = append(b.log, "refused: "+r.Reason)
+	}
 	return nil
 }
 

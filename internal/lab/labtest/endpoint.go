@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingotmetal/ingot/attest"
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
 	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/internal/server/agentapi"
@@ -45,6 +46,8 @@ type boot struct {
 	last       protocol.ExchangeRequest
 	seen       bool
 	log        []string
+	// tpm is what the machine's TPM proved.
+	tpm *attest.Evidence
 	// changed is closed and replaced when what is wanted changes, heard when the agent was heard.
 	changed, heard chan struct{}
 }
@@ -107,6 +110,18 @@ func (e *Endpoint) Open(bootID string, macs ...string) medium.Config {
 		changed: make(chan struct{}), heard: make(chan struct{}),
 	}
 	return medium.Config{BootID: bootID, Token: token, Endpoint: e.URL, CAPEM: string(e.CAPEM), IssuedAt: now}
+}
+
+// Demand asks for a TPM at the enrolment of a boot.
+func (e *Endpoint) Demand(bootID string, d attest.Demand) {
+	e.change(bootID, func(b *boot) { b.window.TPM = d })
+}
+
+// Evidence is what the TPM of a boot's machine proved, nil for nothing.
+func (e *Endpoint) Evidence(bootID string) *attest.Evidence {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.boots[bootID].tpm
 }
 
 // Run wants a step of a boot's agent and waits for its outcome.

@@ -9,8 +9,10 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/attest"
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
 	"github.com/ingotmetal/ingot/internal/controller/host"
+	"github.com/ingotmetal/ingot/internal/controller/host/bootwindow"
 	"github.com/ingotmetal/ingot/internal/server/agentapi"
 )
 
@@ -36,6 +38,9 @@ func (o agentObjects) Window(ctx context.Context, bootID string) (agentapi.Windo
 		BootID: bootID, Version: w.ResourceVersion, TokenHash: w.Spec.TokenHash, KeyHash: w.Status.AgentKeyHash,
 		OpensAt: w.Spec.OpensAt.Time, ClosesAt: w.Spec.ClosesAt.Time,
 	}
+	if t := w.Spec.TPM; t != nil {
+		out.TPM = attest.Demand{Policy: attest.Policy(t.Use), EndorsementKey: t.EndorsementKey}
+	}
 	if w.Spec.Method == ingot.MethodPXE {
 		out.MACAddresses = w.Spec.MACAddresses
 	}
@@ -44,7 +49,16 @@ func (o agentObjects) Window(ctx context.Context, bootID string) (agentapi.Windo
 
 // Redeem implements agentapi.Windows.
 func (o agentObjects) Redeem(ctx context.Context, w agentapi.Window, e agentapi.Enrolment) error {
-	err := o.hosts.Redeemed(ctx, w.BootID, w.Version, e.KeyHash, e.SystemUUID)
+	return written(o.hosts.Redeemed(ctx, w.BootID, w.Version, bootwindow.Redemption{KeyHash: e.KeyHash, SystemUUID: e.SystemUUID, TPM: e.TPM}))
+}
+
+// Refused implements agentapi.Windows.
+func (o agentObjects) Refused(ctx context.Context, w agentapi.Window, r agentapi.Refusal) error {
+	return written(o.hosts.RefusedAgent(ctx, w.BootID, w.Version, r.Reason, r.EndorsementKey))
+}
+
+// written puts what came of a write into the server's words.
+func written(err error) error {
 	switch {
 	case apierrors.IsConflict(err):
 		return agentapi.ErrConflict

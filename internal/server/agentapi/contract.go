@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/ingotmetal/ingot/attest"
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
 	"github.com/ingotmetal/ingot/internal/pki"
 )
@@ -34,6 +35,8 @@ type Window struct {
 	OpensAt, ClosesAt time.Time
 	// MACAddresses: the agent must name at least one of them, lower case; empty: any machine. To be given for network boots, where the address is what was answered.
 	MACAddresses []string
+	// TPM is what is asked of the machine's TPM at the first redemption; the zero value asks for nothing.
+	TPM attest.Demand
 }
 
 // Windows are the boot windows of this partition.
@@ -42,6 +45,17 @@ type Windows interface {
 	Window(ctx context.Context, bootID string) (Window, error)
 	// Redeem records that the window's token was traded, for what and when. It must be durable when it returns nil: ErrConflict, ErrUnknown, ErrNotReady.
 	Redeem(ctx context.Context, w Window, e Enrolment) error
+	// Refused records that somebody with the window's token was not let in for what its TPM showed. The same reason may come many times, and need be kept once: ErrConflict,
+	// ErrUnknown, ErrNotReady.
+	Refused(ctx context.Context, w Window, r Refusal) error
+}
+
+// Refusal is an agent that was not let in.
+type Refusal struct {
+	At     time.Time
+	Reason string
+	// EndorsementKey is the fingerprint that it showed, empty for none.
+	EndorsementKey string
 }
 
 // Enrolment is what a token was traded for.
@@ -49,6 +63,8 @@ type Enrolment struct {
 	// KeyHash is as in Window. SystemUUID is what the agent calls its machine, at most protocol.MaxUUIDBytes; it may be empty, and it is the agent's word.
 	KeyHash, SystemUUID string
 	At                  time.Time
+	// TPM is what was proved of the machine's TPM, nil for nothing.
+	TPM *attest.Evidence
 }
 
 // Boots are the boots of agents that were let in.

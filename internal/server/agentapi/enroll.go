@@ -55,15 +55,18 @@ func (s *Server) enroll(w http.ResponseWriter, r *http.Request) {
 	if !s.mayTry(w, source, req.BootID) {
 		return
 	}
-	reason, err := s.redeem(r.Context(), req, keyHash(public))
+	admitted, err := s.redeem(r.Context(), req, keyHash(public))
 	switch {
 	case err != nil:
 		s.fail(w, "Boot window not redeemed", req.BootID, err)
 		return
-	case reason != "":
+	case admitted.reason != "":
 		s.noteRefused(source, req.BootID)
-		s.o.Logger.Warn("Enrolment refused", "boot", printable(req.BootID), "source", source, "reason", reason)
+		s.o.Logger.Warn("Enrolment refused", "boot", printable(req.BootID), "source", source, "reason", admitted.reason)
 		refuse(w)
+		return
+	case admitted.challenge != nil:
+		answer(w, protocol.EnrollResponse{TPMChallenge: admitted.challenge})
 		return
 	}
 	certificate, err := s.sign(public, req.BootID)
@@ -78,8 +81,8 @@ func (s *Server) enroll(w http.ResponseWriter, r *http.Request) {
 // checkEnroll proves the key of a request and bounds the rest.
 func checkEnroll(req protocol.EnrollRequest) (crypto.PublicKey, error) {
 	if req.BootID == "" || len(req.BootID) > maxBootIDBytes || req.Token == "" || len(req.Token) > maxTokenBytes || len(req.MACAddresses) > maxMACs ||
-		len(req.SystemUUID) > protocol.MaxUUIDBytes {
-		return nil, errors.New("boot ID, token, MAC addresses or system UUID are missing or too long")
+		len(req.SystemUUID) > protocol.MaxUUIDBytes || len(req.TPMTrouble) > protocol.MaxTPMTroubleBytes {
+		return nil, errors.New("boot ID, token, MAC addresses, system UUID or TPM trouble are missing or too long")
 	}
 	public, err := pki.RequestKey(req.CSR)
 	if err != nil {
@@ -88,32 +91,36 @@ func checkEnroll(req protocol.EnrollRequest) (crypto.PublicKey, error) {
 	return public, nil
 }
 
-// redeem lets a key in exactly once. Reason is why not, for our own log.
-func (s *Server) redeem(ctx context.Context, req protocol.EnrollRequest, keyHash string) (reason string, err error) {
+// redeem lets a key in exactly once.
+func (s *Server) redeem(ctx context.Context, req protocol.EnrollRequest, keyHash string) (admission, error) {
 	for range redeemTries {
 		window, err := s.o.Windows.Window(ctx, req.BootID)
 		if errors.Is(err, ErrUnknown) {
-			return "no window for this boot", nil
+			return admission{reason: "no window for this boot"}, nil
 		}
 		if err != nil {
-			return "", err
+			return admission{}, err
 		}
 		now := s.o.Now()
 		reason, redeemed := judge(window, req, keyHash, now)
 		if reason != "" || redeemed {
-			return reason, nil
+			return admission{reason: reason}, nil
 		}
-		err = s.o.Windows.Redeem(ctx, window, Enrolment{KeyHash: keyHash, SystemUUID: req.SystemUUID, At: now})
+		admitted, err := s.askTPM(ctx, window, req, keyHash, now)
+		if err != nil || admitted.reason != "" || admitted.challenge != nil {
+			return admitted, err
+		}
+		err = s.o.Windows.Redeem(ctx, window, Enrolment{KeyHash: keyHash, SystemUUID: req.SystemUUID, At: now, TPM: admitted.evidence})
 		switch {
 		case err == nil:
-			return "", nil
+			return admitted, nil
 		case errors.Is(err, ErrUnknown):
-			return "the window was closed meanwhile", nil
+			return admission{reason: "the window was closed meanwhile"}, nil
 		case !errors.Is(err, ErrConflict):
-			return "", err
+			return admission{}, err
 		}
 	}
-	return "", fmt.Errorf("redeem the window of boot %s: it changed %d times meanwhile: %w", req.BootID, redeemTries, ErrConflict)
+	return admission{}, fmt.Errorf("redeem the window of boot %s: it changed %d times meanwhile: %w", req.BootID, redeemTries, ErrConflict)
 }
 
 // judge decides an enrolment. Redeemed: this very key redeemed the window before.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
+	"github.com/ingotmetal/ingot/internal/attestation"
 	"github.com/ingotmetal/ingot/matrix/identity"
 )
 
@@ -47,6 +48,8 @@ type Server struct {
 	o      Options
 	mux    *http.ServeMux
 	newest *sequences
+	// challenger asks TPMs for proofs.
+	challenger *attestation.Challenger
 	// refusedSources and refusedBoots count what was refused, by source address and by source and subject.
 	refusedSources, refusedBoots *limiter
 }
@@ -58,7 +61,7 @@ func New(o Options) *Server {
 	}
 	o.CertificateLifetime = cmp.Or(o.CertificateLifetime, defaultLifetime)
 	o.ReportEvery = cmp.Or(o.ReportEvery, defaultReportEvery)
-	s := &Server{o: o, mux: http.NewServeMux(), newest: newSequences(), refusedSources: newSourceLimiter(), refusedBoots: newBootLimiter()}
+	s := &Server{o: o, mux: http.NewServeMux(), newest: newSequences(), challenger: attestation.NewChallenger(), refusedSources: newSourceLimiter(), refusedBoots: newBootLimiter()}
 	s.mux.HandleFunc("POST "+protocol.PathEnroll, s.enroll)
 	s.mux.HandleFunc("POST "+protocol.PathExchange, s.exchange)
 	s.mux.HandleFunc("POST "+protocol.PathLog, s.log)

@@ -45,7 +45,16 @@ func (s *Site) Redeem(_ context.Context, w agentapi.Window, e agentapi.Enrolment
 	now.Version, now.KeyHash = now.Version+"+", e.KeyHash
 	s.enrolments[w.BootID]++
 	s.machines[w.BootID] = e.SystemUUID
+	s.evidence[w.BootID] = e.TPM
 	return nil
+}
+
+// Refused implements agentapi.Windows.
+func (s *Site) Refused(_ context.Context, w agentapi.Window, r agentapi.Refusal) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusals[w.BootID] = append(s.refusals[w.BootID], r)
+	return s.down
 }
 
 // Report implements agentapi.Boots.

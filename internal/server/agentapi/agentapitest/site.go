@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingotmetal/ingot/attest"
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
 	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/internal/server/agentapi"
@@ -52,6 +53,9 @@ type Site struct {
 	enrolments map[string]int
 	// machines are the system UUIDs that were told at the first redemption, by boot.
 	machines map[string]string
+	// evidence is what TPMs proved then; refusals are those who were not let in for what theirs showed.
+	evidence map[string]*attest.Evidence
+	refusals map[string][]agentapi.Refusal
 	down     error
 
 	server *http.Server
@@ -89,6 +93,7 @@ func New(t testing.TB, host string) *Site {
 	}
 	s := &Site{
 		t: t, ca: ca, key: key, host: host, addr: "127.0.0.1:0", windows: map[string]*agentapi.Window{}, boots: map[string]*boot{}, enrolments: map[string]int{}, machines: map[string]string{},
+		evidence: map[string]*attest.Evidence{}, refusals: map[string][]agentapi.Refusal{},
 		changed: make(chan struct{}),
 	}
 	s.Options = agentapi.Options{
@@ -286,6 +291,20 @@ func (s *Site) SystemUUID(bootID string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.machines[bootID]
+}
+
+// Evidence is what the TPM proved of the agent of a boot that was let in, nil for nothing.
+func (s *Site) Evidence(bootID string) *attest.Evidence {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.evidence[bootID]
+}
+
+// Refusals are the agents of a boot that were not let in for what their TPMs showed.
+func (s *Site) Refusals(bootID string) []agentapi.Refusal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.refusals[bootID])
 }
 
 // Log is what a boot's agent logged.
