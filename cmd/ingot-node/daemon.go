@@ -36,8 +36,8 @@ import (
 	"github.com/ingotmetal/ingot/matrix"
 )
 
-// daemon is what the run command is told.
-type daemon struct {
+// running is what the run command is told.
+type running struct {
 	*places
 	name, policies, kubeconfig, health string
 	management                         []string
@@ -46,7 +46,7 @@ type daemon struct {
 }
 
 func runCommand(p *places, errOut io.Writer) *cobra.Command {
-	d := &daemon{places: p}
+	d := &running{places: p}
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run the daemon",
@@ -68,7 +68,7 @@ func runCommand(p *places, errOut io.Writer) *cobra.Command {
 	return c
 }
 
-func (d *daemon) run(ctx context.Context, errOut io.Writer) error {
+func (d *running) run(ctx context.Context, errOut io.Writer) error {
 	if (d.policies == "") == (d.kubeconfig == "") {
 		return errors.New("one of --policies and --kubeconfig is needed: say where policies come from")
 	}
@@ -113,11 +113,11 @@ func (d *daemon) run(ctx context.Context, errOut io.Writer) error {
 }
 
 // bound is our way to the network.
-func (d *daemon) bound() *socket.Bound {
+func (d *running) bound() *socket.Bound {
 	return socket.Bind(matrix.Node, matrix.Builtin(), kernel.Network{})
 }
 
-func (d *daemon) failsafes() []firewall.Failsafe {
+func (d *running) failsafes() []firewall.Failsafe {
 	if d.neighbours {
 		return firewall.NeighbourDiscovery()
 	}
@@ -128,7 +128,7 @@ func (d *daemon) failsafes() []firewall.Failsafe {
 const reportEvery = 30 * time.Second
 
 // connect gives the daemon its source, and whom it reports to.
-func (d *daemon) connect(ctx context.Context, group *errgroup.Group, o *node.Options) error {
+func (d *running) connect(ctx context.Context, group *errgroup.Group, o *node.Options) error {
 	if d.policies != "" {
 		o.Source = source.Files{Dir: d.policies, Every: time.Second, Failsafes: d.failsafes()}
 		return nil
@@ -155,7 +155,7 @@ func (d *daemon) connect(ctx context.Context, group *errgroup.Group, o *node.Opt
 }
 
 // config reads the kubeconfig. The API server is dialed by the matrix.
-func (d *daemon) config(log *slog.Logger) (*rest.Config, error) {
+func (d *running) config(log *slog.Logger) (*rest.Config, error) {
 	cfg, err := clientcmd.BuildConfigFromFlags("", d.kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("read kubeconfig %s: %w", d.kubeconfig, err)

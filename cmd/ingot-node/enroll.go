@@ -26,7 +26,7 @@ func enrollCommand(p *places, out io.Writer) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("read kubeconfig %s: %w", args[0], err)
 			}
-			b := (&daemon{places: p}).bound()
+			b := (&running{places: p}).bound()
 			if err := reach(b, args[0], cfg.Host, slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))); err != nil {
 				return err
 			}

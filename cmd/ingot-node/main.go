@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ingotmetal/ingot/internal/cli/daemon"
 	"github.com/ingotmetal/ingot/internal/node"
 	"github.com/ingotmetal/ingot/internal/version"
 )
@@ -47,10 +48,10 @@ func command(out, errOut io.Writer) *cobra.Command {
 	root.SetOut(out)
 	root.SetErr(errOut)
 	root.PersistentFlags().StringVar(&p.state, "state-dir", "/var/lib/ingot-node", "directory of the last confirmed ruleset")
-	root.PersistentFlags().StringVar(&p.run, "run-dir", "/run/ingot-node", "directory of the control socket")
+	root.PersistentFlags().StringVar(&p.run, "run-dir", daemon.RunDir, "directory of the control socket")
 	root.PersistentFlags().StringVar(&p.table, "table", node.DefaultTable, "name of the table in the kernel")
 	root.AddCommand(runCommand(p, errOut), loadCommand(p, out), removeCommand(p, out), enrollCommand(p, out))
-	root.AddCommand(statusCommand(p, out), confirmCommand(p, out), tryCommand(p, out), withdrawCommand(p, out), dropsCommand(p, out), explainCommand(p, out))
+	root.AddCommand(daemon.Asking{Dir: func() string { return p.run }, Out: out}.Commands()...)
 	root.AddCommand(&cobra.Command{Use: "version", Short: "Say which build this is", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
 		_, err := fmt.Fprintln(out, version.Get())
 		return err

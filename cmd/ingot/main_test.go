@@ -21,6 +21,12 @@ func TestScripts(t *testing.T) {
 			// No kubeconfig of whoever runs the tests.
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("KUBECONFIG", filepath.Join(e.WorkDir, "none"))
+			e.Setenv("TZ", "UTC")
+			if filepath.Base(e.WorkDir) == "script-node" {
+				if err := serveDaemon(e); err != nil {
+					return err
+				}
+			}
 			sites, err := filepath.Glob("testdata/sites/*")
 			if err != nil {
 				return err

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,44 +20,54 @@ import (
 
 // Drop is somebody who was refused.
 type Drop struct {
-	From, To netip.Addr
+	From netip.Addr `json:"from"`
+	To   netip.Addr `json:"to"`
 	// Who is behind From, as far as the policies name it.
-	Who      string
-	Protocol string
-	Port     uint16
-	Hook     string
+	Who      string `json:"who,omitempty"`
+	Protocol string `json:"protocol"`
+	Port     uint16 `json:"port,omitempty"`
+	Hook     string `json:"hook,omitempty"`
 	// Interface that it came in by, or was to go out by.
-	Interface string
-	// By is the rule or tier's end that refuses it under what rules now; Policy and Row are its own.
-	By, Row string
-	Packets uint64
-	Bytes   uint64
+	Interface string `json:"interface,omitempty"`
+	// By is the rule or tier's end that refuses it under what rules now; Row is the matrix's, where the rule is of one.
+	By      string `json:"by"`
+	Row     string `json:"row,omitempty"`
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes,omitempty"`
 	// Last is when the latest packet was refused.
-	Last time.Time
+	Last time.Time `json:"last"`
 	// Fix says which row allows it, or what to add.
-	Fix string
+	Fix string `json:"fix"`
 	// Allowed says that what rules now would let it pass: the packet was refused by an earlier generation.
-	Allowed bool
+	Allowed bool `json:"allowed,omitempty"`
 }
 
-// Drops are the tuples that were refused, the most frequent first.
+// Drops are all tuples that were refused, the latest first.
 func (n *Node) Drops(ctx context.Context) ([]Drop, error) {
 	var drops []Drop
 	var failed error
-	err := n.Do(ctx, func(ctx context.Context) {
-		tuples, err := n.o.Host.Tuples(ctx, n.o.Table, hostnet.Refused)
-		if errors.Is(err, hostnet.ErrNoTable) {
-			return
-		}
-		if err != nil {
-			failed = fmt.Errorf("read who was refused: %w", err)
-			return
-		}
-		for _, t := range tuples {
-			drops = append(drops, n.drop(ctx, t))
-		}
-	})
+	err := n.Do(ctx, func(ctx context.Context) { drops, failed = n.refused(ctx, -1) })
 	return drops, errors.Join(err, failed)
+}
+
+// refused are the latest tuples that were refused, at most so many of them; all where most is negative.
+func (n *Node) refused(ctx context.Context, most int) ([]Drop, error) {
+	tuples, err := n.o.Host.Tuples(ctx, n.o.Table, hostnet.Refused)
+	if errors.Is(err, hostnet.ErrNoTable) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read who was refused: %w", err)
+	}
+	slices.SortStableFunc(tuples, func(a, b hostnet.Tuple) int { return cmp.Compare(a.Idle, b.Idle) })
+	if most >= 0 && len(tuples) > most {
+		tuples = tuples[:most]
+	}
+	drops := make([]Drop, 0, len(tuples))
+	for _, t := range tuples {
+		drops = append(drops, n.drop(ctx, t))
+	}
+	return drops, nil
 }
 
 func (n *Node) drop(ctx context.Context, t hostnet.Tuple) Drop {

@@ -407,3 +407,24 @@ func TestDropsSayWhatHelps(t *testing.T) {
 		}
 	})
 }
+
+// A scanned host refuses more than a status has room for: the latest are in it, and all are with the daemon.
+func TestStatusHasTheLatestDrops(t *testing.T) {
+	test(t, false, func(l *life) {
+		l.confirmed(ssh("10.0.0.0/24"))
+		const scanned = 100
+		for port := uint16(1); port <= scanned; port++ {
+			l.host.Note(node.DefaultTable, hostnet.Refused, hostnet.Tuple{
+				Source: stranger, Destination: own, Protocol: 6, Port: 1000 + port, Packets: 1, Idle: time.Duration(port) * time.Second,
+			})
+		}
+		time.Sleep(time.Minute)
+		got := l.node.Status().Drops
+		if len(got) != 64 || got[0].Port != 1001 || got[63].Port != 1064 {
+			l.Errorf("%d drops in the status, the first %+v", len(got), got[:min(1, len(got))])
+		}
+		if all, err := l.node.Drops(l.Context()); err != nil || len(all) != scanned {
+			l.Errorf("%d drops, %v; want %d", len(all), err, scanned)
+		}
+	})
+}

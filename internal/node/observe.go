@@ -21,6 +21,7 @@ type observed struct {
 	failure           string
 	kernel            []hostnet.Difference
 	drift             []Drift
+	drops             []Drop
 	refused, accepted uint64
 	rules             []RuleCount
 	// counted is the generation that counters are of, with what each row had met at the last look.
@@ -31,6 +32,9 @@ type observed struct {
 
 // maxDrift bounds how many things of one kind are reported.
 const maxDrift = 50
+
+// maxDrops bounds how many of those who were refused a status has. A host that is scanned refuses tens of thousands; the latest say that and by whom.
+const maxDrops = 64
 
 // observe compares the host with the policies. What can't be read is logged and left out.
 func (n *Node) observe(ctx context.Context, k guard.Kernel) {
@@ -67,6 +71,11 @@ func (n *Node) observe(ctx context.Context, k guard.Kernel) {
 		n.unused(r, add)
 	}
 	n.observed.drift = drift
+	drops, err := n.refused(ctx, maxDrops)
+	if err != nil {
+		n.o.Log.Warn("who was refused can't be read", "err", err)
+	}
+	n.observed.drops = drops
 }
 
 type report func(kind DriftKind, row, format string, args ...any)

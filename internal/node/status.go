@@ -31,6 +31,8 @@ type Status struct {
 	// Failsafes are the rows that hold whatever the policies say.
 	Failsafes []string
 	Drift     []Drift
+	// Drops are the latest that were refused, at most maxDrops; a Client of the control socket gets all.
+	Drops []Drop
 	// Refused and Accepted count packets of new connections since the generation that rules was installed.
 	Refused, Accepted uint64
 	Rules             []RuleCount
@@ -93,7 +95,7 @@ type Drift struct {
 func (n *Node) publish(k guard.Kernel) {
 	s := Status{
 		Node: n.o.Name, At: time.Now(), Decision: n.decision, Since: n.since, Confirmed: n.disk.Confirmed, Attempt: n.disk.Attempt, Source: n.source,
-		Failure: n.observed.failure, Drift: n.observed.drift, Refused: n.observed.refused, Accepted: n.observed.accepted, Rules: n.observed.rules,
+		Failure: n.observed.failure, Drift: n.observed.drift, Drops: n.observed.drops, Refused: n.observed.refused, Accepted: n.observed.accepted, Rules: n.observed.rules,
 		Generation: k.Active, Repairs: n.repairs,
 	}
 	if k.Pending != 0 {

@@ -1,6 +1,7 @@
 package sitefirewall_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,6 +84,12 @@ func (w *world) isSeen(h host) {
 	h.counts(func(v float64) bool { return v == 1 }, "ingot_node_phase", `phase="Confirmed"`)
 	drops := h.command(h.at[h.address], h.programs["ingot-node"], append(h.places(), "drops")...)
 	w.contains(drops, customer, "8443", "public")
+	// The other program asks the same of the daemon; of another host it asks the API, which the daemon told.
+	w.contains(h.command(h.at[h.address], h.programs["ingot"], "node", "drops", "--run-dir", h.runDir()), customer, "8443", "public")
+	h.says("who was refused", func(s api.HostEndpointStatus) bool {
+		return slices.ContainsFunc(s.Drops, func(d api.Drop) bool { return d.From == customer && d.Port == 8443 })
+	})
+	w.contains(h.command(h.at[center], h.programs["ingot"], "node", "drops", h.name, "--kubeconfig", h.admin()), customer, "8443", "public")
 }
 
 // changes: a changed row changes what gets through, for flows that are there as well. It gives a connection that may stay.

@@ -124,6 +124,10 @@ type HostEndpointStatus struct {
 	// +listType=atomic
 	Drift    []Drift   `json:"drift,omitempty"`
 	Counters *Counters `json:"counters,omitempty"`
+	// Drops are the latest who were refused at this endpoint, the latest first. The host has all of them (`ingot node drops` there).
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
+	Drops []Drop `json:"drops,omitempty"`
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=32
@@ -155,4 +159,42 @@ type Drift struct {
 type Counters struct {
 	Refused  int64 `json:"refused"`
 	Accepted int64 `json:"accepted"`
+}
+
+// Drop is who was refused, by what, and what would let it pass. It is one for all packets from one address to one address and port.
+type Drop struct {
+	// From and To are addresses.
+	// +kubebuilder:validation:MaxLength=64
+	From string `json:"from"`
+	// +kubebuilder:validation:MaxLength=64
+	To string `json:"to"`
+	// Who is behind From, as far as policies name it: an endpoint or a set.
+	// +kubebuilder:validation:MaxLength=512
+	Who string `json:"who,omitempty"`
+	// Protocol is tcp, udp, icmp and so on, or the protocol's number.
+	// +kubebuilder:validation:MaxLength=64
+	Protocol string `json:"protocol"`
+	// Port is the destination's; 0 where the protocol has none.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+	// Hook is where the packet was refused: input, output or forward.
+	// +kubebuilder:validation:MaxLength=64
+	Hook string `json:"hook,omitempty"`
+	// Interface is the one that it came in by, or was to go out by.
+	// +kubebuilder:validation:MaxLength=64
+	Interface string `json:"interface,omitempty"`
+	// By is the rule, or the tier's end, that refuses it.
+	// +kubebuilder:validation:MaxLength=1024
+	By string `json:"by"`
+	// Row is the row of the matrix that the rule is of, where there is one.
+	// +kubebuilder:validation:MaxLength=253
+	Row string `json:"row,omitempty"`
+	// +kubebuilder:validation:Minimum=0
+	Packets int64 `json:"packets"`
+	// Last is when the latest packet was refused, by the host's clock.
+	Last metav1.Time `json:"last"`
+	// Fix says which row would allow it, or what to add.
+	// +kubebuilder:validation:MaxLength=1024
+	Fix string `json:"fix"`
 }

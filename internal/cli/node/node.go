@@ -1,6 +1,6 @@
 // Package node is `ingot node`: what an operator does about the hosts whose firewall is enforced.
 //
-// It owns the first identity of a host. It refuses keys that live long: what is carried to a host is good for an hour, and `ingot-node enroll` makes the host's own of it.
+// It owns the first identity of a host, and what the API server holds of hosts; what the daemon of the machine itself is asked is package daemon's. It refuses keys that live long: what is carried to a host is good for an hour, and `ingot-node enroll` makes the host's own of it.
 package node
 
 import (
@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 
+	"github.com/ingotmetal/ingot/internal/cli/daemon"
 	"github.com/ingotmetal/ingot/internal/cli/session"
 	"github.com/ingotmetal/ingot/internal/enroll"
 	"github.com/ingotmetal/ingot/internal/kubeconfig"
@@ -17,8 +18,12 @@ import (
 // Command is `ingot node`.
 func Command(s *session.Session) *cobra.Command {
 	c := &cobra.Command{Use: "node", Short: "Hosts whose firewall is enforced", Args: cobra.NoArgs}
-	s.AddFlags(c)
+	s.AddServerFlags(c)
+	var dir string
+	c.PersistentFlags().StringVar(&dir, "run-dir", daemon.RunDir, "directory of the control socket of this machine's ingot-node")
+	_ = c.MarkPersistentFlagDirname("run-dir")
 	c.AddCommand(enrollCommand(s))
+	c.AddCommand(daemon.Asking{Dir: func() string { return dir }, Out: s.Out, Elsewhere: endpoints{s}}.Commands()...)
 	return c
 }
 

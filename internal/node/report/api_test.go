@@ -3,6 +3,9 @@ package report_test
 import (
 	"context"
 	"encoding/json"
+	"net/netip"
+	"reflect"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +17,7 @@ import (
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	clienttesting "k8s.io/client-go/testing"
 
+	calico "github.com/ingotmetal/ingot/api/projectcalico/v3"
 	"github.com/ingotmetal/ingot/firewall/guard"
 	"github.com/ingotmetal/ingot/internal/node"
 	"github.com/ingotmetal/ingot/internal/node/report"
@@ -158,6 +162,49 @@ func TestReportWritesStatusAndEvents(t *testing.T) {
 		events, err := c.Resource(schema.GroupVersionResource{Version: "v1", Resource: "events"}).Namespace("default").List(t.Context(), metav1.ListOptions{})
 		if err != nil || len(events.Items) == 0 {
 			t.Errorf("events %v, %v", events, err)
+		}
+	})
+}
+
+func TestDropsAreToldOfTheEndpointThatRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		others := endpoint(0)
+		others.SetName("a-others")
+		c := client(endpoint(0), others)
+		r := report.New(c, 30*time.Second)
+		s := status(guard.PhaseConfirmed, 9)
+		s.Endpoints = []node.Endpoint{{Name: "a-eth0", Interface: "eth0"}, {Name: "a-others", Interface: "*"}}
+		drop := func(in string, port uint16) node.Drop {
+			return node.Drop{
+				From: netip.MustParseAddr("192.0.2.9"), To: netip.MustParseAddr("10.0.0.1"), Who: "set clients", Protocol: "tcp", Port: port, Hook: "input", Interface: in, By: "tier/default/end",
+				Packets: 3, Last: time.Now(), Fix: strings.Repeat("x", 3000),
+			}
+		}
+		s.Drops = []node.Drop{drop("eth0", 22), drop("eth9", 23), drop("eth0", 24)}
+		if err := r.Report(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		var ports [][]int32
+		for _, a := range c.Actions() {
+			p, ok := a.(clienttesting.PatchAction)
+			if !ok {
+				continue
+			}
+			var body struct{ Status calico.HostEndpointStatus }
+			if err := json.Unmarshal(p.GetPatch(), &body); err != nil {
+				t.Fatal(err)
+			}
+			var own []int32
+			for _, d := range body.Status.Drops {
+				own = append(own, d.Port)
+				if d.From != "192.0.2.9" || d.Who != "set clients" || d.By != "tier/default/end" || d.Packets != 3 || d.Last.IsZero() || len(d.Fix) > 1024 {
+					t.Errorf("told: %+v", d)
+				}
+			}
+			ports = append(ports, own)
+		}
+		if want := [][]int32{{22, 24}, {23}}; !reflect.DeepEqual(ports, want) {
+			t.Errorf("drops at ports %v, want %v: those of its own interface, and all others at *", ports, want)
 		}
 	})
 }

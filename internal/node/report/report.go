@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -37,7 +38,7 @@ type API struct {
 
 // sent is what an endpoint's status was set to.
 type sent struct {
-	// rest is the status without its counters.
+	// rest is the status without its counters and drops.
 	rest  map[string]any
 	at    time.Time
 	trial uint32
@@ -79,7 +80,9 @@ func (a *API) endpoint(ctx context.Context, e node.Endpoint, s node.Status) erro
 	for field, value := range next.rest {
 		patch[field] = value
 	}
+	// Like counters, these change all the time where somebody knocks: they go along with what is written anyway, and alone only now and then.
 	patch["counters"] = map[string]any{"refused": s.Refused, "accepted": s.Accepted}
+	patch["drops"] = drops(e, s)
 	if begins {
 		patch["confirmed"], next.trial = nil, s.Attempt.Generation
 	}
@@ -111,7 +114,7 @@ const (
 	maxWhat  = 1024
 )
 
-// status is everything but the counters. What is not there is null, which takes it away.
+// status is everything but the counters and drops. What is not there is null, which takes it away.
 func status(e node.Endpoint, s node.Status, since time.Time) map[string]any {
 	fields := map[string]any{"generation": s.Generation, "phase": string(s.Decision.Phase), "revision": nil, "trial": nil}
 	if e.Revision != "" {
@@ -144,6 +147,32 @@ func status(e node.Endpoint, s node.Status, since time.Time) map[string]any {
 		"type": "Enforced", "status": truth, "reason": string(s.Decision.Phase), "message": cut(message), "lastTransitionTime": since.UTC().Format(time.RFC3339),
 	}}
 	return fields
+}
+
+// drops are those of one endpoint: refused at its interface, or at one that has no endpoint of its own where this one is for all others.
+func drops(e node.Endpoint, s node.Status) []any {
+	own := func(name string) bool {
+		return slices.ContainsFunc(s.Endpoints, func(one node.Endpoint) bool { return one.Interface == name })
+	}
+	all := []any{}
+	for _, d := range s.Drops {
+		if d.Interface != e.Interface && (e.Interface != "*" || own(d.Interface)) {
+			continue
+		}
+		one := map[string]any{
+			"from": d.From.String(), "to": d.To.String(), "protocol": d.Protocol, "packets": d.Packets, "last": d.Last.UTC().Format(time.RFC3339), "by": cut(d.By), "fix": cut(d.Fix),
+		}
+		for field, text := range map[string]string{"who": d.Who, "hook": d.Hook, "interface": d.Interface, "row": d.Row} {
+			if text != "" {
+				one[field] = text
+			}
+		}
+		if d.Port != 0 {
+			one["port"] = d.Port
+		}
+		all = append(all, one)
+	}
+	return all
 }
 
 func cut(text string) string {
