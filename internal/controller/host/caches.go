@@ -37,7 +37,8 @@ func Caches(h *http.Client) cache.Options {
 		DefaultTransform:            cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
 			&ingot.BootWindow{}:     {Namespaces: map[string]cache.Config{ingot.BootNamespace: {}}},
-			&metal3.BareMetalHost{}: {}, &metal3.HardwareData{}: {}, &metal3.DataImage{}: {}, &metal3.HostFirmwareSettings{}: {}, &metal3.FirmwareSchema{}: {}, &ingot.HostLifecycle{}: {}, &ingot.Partition{}: {},
+			&metal3.BareMetalHost{}: {}, &metal3.HardwareData{}: {}, &metal3.DataImage{}: {}, &metal3.HostFirmwareSettings{}: {}, &metal3.FirmwareSchema{}: {},
+			&metal3.HostFirmwareComponents{}: {}, &metal3.HostUpdatePolicy{}: {}, &ingot.HostLifecycle{}: {}, &ingot.Partition{}: {},
 		},
 	}
 }
@@ -54,23 +55,35 @@ func startWatches(ctx context.Context, mgr manager.Manager) error {
 			return fmt.Errorf("watch %T: %w", o, err)
 		}
 	}
-	err := mgr.GetFieldIndexer().IndexField(ctx, &ingot.HostLifecycle{}, BootIndex, func(o client.Object) []string {
-		if l, ok := o.(*ingot.HostLifecycle); ok && l.Status.Boot != nil {
-			return []string{l.Status.Boot.ID}
+	for _, x := range Indexes() {
+		if err := mgr.GetFieldIndexer().IndexField(ctx, x.Object, x.Field, x.Values); err != nil {
+			return fmt.Errorf("index %T by %s: %w", x.Object, x.Field, err)
 		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("index HostLifecycles by boot: %w", err)
-	}
-	err = mgr.GetFieldIndexer().IndexField(ctx, &ingot.BootWindow{}, bootwindow.HostIndex, func(o client.Object) []string {
-		if w, ok := o.(*ingot.BootWindow); ok {
-			return []string{w.Spec.Host.UID}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("index BootWindows by host: %w", err)
 	}
 	return nil
+}
+
+// Index is a field by which cached objects of a kind are found.
+type Index struct {
+	Object client.Object
+	Field  string
+	Values client.IndexerFunc
+}
+
+// Indexes are those that this controller reads by.
+func Indexes() []Index {
+	return []Index{
+		{&ingot.HostLifecycle{}, BootIndex, func(o client.Object) []string {
+			if l, ok := o.(*ingot.HostLifecycle); ok && l.Status.Boot != nil {
+				return []string{l.Status.Boot.ID}
+			}
+			return nil
+		}},
+		{&ingot.BootWindow{}, bootwindow.HostIndex, func(o client.Object) []string {
+			if w, ok := o.(*ingot.BootWindow); ok {
+				return []string{w.Spec.Host.UID}
+			}
+			return nil
+		}},
+	}
 }
