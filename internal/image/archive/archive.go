@@ -49,9 +49,10 @@ type Summary struct {
 	Devices int
 }
 
-// Unpack unpacks everything up to the archive's end. On an error the folder holds what came before it.
-func Unpack(ctx context.Context, r io.Reader, root *os.Root) (Summary, error) {
-	u := unpacker{root: root, zeros: make([]byte, zeroRun), buf: make([]byte, zeroRun)}
+// Unpack unpacks everything up to the archive's end, and at most limit bytes of content, holes included: a few bytes can describe a hole of exabytes. On an error the
+// folder holds what came before it.
+func Unpack(ctx context.Context, r io.Reader, root *os.Root, limit int64) (Summary, error) {
+	u := unpacker{root: root, limit: limit, zeros: make([]byte, zeroRun), buf: make([]byte, zeroRun)}
 	t := tar.NewReader(r)
 	for {
 		if err := ctx.Err(); err != nil {
@@ -72,6 +73,7 @@ func Unpack(ctx context.Context, r io.Reader, root *os.Root) (Summary, error) {
 
 type unpacker struct {
 	root       *os.Root
+	limit      int64
 	sum        Summary
 	zeros, buf []byte
 	// folders get their times at the end: what is put into them changes them.
@@ -111,6 +113,9 @@ func (u *unpacker) entry(h *tar.Header, content io.Reader) error {
 	name, err := clean(h.Name)
 	if err != nil {
 		return err
+	}
+	if h.Size < 0 || h.Size > u.limit-u.sum.Bytes {
+		return refused("the archive has more than %d bytes of content", u.limit)
 	}
 	if h.Uid < 0 || h.Gid < 0 {
 		return refused("an owner below zero")

@@ -77,7 +77,7 @@ func into(t testing.TB, archive []byte) (outer, inner string, sum Summary, err e
 		t.Fatal(err)
 	}
 	defer func() { _ = root.Close() }()
-	sum, err = Unpack(t.Context(), bytes.NewReader(archive), root)
+	sum, err = Unpack(t.Context(), bytes.NewReader(archive), root, 4<<20)
 	return outer, inner, sum, err
 }
 
@@ -173,6 +173,7 @@ func TestWhatLeadsOutside(t *testing.T) {
 		"a device":                         {{tar.Header{Typeflag: tar.TypeBlock, Name: "sda", Mode: 0o666, Devmajor: 8}, ""}},
 		"a device beside /dev":             {{tar.Header{Typeflag: tar.TypeChar, Name: "devil/mem", Mode: 0o666, Devmajor: 1, Devminor: 1}, ""}},
 		"an attribute of overlays":         {trusted},
+		"more than fits":                   {file("a", strings.Repeat("a", 3<<20)), file("b", strings.Repeat("a", 3<<20))},
 		"a link to nothing":                {link(tar.TypeSymlink, "a", "")},
 		"the root as a file":               {file(".", "x")},
 		"the root as a link":               {link(tar.TypeSymlink, "./", "..")},
@@ -218,7 +219,7 @@ func TestATornArchive(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Unpack(ctx, bytes.NewReader(whole), root); !errors.Is(err, context.Canceled) {
+	if _, err := Unpack(ctx, bytes.NewReader(whole), root, 4<<20); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
