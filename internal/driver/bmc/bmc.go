@@ -45,6 +45,11 @@ type Session interface {
 	ConsoleLog() ConsoleLog
 	// BIOS is nil where the BMC does not show the firmware's settings.
 	BIOS() BIOS
+	// Events is nil where the BMC sends none. Health is nil where it does not say how the machine is.
+	Events() Events
+	Health() Health
+	// Components is nil where the BMC has no service for updates of firmware.
+	Components() Components
 	Close(ctx context.Context) error
 }
 
@@ -64,6 +69,7 @@ const (
 	CanSessions     Capability = "sessions"
 	CanConsoleLog   Capability = "console-log"
 	CanBIOS         Capability = "bios"
+	CanUEFIHTTP     Capability = "uefi-http"
 )
 
 // Identity is what the probe found.
@@ -117,6 +123,8 @@ const (
 	BootPXE  Device = "pxe"
 	BootCD   Device = "cd"
 	BootDisk Device = "disk"
+	// BootHTTP: the firmware fetches BootSetting.URI by UEFI HTTP boot.
+	BootHTTP Device = "http"
 )
 
 // Mode is the firmware's mode.
@@ -136,6 +144,10 @@ type BootSetting struct {
 	Mode Mode
 	// Once: for the next boot only; else until changed. Ignored with BootNone. A BMC without CanBootOnce keeps the override until it is changed.
 	Once bool
+	// URI is what BootHTTP boots; empty with other devices.
+	URI string
+	// Authorities is a PEM certificate that the firmware is to trust for an https URI, where the BMC has a place for it; Get gives none.
+	Authorities string
 }
 
 // Boot reads and sets the boot override.

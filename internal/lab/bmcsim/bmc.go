@@ -37,17 +37,22 @@ type BMC struct {
 	sessions map[string]*login
 	nextID   int
 	override override
+	// authorities are what HTTPS boot trusts.
+	authorities authorities
 	// secureBoot is what the next boot gets, booted what this one got.
 	secureBoot, booted bool
 	power              powerView
 	drive              drive
 	tasks              []*task
 	firmware           biosState
+	updates            updateState
 	closed             bool
+
+	hub hub
 }
 
 // override is the boot override as ComputerSystem.Boot shows it.
-type override struct{ enabled, target, mode string }
+type override struct{ enabled, target, mode, httpURI string }
 
 // powerView is what the BMC shows in the time around a change.
 type powerView struct {
@@ -87,8 +92,10 @@ func (b *BMC) HostPort() string { return b.addr.String() }
 // SetFaults changes how the BMC misbehaves, from the next request on.
 func (b *BMC) SetFaults(f Faults) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	was := b.faults.set.CriticalSensor
 	b.faults = newFaultSource(f, b.number)
+	b.mu.Unlock()
+	b.healthChanged(was, f.CriticalSensor)
 }
 
 // Faults are the misbehaviours in force.
@@ -103,6 +110,7 @@ func (b *BMC) DropSessions() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	clear(b.sessions)
+	b.endStreams()
 }
 
 // Close stops the BMC and removes its medium's file. The machine stays as it is.
@@ -115,6 +123,8 @@ func (b *BMC) Close() error {
 	b.closed = true
 	b.mu.Unlock()
 	b.server.forget(b)
+	b.ForgetSubscriptions()
+	b.endStreams()
 	err := b.listener.Close()
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
@@ -145,6 +155,7 @@ func (b *BMC) nextBoot() BootPlan {
 	}
 	b.booted = p.Mode == bmc.ModeSecureBoot
 	b.bootBIOS()
+	b.bootUpdates()
 	return p
 }
 
@@ -166,6 +177,8 @@ func (b *BMC) plan() BootPlan {
 		p.Device = bmc.BootPXE
 	case "Hdd":
 		p.Device = bmc.BootDisk
+	case "UefiHttp":
+		p.Device, p.URI, p.Authorities = bmc.BootHTTP, b.override.httpURI, b.authorities.bundle()
 	case b.virtualCD():
 		p.Device = bmc.BootCD
 	}

@@ -84,4 +84,12 @@ type Faults struct {
 	TaskFailure bool `json:"taskFailure,omitempty"`
 	// IgnoreBIOSSettings: what is set is taken and never comes into force.
 	IgnoreBIOSSettings bool `json:"ignoreBIOSSettings,omitempty"`
+	// CriticalSensor is the name of a sensor that is beyond its critical limit: "CPU1 Temp", "Inlet Temp", "Fan 1", "Fan 2" or "PSU1 Input".
+	CriticalSensor string `json:"criticalSensor,omitempty"`
+	// UpdateFailure makes updates of firmware fail. IgnoreUpdates: they end well and change nothing. UpdateMilliseconds is how long one takes, BMCRestartMilliseconds how long the BMC is gone after
+	// its own.
+	UpdateFailure          bool `json:"updateFailure,omitempty"`
+	IgnoreUpdates          bool `json:"ignoreUpdates,omitempty"`
+	UpdateMilliseconds     int  `json:"updateMilliseconds,omitempty"`
+	BMCRestartMilliseconds int  `json:"bmcRestartMilliseconds,omitempty"`
 }

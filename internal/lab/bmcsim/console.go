@@ -20,7 +20,7 @@ func (b *BMC) lines() []string {
 }
 
 func (b *BMC) listLogServices(c *call) reply {
-	return ok(collection(c.path, "LogServiceCollection", "Log Services", []string{"HostLogger"}))
+	return ok(collection(c.path, "LogServiceCollection", "Log Services", b.logIDs()))
 }
 
 func (b *BMC) hostLogger(c *call) reply {

@@ -63,6 +63,12 @@ func (b *BMC) root(*call) reply {
 	if !b.who.NoBIOS && !b.who.NoBIOSRegistry {
 		more["Registries"] = ref(registriesPath)
 	}
+	if !b.who.NoEvents {
+		more["EventService"] = ref(eventPath)
+	}
+	if !b.who.NoUpdates {
+		more["UpdateService"] = ref(updatePath)
+	}
 	if !b.who.NoSessions {
 		more["SessionService"] = ref("/redfish/v1/SessionService")
 		more["Links"] = doc{"Sessions": ref(sessionsPath)}
@@ -93,11 +99,14 @@ func (b *BMC) listManagers(*call) reply {
 
 func (b *BMC) manager(*call) reply {
 	more := doc{
-		"ManagerType": "BMC", "Model": b.who.Product, "FirmwareVersion": b.who.Firmware, "PowerState": "On", "Status": healthy(), "UUID": b.machine.Hardware().UUID,
+		"ManagerType": "BMC", "Model": b.who.Product, "FirmwareVersion": b.version("bmc"), "PowerState": "On", "Status": healthy(), "UUID": b.machine.Hardware().UUID,
 		"Links": doc{"ManagerForServers": []doc{ref(b.systemPath())}, "ManagerForChassis": []doc{ref("/redfish/v1/Chassis/1")}},
 	}
 	if !b.who.MediaUnderSystem {
 		more["VirtualMedia"] = ref(b.mediaPath())
+	}
+	if b.who.SELUnderManager {
+		more["LogServices"] = ref(b.selCollection())
 	}
 	if b.who.CDByAttributes {
 		more["Links"].(doc)["Oem"] = doc{"Dell": doc{"DellAttributes": []doc{ref(b.attributesPath())}}} //nolint:forcetypeassert // made above
@@ -111,10 +120,15 @@ func (b *BMC) listChassis(*call) reply {
 
 func (b *BMC) chassis(*call) reply {
 	hw := b.machine.Hardware()
-	return ok(resource("/redfish/v1/Chassis/1", "#Chassis.v1_25_1.Chassis", "1", "Chassis", doc{
+	more := doc{
 		"ChassisType": "RackMount", "Manufacturer": b.manufacturer(hw), "Model": b.model(hw), "SerialNumber": hw.SerialNumber, "Status": healthy(),
 		"Links": doc{"ComputerSystems": []doc{ref(b.systemPath())}, "ManagedBy": []doc{ref(b.managerPath())}},
-	}))
+	}
+	if !b.who.NoNetworkAdapters {
+		more["NetworkAdapters"] = ref(adaptersPath)
+	}
+	b.chassisHealth(more)
+	return ok(resource("/redfish/v1/Chassis/1", "#Chassis.v1_25_1.Chassis", "1", "Chassis", more))
 }
 
 func (b *BMC) manufacturer(hw Hardware) string {

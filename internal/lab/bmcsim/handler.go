@@ -68,6 +68,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		path = strings.TrimSuffix(path, "/")
 	}
 	c := &call{b: b, method: r.Method, path: path, query: r.URL.Query(), header: r.Header, body: body}
+	if b.restarting() {
+		panic(http.ErrAbortHandler)
+	}
 	if s.opts.ControlPath != "" && path == s.opts.ControlPath {
 		write(w, r, b.control(c), false)
 		return
@@ -85,6 +88,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rep := refuse(http.StatusServiceUnavailable, "ServiceTemporarilyUnavailable", "The service is temporarily unavailable. Retry in 1 seconds.")
 		rep.header = map[string]string{"Retry-After": "1"}
 		write(w, r, rep, false)
+	case b.streams(c):
+		b.serveStream(w, r, c)
 	default:
 		if faults.dropSession {
 			b.DropSessions()

@@ -42,6 +42,9 @@ type BootPlan struct {
 	Once bool
 	// Medium is what is in the virtual CD drive; nil for nothing.
 	Medium *Medium
+	// URI is what the firmware fetches with bmc.BootHTTP, and Authorities the PEM certificates that it trusts for that.
+	URI         string
+	Authorities string
 }
 
 // Medium is an inserted virtual CD. The BMC has fetched it, or reads it by ranges: either way the machine sees a local disk and never the URL's network.

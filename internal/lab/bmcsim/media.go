@@ -190,6 +190,7 @@ func (b *BMC) load(image string) *reply {
 
 // tell lets the machine notice.
 func (b *BMC) tell(m *Medium) *reply {
+	b.mediaEvent()
 	changer, can := b.machine.(MediumChanger)
 	if !can {
 		return nil

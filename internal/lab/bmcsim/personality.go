@@ -45,6 +45,8 @@ type Personality struct {
 	ResetByActionInfo bool
 	// NoConsoleLog: no HostLogger log service. NoSecureBoot: no SecureBoot resource.
 	NoConsoleLog, NoSecureBoot bool
+	// NoHTTPBoot: no UEFI HTTP boot. NoAuthorities: no place for the certificates that it trusts.
+	NoHTTPBoot, NoAuthorities bool
 
 	// NoBIOS: no Bios resource. NoBIOSRegistry: nothing describes its attributes. RegistryByFamily: the registry's file has the name without the version as its Id.
 	NoBIOS, NoBIOSRegistry, RegistryByFamily bool
@@ -54,6 +56,23 @@ type Personality struct {
 	BIOSByJob bool
 	// PendingShowsAll: the settings object shows every attribute, not only those that will change.
 	PendingShowsAll bool
+
+	// NoEvents: no EventService. NoEventStream: it sends to subscribers only. EventTypesWanted refuses a subscription without EventTypes, NoEventTypes one with them.
+	NoEvents, NoEventStream, EventTypesWanted, NoEventTypes bool
+	// NoSensors: the chassis has Thermal and Power only; SensorsOnly: it has neither of them.
+	NoSensors, SensorsOnly bool
+	// SELID is the Id of the system event log's service; empty: SEL. SELUnderManager puts it below the Manager.
+	SELID           string
+	SELUnderManager bool
+
+	// NoUpdates: no UpdateService. NoSimpleUpdate: it shows versions and takes no image by URL. NoNetworkAdapters: network adapters are in the inventory of firmware alone.
+	NoUpdates, NoSimpleUpdate, NoNetworkAdapters bool
+	// UpdateWantsProtocol refuses an update without TransferProtocol, and does not say which there are. UpdateWantsTime: one without an apply time is never begun.
+	UpdateWantsProtocol, UpdateWantsTime bool
+	// UpdateOnReset: updates of other components than the BMC are jobs that begin with the machine's next boot. UpdateByState: there is no task, UpdateService tells of the update.
+	UpdateOnReset, UpdateByState bool
+	// TaskWithoutPayload: a task does not say by what it was begun.
+	TaskWithoutPayload bool
 }
 
 // Personalities are the makes that the driver's suite runs against. They mimic what is publicly known of the makes in the driver's table of quirks; none was
@@ -61,31 +80,32 @@ type Personality struct {
 func Personalities() []Personality {
 	return []Personality{
 		{Name: "generic"},
-		{Name: "minimal", NoSessions: true, NoOnce: true, NoGraceful: true, NoPowerButton: true, NoConsoleLog: true, NoSecureBoot: true, MediaByPatch: true, ResetByActionInfo: true, NoBIOS: true},
-		{Name: "media-under-system", MediaUnderSystem: true, InsertWantsProtocol: true, BIOSAtOnce: true},
-		{Name: "insert-by-task", InsertByTask: true, NoBIOSRegistry: true},
+		{Name: "minimal", NoEvents: true, NoSensors: true, NoSessions: true, NoOnce: true, NoGraceful: true, NoPowerButton: true, NoConsoleLog: true, NoSecureBoot: true, MediaByPatch: true, ResetByActionInfo: true, NoBIOS: true, NoUpdates: true, NoHTTPBoot: true},
+		{Name: "media-under-system", NoEventTypes: true, SensorsOnly: true, MediaUnderSystem: true, InsertWantsProtocol: true, BIOSAtOnce: true},
+		{Name: "insert-by-task", NoEventStream: true, InsertByTask: true, NoBIOSRegistry: true, NoSimpleUpdate: true, NoAuthorities: true},
 		{Name: "insert-by-task-without-location", InsertByTask: true, TaskWithoutLocation: true, ResetByActionInfo: true, NoGraceful: true},
 		{
-			Name: "idrac", Vendor: "Dell", Product: "Integrated Dell Remote Access Controller", Manufacturer: "Dell Inc.", Model: "PowerEdge R650", Firmware: "7.10.30.00",
+			Name: "idrac", SELID: "Sel", SELUnderManager: true, Vendor: "Dell", Product: "Integrated Dell Remote Access Controller", Manufacturer: "Dell Inc.", Model: "PowerEdge R650", Firmware: "7.10.30.00",
 			SystemID: "System.Embedded.1", ManagerID: "iDRAC.Embedded.1", MediaUnderSystem: true, InsertByTask: true, CDByAttributes: true, NoConsoleLog: true, BIOSByJob: true,
+			UpdateOnReset: true,
 		},
 		{
-			Name: "ilo", Vendor: "HPE", Product: "ProLiant DL360 Gen10", Manufacturer: "HPE", Model: "ProLiant DL360 Gen10", Firmware: "iLO 5 v2.78", NoGraceful: true, NoConsoleLog: true,
-			RegistryByFamily: true,
+			Name: "ilo", SELID: "IML", NoEventStream: true, EventTypesWanted: true, NoSensors: true, Vendor: "HPE", Product: "ProLiant DL360 Gen10", Manufacturer: "HPE", Model: "ProLiant DL360 Gen10", Firmware: "iLO 5 v2.78", NoGraceful: true, NoConsoleLog: true,
+			RegistryByFamily: true, UpdateByState: true,
 		},
 		{
-			Name: "xclarity", Vendor: "Lenovo", Product: "XClarity Controller", Manufacturer: "Lenovo", Model: "ThinkSystem SR630 V2", Firmware: "AFBT20X 1.89",
-			MediaByPatch: true, UploadDrives: true, RequireETag: true, NoConsoleLog: true,
+			Name: "xclarity", SELID: "PlatformLog", Vendor: "Lenovo", Product: "XClarity Controller", Manufacturer: "Lenovo", Model: "ThinkSystem SR630 V2", Firmware: "AFBT20X 1.89",
+			MediaByPatch: true, UploadDrives: true, RequireETag: true, NoConsoleLog: true, TaskWithoutPayload: true,
 		},
 		{
-			Name: "supermicro", Vendor: "Supermicro", Manufacturer: "Supermicro", Model: "SYS-1029", Firmware: "01.01.10", InsertImageOnly: true, ImageStaysAfterEject: true,
-			USBCD: true, LegacyWithoutMode: true, NoConsoleLog: true,
+			Name: "supermicro", SELID: "Log1", NoEventStream: true, Vendor: "Supermicro", Manufacturer: "Supermicro", Model: "SYS-1029", Firmware: "01.01.10", InsertImageOnly: true, ImageStaysAfterEject: true,
+			USBCD: true, LegacyWithoutMode: true, NoConsoleLog: true, UpdateWantsTime: true,
 		},
 		{
-			Name: "irmc", Vendor: "Fujitsu", Product: "iRMC S5", Manufacturer: "FUJITSU", Model: "PRIMERGY RX2540 M5", Firmware: "3.41P", ManagerID: "iRMC", SystemID: "0",
+			Name: "irmc", SELID: "SystemEventLog", SELUnderManager: true, Vendor: "Fujitsu", Product: "iRMC S5", Manufacturer: "FUJITSU", Model: "PRIMERGY RX2540 M5", Firmware: "3.41P", ManagerID: "iRMC", SystemID: "0",
 			RequireETag: true, NoConsoleLog: true,
 		},
-		{Name: "openbmc", Vendor: "OpenBMC", Product: "OpenBMC", Manufacturer: "Quanta", Model: "S7PC", Firmware: "2.14.0", ManagerID: "bmc", SystemID: "system", InsertWantsProtocol: true, PendingShowsAll: true},
+		{Name: "openbmc", SELID: "EventLog", SensorsOnly: true, NoEventTypes: true, Vendor: "OpenBMC", Product: "OpenBMC", Manufacturer: "Quanta", Model: "S7PC", Firmware: "2.14.0", ManagerID: "bmc", SystemID: "system", InsertWantsProtocol: true, PendingShowsAll: true, UpdateWantsProtocol: true, NoNetworkAdapters: true},
 	}
 }
 
@@ -134,6 +154,9 @@ func (p Personality) resetTypes() []string {
 // bootSources are the allowable values of BootSourceOverrideTarget.
 func (p Personality) bootSources() []string {
 	sources := []string{"None", "Pxe", "Cd", "Hdd"}
+	if !p.NoHTTPBoot {
+		sources = append(sources, "UefiHttp")
+	}
 	if p.USBCD {
 		sources = append(sources, "UsbCd")
 	}

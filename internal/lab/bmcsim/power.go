@@ -106,6 +106,7 @@ func (b *BMC) turnOff(ctx context.Context) error {
 
 // show is what the BMC says of the power state after a change.
 func (b *BMC) show(before, meanwhile string) {
+	b.powerEvent(before == "On" && meanwhile == "PoweringOn")
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.power = powerView{stale: before, staleReads: b.faults.set.StalePowerReads}

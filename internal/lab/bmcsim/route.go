@@ -61,8 +61,11 @@ func (b *BMC) routes() []route {
 		b.table.routes = append(b.table.routes, b.serviceRoutes()...)
 		b.table.routes = append(b.table.routes, b.systemRoutes()...)
 		b.table.routes = append(b.table.routes, b.biosRoutes()...)
+		b.table.routes = append(b.table.routes, b.updateRoutes()...)
 		b.table.routes = append(b.table.routes, b.mediaRoutes()...)
 		b.table.routes = append(b.table.routes, b.managerRoutes()...)
+		b.table.routes = append(b.table.routes, b.eventRoutes()...)
+		b.table.routes = append(b.table.routes, b.healthRoutes()...)
 	})
 	return b.table.routes
 }
@@ -102,6 +105,7 @@ func (b *BMC) systemRoutes() []route {
 		get(p+"/EthernetInterfaces", b.listInterfaces), get(p+"/EthernetInterfaces/*", b.ethernet),
 		get(p+"/Storage", b.listStorage), get(p+"/Storage/1", b.storage), get(p+"/Storage/1/Drives/*", b.physicalDrive),
 	}
+	r = append(r, b.authorityRoutes()...)
 	if b.who.ResetByActionInfo {
 		r = append(r, get(p+"/ResetActionInfo", b.resetActionInfo))
 	}

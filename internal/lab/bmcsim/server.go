@@ -31,6 +31,8 @@ type Server struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	work   sync.WaitGroup
+	// boards starts the loop that looks at machines.
+	boards sync.Once
 
 	mu     sync.RWMutex
 	byPort map[uint16]*BMC

@@ -29,7 +29,7 @@ func (b *BMC) system(*call) reply {
 	}
 	more := doc{
 		"SystemType": "Physical", "Manufacturer": b.manufacturer(hw), "Model": b.model(hw), "SerialNumber": hw.SerialNumber, "SKU": hw.SKU, "UUID": hw.UUID,
-		"BiosVersion": hw.BIOSVersion, "HostName": "", "Status": healthy(),
+		"BiosVersion": b.version("bios"), "HostName": "", "Status": b.rollup(),
 		"MemorySummary":    doc{"TotalSystemMemoryGiB": float64(hw.MemoryMebibytes) / 1024, "Status": healthy()},
 		"ProcessorSummary": doc{"Count": len(hw.CPUs), "LogicalProcessorCount": threads, "Model": model, "Status": healthy()},
 		"Processors":       ref(p + "/Processors"), "Memory": ref(p + "/Memory"), "EthernetInterfaces": ref(p + "/EthernetInterfaces"), "Storage": ref(p + "/Storage"),
@@ -42,7 +42,7 @@ func (b *BMC) system(*call) reply {
 	if b.hasSecureBoot() {
 		more["SecureBoot"] = ref(p + "/SecureBoot")
 	}
-	if !b.who.NoConsoleLog {
+	if len(b.logIDs()) > 0 {
 		more["LogServices"] = ref(p + "/LogServices")
 	}
 	if b.who.MediaUnderSystem {
@@ -61,11 +61,13 @@ func (b *BMC) bootDoc(hw Hardware) doc {
 	if target == virtualCDAttribute {
 		target = "Cd"
 	}
-	return doc{
+	d := doc{
 		"BootSourceOverrideEnabled": b.override.enabled, "BootSourceOverrideEnabled@Redfish.AllowableValues": b.who.overrideKinds(),
 		"BootSourceOverrideTarget": target, "BootSourceOverrideTarget@Redfish.AllowableValues": b.who.bootSources(),
 		"BootSourceOverrideMode": b.override.mode, "BootSourceOverrideMode@Redfish.AllowableValues": modes(hw),
 	}
+	b.addHTTPBoot(d)
+	return d
 }
 
 func modes(hw Hardware) []string {
@@ -108,7 +110,7 @@ func onOff(on bool) string {
 func (b *BMC) patchSystem(c *call) reply {
 	var ask struct {
 		Boot *struct {
-			BootSourceOverrideEnabled, BootSourceOverrideTarget, BootSourceOverrideMode *string
+			BootSourceOverrideEnabled, BootSourceOverrideTarget, BootSourceOverrideMode, HttpBootUri *string //nolint:revive,staticcheck // Redfish's spelling
 		}
 	}
 	if rep := c.into(&ask); rep != nil {
@@ -140,6 +142,12 @@ func (b *BMC) patchSystem(c *call) reply {
 	}
 	if ask.Boot.BootSourceOverrideMode == nil && b.who.LegacyWithoutMode && slices.Contains(modes(b.machine.Hardware()), "Legacy") {
 		next.mode = "Legacy"
+	}
+	if ask.Boot.HttpBootUri != nil {
+		next.httpURI = *ask.Boot.HttpBootUri
+	}
+	if next.target == "UefiHttp" && next.enabled != "Disabled" && !bootable(next) {
+		return refuse(http.StatusBadRequest, "PropertyValueConflict", "The property BootSourceOverrideTarget with the value UefiHttp needs the property HttpBootUri and UEFI mode.")
 	}
 	if next.enabled == "Disabled" {
 		next.target = "None"

@@ -19,6 +19,8 @@ type task struct {
 	state      string
 	message    string
 	start, end time.Time
+	// payload is the request that began it, nil where the BMC does not keep it.
+	payload doc
 }
 
 // startTask runs work beside the request, and answers 202.
@@ -36,8 +38,9 @@ func (b *BMC) startTask(name string, work func() *reply) reply {
 			state, message = "Exception", messageOf(*rep)
 		}
 		b.mu.Lock()
-		defer b.mu.Unlock()
 		t.state, t.message, t.end = state, message, time.Now()
+		b.mu.Unlock()
+		b.taskEvent(t.id, state)
 	})
 	if b.who.TaskWithoutLocation {
 		return reply{status: http.StatusAccepted}
@@ -72,7 +75,10 @@ func (b *BMC) taskDoc(t *task) doc {
 	more := doc{
 		"TaskState": t.state, "TaskStatus": "OK", "StartTime": t.start.UTC().Format(time.RFC3339), "TaskMonitor": monitorsPath + "/" + t.id, "PercentComplete": 0, "Messages": []doc{},
 	}
-	if t.state != "Running" {
+	if t.payload != nil {
+		more["Payload"] = t.payload
+	}
+	if t.state != "Running" && t.state != "Pending" {
 		more["PercentComplete"], more["EndTime"] = 100, t.end.UTC().Format(time.RFC3339)
 		more["Messages"] = []doc{{"MessageId": "TaskEvent.1.0.3.TaskCompletedOK", "Message": t.message}}
 	}
@@ -126,7 +132,7 @@ func (b *BMC) readMonitor(c *call) reply {
 	switch {
 	case t == nil:
 		return notFound(c)
-	case t.state == "Running":
+	case t.state == "Running" || t.state == "Pending":
 		return reply{status: http.StatusAccepted, body: b.taskDoc(t), header: map[string]string{"Location": c.path}}
 	case t.state == "Exception":
 		return ok(b.taskDoc(t))

@@ -36,6 +36,7 @@ type Config struct {
 type BMC struct {
 	server  *server.Server
 	conn    net.PacketConn
+	board   *board
 	stop    context.CancelFunc
 	serving sync.WaitGroup
 }
@@ -51,11 +52,11 @@ func Start(ctx context.Context, c Config) (*BMC, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	board := newChassis(c.Machine)
+	chassis, watched := newChassis(c.Machine), &board{}
 	if c.Attach != nil {
-		c.Attach(board)
+		c.Attach(chassis)
 	}
-	state, err := newState(c, board)
+	state, err := newState(c, chassis)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +65,7 @@ func Start(ctx context.Context, c Config) (*BMC, error) {
 		return nil, fmt.Errorf("listen for IPMI on %s: %w", c.Listen, err)
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	b := &BMC{server: server.NewServer(state, conn, server.WithV15Disabled()), conn: conn, stop: stop}
+	b := &BMC{server: server.NewServer(state, conn, server.WithV15Disabled(), server.WithHandlerRegistry(watched.registry())), conn: conn, board: watched, stop: stop}
 	b.serving.Go(func() {
 		if err := b.server.Serve(ctx); err != nil && ctx.Err() == nil {
 			c.Log.Error("simulated BMC stopped", "bmc", conn.LocalAddr().String(), "err", err)
@@ -116,12 +117,12 @@ func (b *BMC) Close() error {
 	return err
 }
 
-// hardware implements the library's HAL: a chassis and nothing else.
+// hardware implements the library's HAL: a chassis, and the records of its sensors.
 type hardware struct{ board *chassis }
 
 func (h hardware) Chassis() hal.ChassisHAL { return h.board }
 func (hardware) Sensors() hal.SensorHAL    { return nil }
-func (hardware) Storage() hal.StorageHAL   { return nil }
+func (hardware) Storage() hal.StorageHAL   { return records{} }
 func (hardware) Network() hal.NetworkHAL   { return nil }
 func (hardware) GPIO() hal.GPIOHAL         { return nil }
 func (hardware) I2C() hal.I2CHAL           { return nil }

@@ -28,6 +28,8 @@ type Boot struct {
 	Mode   bmc.Mode
 	// Medium is the URL of the medium that was in the drive.
 	Medium string
+	// URI and Authorities are UEFI HTTP boot's.
+	URI, Authorities string
 }
 
 // Rig is one BMC with a machine that is off, has nothing in its drive and no boot override, supports UEFI, legacy and Secure Boot, and follows the power button.
@@ -48,6 +50,11 @@ type Rig struct {
 	StalePower func(reads int)
 	// BIOS is what the machine's firmware can be set to; nil: the BMC does not show it.
 	BIOS *BIOS
+	// Updates is the firmware that can be updated; nil: the BMC has no service for it.
+	Updates *Updates
+	// Events is how the BMC sends events; nil: it does not. Health is how its machine gets ill; nil: it does not say.
+	Events *Events
+	Health *Health
 	// Lacks are capabilities that the protocol does not have. The BMC must neither claim them nor have their interface.
 	Lacks []bmc.Capability
 }
@@ -69,6 +76,7 @@ func Run(t *testing.T, newRig func(t *testing.T) Rig) {
 		{"boot override is kept", bootKept},
 		{"boot override once", bootOnce},
 		{"boot mode", bootMode},
+		{"boot by HTTP", httpBoot},
 		{"media", mediaInsertEject},
 		{"media failures", mediaFailures},
 		{"boot from medium", bootFromMedium},
@@ -76,6 +84,13 @@ func Run(t *testing.T, newRig func(t *testing.T) Rig) {
 		{"console log", consoleLog},
 		{"BIOS settings", biosSettings},
 		{"BIOS settings that cannot be", biosRefused},
+		{"firmware versions", firmwareVersions},
+		{"firmware update", firmwareUpdate},
+		{"firmware update that fails", firmwareFails},
+		{"event subscriptions", subscriptions},
+		{"event delivery", delivery},
+		{"event stream", eventStream},
+		{"health", healthReadings},
 		{"close", closing},
 		{"cancelled", cancelled},
 		{"concurrent use", concurrent},

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/ingotmetal/ingot/firmware"
+	"github.com/ingotmetal/ingot/health"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/internal/secret"
 	"github.com/ingotmetal/ingot/step"
@@ -47,6 +48,12 @@ type Config struct {
 	Settings        map[string]string
 	Registry        firmware.Registry
 	IgnoresSettings bool
+	// Health is how the machine is at first; the zero value is a healthy one.
+	Health health.Reading
+	// NoEventStream: the BMC sends events to subscribers only.
+	NoEventStream bool
+	// Updates is the firmware that can be updated.
+	Updates Updates
 }
 
 // Boot is one boot of the machine.
@@ -74,6 +81,9 @@ type BMC struct {
 	hook     func(ctx context.Context, op string) error
 	// settings are the firmware's, pending those of the next boot.
 	settings, pending map[string]string
+	events            eventState
+	health            health.Reading
+	components        componentsState
 }
 
 // Fault fails calls.
@@ -97,6 +107,10 @@ func (d *Driver) Add(c Config) (*BMC, error) {
 	}
 	b := &BMC{config: c, address: a.String(), override: bmc.BootSetting{Device: bmc.BootNone, Mode: bmc.ModeUEFI}}
 	b.settings, b.pending = maps.Clone(c.Settings), map[string]string{}
+	if b.health = c.Health; b.health.Rollup == health.Unknown {
+		b.health.Rollup = health.OK
+	}
+	b.components = componentsState{now: slices.Clone(c.Updates.Components), held: c.Updates.Held}
 	if b.settings == nil {
 		b.settings = map[string]string{}
 	}
@@ -236,7 +250,7 @@ func (b *BMC) Powered() bool {
 func (b *BMC) PowerOffByItself() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.on = false
+	b.setPower(false)
 }
 
 // RebootByItself is the operating system's restart, which takes the boot override into account like any boot.
@@ -298,11 +312,13 @@ func (b *BMC) Settings() map[string]string {
 	return maps.Clone(b.settings)
 }
 
-func (b *BMC) lacks(c bmc.Capability) bool { return slices.Contains(b.config.Lacks, c) }
+func (b *BMC) lacks(c bmc.Capability) bool {
+	return slices.Contains(b.config.Lacks, c) || c == bmc.CanComponents && len(b.config.Updates.Components) == 0
+}
 
 // boot is called with mu held.
 func (b *BMC) boot() Boot {
-	b.on = true
+	b.setPower(true)
 	boot := Boot{Setting: b.override, Medium: b.medium}
 	if b.override.Once {
 		b.override.Device, b.override.Once = bmc.BootNone, false
@@ -312,6 +328,7 @@ func (b *BMC) boot() Boot {
 		maps.Copy(b.settings, b.pending)
 	}
 	clear(b.pending)
+	b.bootComponents()
 	return boot
 }
 

@@ -27,6 +27,10 @@ func config() fake.Config {
 		Registry: firmware.Registry{Name: "Fake.v1_0_0", Settings: map[string]firmware.Setting{
 			"Retries": {Kind: firmware.Integer}, "Quiet": {Kind: firmware.Boolean},
 		}},
+		Updates: fake.Updates{
+			Components: []bmc.Component{{Name: "bios", Version: "1.0"}, {Name: "bmc", Version: "2.0"}},
+			Images:     map[string]string{"https://boot/bios-1.1": "1.1", "https://boot/bmc-2.1": "2.1"},
+		},
 		Unreadable: func(url string) bool { return strings.Contains(url, "missing") },
 	}
 }
@@ -46,28 +50,40 @@ func biosRig(c fake.Config, b *fake.BMC) *bmctest.BIOS {
 	}
 }
 
+// updatesRig is the fake's firmware that can be updated.
+func updatesRig(c fake.Config) *bmctest.Updates {
+	if slices.Contains(c.Lacks, bmc.CanComponents) {
+		return nil
+	}
+	return &bmctest.Updates{
+		Components: c.Updates.Components, Missing: "https://boot/missing", Waits: c.Updates.Waits,
+		Images: map[string]bmc.Component{"https://boot/bios-1.1": {Name: "bios", Version: "1.1"}, "https://boot/bmc-2.1": {Name: "bmc", Version: "2.1"}},
+	}
+}
+
 func TestContract(t *testing.T) {
 	for name, lacks := range map[string][]bmc.Capability{
-		"all":  nil,
-		"less": {bmc.CanBIOS, bmc.CanBootOnce, bmc.CanSoftPowerOff, bmc.CanSecureBoot, bmc.CanConsoleLog, bmc.CanSessions},
+		"all":          nil,
+		"updates wait": {bmc.CanSessions},
+		"less":         {bmc.CanComponents, bmc.CanEvents, bmc.CanHealth, bmc.CanBIOS, bmc.CanBootOnce, bmc.CanSoftPowerOff, bmc.CanSecureBoot, bmc.CanConsoleLog, bmc.CanSessions},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bmctest.Run(t, func(t *testing.T) bmctest.Rig {
 				c := config()
-				c.Lacks = lacks
+				c.Lacks, c.Updates.Waits = lacks, name == "updates wait"
 				d := fake.New()
 				b, err := d.Add(c)
 				if err != nil {
 					t.Fatal(err)
 				}
 				return bmctest.Rig{
-					Driver: d, Target: target(), Powered: b.Powered, Hardware: c.Hardware, Say: b.Say,
+					Driver: d, Target: target(), Powered: b.Powered, Hardware: c.Hardware, Say: b.Say, Events: eventsRig(c, b), Health: healthRig(c, b),
 					Media: [2]string{"https://boot/media/a.iso", "https://boot/media/b.iso"}, Missing: "https://boot/media/missing.iso",
-					StalePower: b.StalePower, BIOS: biosRig(c, b),
+					StalePower: b.StalePower, BIOS: biosRig(c, b), Updates: updatesRig(c),
 					Boots: func() []bmctest.Boot {
 						var out []bmctest.Boot
 						for _, boot := range b.Boots() {
-							out = append(out, bmctest.Boot{Device: boot.Setting.Device, Mode: boot.Setting.Mode, Medium: boot.Medium})
+							out = append(out, bmctest.Boot{Device: boot.Setting.Device, Mode: boot.Setting.Mode, Medium: boot.Medium, URI: boot.Setting.URI})
 						}
 						return out
 					},

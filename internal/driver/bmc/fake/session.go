@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -29,7 +30,7 @@ func (s *session) call(ctx context.Context, op string, do func() error) error {
 func (s *session) Identity() bmc.Identity {
 	all := []bmc.Capability{
 		bmc.CanPower, bmc.CanSoftPowerOff, bmc.CanBootOnce, bmc.CanBootMode, bmc.CanSecureBoot, bmc.CanVirtualMedia, bmc.CanInventory, bmc.CanTasks, bmc.CanSessions, bmc.CanConsoleLog,
-		bmc.CanBIOS,
+		bmc.CanBIOS, bmc.CanUEFIHTTP, bmc.CanComponents, bmc.CanEvents, bmc.CanHealth,
 	}
 	all = slices.DeleteFunc(all, s.b.lacks)
 	slices.Sort(all)
@@ -68,12 +69,36 @@ func (s *session) ConsoleLog() bmc.ConsoleLog {
 	return console{s}
 }
 
+// Components implements bmc.Session.
+func (s *session) Components() bmc.Components {
+	if s.b.lacks(bmc.CanComponents) {
+		return nil
+	}
+	return components{s}
+}
+
 // BIOS implements bmc.Session.
 func (s *session) BIOS() bmc.BIOS {
 	if s.b.lacks(bmc.CanBIOS) {
 		return nil
 	}
 	return bios{s}
+}
+
+// Events implements bmc.Session.
+func (s *session) Events() bmc.Events {
+	if s.b.lacks(bmc.CanEvents) {
+		return nil
+	}
+	return events{s}
+}
+
+// Health implements bmc.Session.
+func (s *session) Health() bmc.Health {
+	if s.b.lacks(bmc.CanHealth) {
+		return nil
+	}
+	return healthPart{s}
 }
 
 // Close implements bmc.Session.
@@ -93,11 +118,7 @@ type power struct{ s *session }
 func (p power) State(ctx context.Context) (out bmc.PowerState, err error) {
 	b := p.s.b
 	err = p.s.call(ctx, "read power state", func() error {
-		out = state(b.on)
-		if b.stale > 0 {
-			b.stale--
-			out = b.shown
-		}
+		out = b.shownState()
 		return nil
 	})
 	return out, err
@@ -115,13 +136,13 @@ func (p power) Do(ctx context.Context, a bmc.PowerAction) error {
 		case bmc.ForceRestart, bmc.PowerCycle:
 			b.boot()
 		case bmc.ForceOff:
-			b.on = false
+			b.setPower(false)
 		case bmc.GracefulOff:
 			if b.lacks(bmc.CanSoftPowerOff) {
 				return b.failure(op, step.Unsupported, "the BMC has no reset type for it", "")
 			}
 			if !b.config.IgnoresButton {
-				b.on = false
+				b.setPower(false)
 			}
 		case bmc.GracefulRestart:
 			if b.on && b.lacks(bmc.CanSoftPowerOff) {
@@ -153,6 +174,10 @@ func (o boot) Set(ctx context.Context, set bmc.BootSetting) error {
 		if set.Mode == bmc.ModeLegacy && b.lacks(bmc.CanBootMode) {
 			return b.failure(op, step.Unsupported, "the BMC cannot set the firmware mode", "")
 		}
+		if set.Device == bmc.BootHTTP && (b.lacks(bmc.CanUEFIHTTP) || set.URI == "") {
+			return b.failure(op, step.Unsupported, "the BMC cannot boot "+strconv.Quote(set.URI)+" by UEFI HTTP", "")
+		}
+		set.Authorities = ""
 		if set.Mode == "" {
 			set.Mode = b.override.Mode
 		}

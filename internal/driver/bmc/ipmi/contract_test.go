@@ -71,6 +71,9 @@ func TestContract(t *testing.T) {
 				s := newSim(t, suite)
 				return bmctest.Rig{
 					Driver: newDriver(t, fast()), Target: s.target, Boots: boots(s.machine), Powered: s.machine.Powered, Say: s.machine.Say,
+					Health: &bmctest.Health{
+						Sensor: "CPU1 Temp", Worsen: func() { s.bmc.SetCritical("CPU1 Temp") }, Heal: func() { s.bmc.SetCritical("") }, NoRollup: true,
+					},
 					Lacks: []bmc.Capability{bmc.CanVirtualMedia, bmc.CanInventory, bmc.CanConsoleLog, bmc.CanSecureBoot},
 				}
 			})

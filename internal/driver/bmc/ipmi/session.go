@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/bougou/go-ipmi/pkg/client"
+	"github.com/bougou/go-ipmi/pkg/types"
 	"golang.org/x/time/rate"
 
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
@@ -27,6 +29,11 @@ type session struct {
 	client *client.Client
 	used   time.Time
 	closed bool
+
+	// sdrMu guards the sensor records, which are read once.
+	sdrMu   sync.Mutex
+	sdr     []*types.SDR
+	sdrRead bool
 }
 
 var errClosed = errors.New("the session is closed")
@@ -51,6 +58,15 @@ func (s *session) ConsoleLog() bmc.ConsoleLog { return nil }
 
 // BIOS implements bmc.Session: IPMI has no words for it.
 func (s *session) BIOS() bmc.BIOS { return nil }
+
+// Components implements bmc.Session: IPMI 2.0 has no update by URL (HPM.1 has its own protocol).
+func (s *session) Components() bmc.Components { return nil }
+
+// Events implements bmc.Session: IPMI's alerts (PET) are SNMP traps to receivers that an administrator sets up.
+func (s *session) Events() bmc.Events { return nil }
+
+// Health implements bmc.Session.
+func (s *session) Health() bmc.Health { return healthPart{s} }
 
 // Close implements bmc.Session.
 func (s *session) Close(ctx context.Context) error {
@@ -121,7 +137,7 @@ func (s *session) probe(ctx context.Context) error {
 		s.identity = bmc.Identity{
 			Driver: "ipmi", Vendor: vendor(device.ManufacturerID), Model: fmt.Sprintf("product %d", device.ProductID),
 			FirmwareVersion: device.FirmwareVersionStr(), ProtocolVersion: fmt.Sprintf("%d.%d", device.MajorIPMIVersion, device.MinorIPMIVersion), SystemID: "chassis",
-			Capabilities: []bmc.Capability{bmc.CanBootMode, bmc.CanBootOnce, bmc.CanPower, bmc.CanSessions, bmc.CanSoftPowerOff},
+			Capabilities: []bmc.Capability{bmc.CanBootMode, bmc.CanBootOnce, bmc.CanHealth, bmc.CanPower, bmc.CanSessions, bmc.CanSoftPowerOff},
 		}
 		return nil
 	})

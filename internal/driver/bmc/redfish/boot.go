@@ -24,6 +24,8 @@ type bootOverride struct {
 	targets, modes []text
 	// secure is the SecureBoot resource; empty where the BMC has none.
 	secure link
+	// authorities is the collection of certificates for HTTPS boot; empty where the BMC has none.
+	authorities link
 }
 
 func probeBoot(ctx context.Context, s *service, sys computerSystem) (*bootOverride, error) {
@@ -31,7 +33,7 @@ func probeBoot(ctx context.Context, s *service, sys computerSystem) (*bootOverri
 	if b.Enabled == "" && b.Target == "" && len(b.TargetValues) == 0 {
 		return nil, nil
 	}
-	o := &bootOverride{s: s, targets: b.TargetValues, modes: b.ModeValues}
+	o := &bootOverride{s: s, targets: b.TargetValues, modes: b.ModeValues, authorities: b.Certificates}
 	if b.Mode != "" && len(o.modes) == 0 {
 		// A mode that is shown can be set, unless its values are listed.
 		o.modes = []text{text(redfish.UEFIBootSourceOverrideMode), text(redfish.LegacyBootSourceOverrideMode)}
@@ -64,6 +66,9 @@ func (o *bootOverride) read(ctx context.Context) (bmc.BootSetting, error) {
 	b := sys.Boot.V
 	set := bmc.BootSetting{Device: deviceOf(b), Mode: bmc.ModeUEFI}
 	set.Once = set.Device != bmc.BootNone && redfish.BootSourceOverrideEnabled(b.Enabled) == redfish.OnceBootSourceOverrideEnabled
+	if set.Device == bmc.BootHTTP {
+		set.URI = string(b.HTTPBootURI)
+	}
 	if redfish.BootSourceOverrideMode(b.Mode) == redfish.LegacyBootSourceOverrideMode {
 		set.Mode = bmc.ModeLegacy
 		return set, nil
@@ -93,6 +98,8 @@ func deviceOf(b boot) bmc.Device {
 		return bmc.BootCD
 	case redfish.HddBootSourceOverrideTarget:
 		return bmc.BootDisk
+	case redfish.UefiHTTPBootSourceOverrideTarget:
+		return bmc.BootHTTP
 	default:
 		return bmc.BootNone
 	}
@@ -120,6 +127,11 @@ func (o *bootOverride) set(ctx context.Context, set bmc.BootSetting) error {
 	change, err := o.change(set)
 	if err != nil {
 		return err
+	}
+	if set.Device == bmc.BootHTTP {
+		if err := o.httpBoot(ctx, set, change); err != nil {
+			return err
+		}
 	}
 	a, err := o.s.c.patch(ctx, o.s.system, map[string]any{"Boot": change}, o.s.effect.NeedsETag)
 	if err != nil {
@@ -184,6 +196,8 @@ func (o *bootOverride) target(d bmc.Device) (redfish.BootSourceOverrideTarget, e
 		wanted = append(wanted, redfish.PxeBootSourceOverrideTarget)
 	case bmc.BootDisk:
 		wanted = append(wanted, redfish.HddBootSourceOverrideTarget)
+	case bmc.BootHTTP:
+		wanted = append(wanted, redfish.UefiHTTPBootSourceOverrideTarget)
 	case bmc.BootCD:
 		wanted = append(slices.Clone(o.s.effect.CDTargets), redfish.CdBootSourceOverrideTarget)
 		if len(o.targets) > 0 {

@@ -110,7 +110,7 @@ func boots(m *machinetest.Machine) func() []bmctest.Boot {
 	return func() []bmctest.Boot {
 		var out []bmctest.Boot
 		for _, p := range m.Boots() {
-			b := bmctest.Boot{Device: p.Device, Mode: p.Mode}
+			b := bmctest.Boot{Device: p.Device, Mode: p.Mode, URI: p.URI, Authorities: p.Authorities}
 			if p.Medium != nil {
 				b.Medium = p.Medium.URL
 			}
@@ -132,6 +132,9 @@ func TestContract(t *testing.T) {
 					Driver: newDriver(t, fast()), Target: s.target, Boots: boots(s.machine), Powered: s.machine.Powered, Hardware: hardware(p), Say: s.machine.Say,
 					Media: [2]string{media + "/media/a.iso", media + "/media/b.iso"}, Missing: media + "/media/missing.iso",
 					BIOS:       biosRig(s, p),
+					Events:     eventsRig(t, s, p),
+					Health:     healthRig(s),
+					Updates:    updatesRig(t, p),
 					StalePower: func(reads int) { s.bmc.SetFaults(bmcsim.Faults{StalePowerReads: reads}) },
 				}
 			})

@@ -96,7 +96,11 @@ func (p *power) readBy(ctx context.Context, r request) (bmc.PowerState, error) {
 	if err := decode(a.body, a.where, "ComputerSystem", &sys); err != nil {
 		return "", err
 	}
-	switch redfish.PowerState(sys.PowerState) {
+	return powerState(p.s.system, sys.PowerState)
+}
+
+func powerState(where link, state text) (bmc.PowerState, error) {
+	switch redfish.PowerState(state) {
 	case redfish.OnPowerState, redfish.PausedPowerState:
 		return bmc.On, nil
 	case redfish.OffPowerState:
@@ -106,9 +110,9 @@ func (p *power) readBy(ctx context.Context, r request) (bmc.PowerState, error) {
 	case redfish.PoweringOffPowerState:
 		return bmc.PoweringOff, nil
 	case "":
-		return "", faultf(step.Busy, "GET %s: the BMC does not say the power state (null or missing)", p.s.system)
+		return "", faultf(step.Busy, "GET %s: the BMC does not say the power state (null or missing)", where)
 	}
-	return "", faultf(step.Internal, "GET %s: unknown power state %q, expected On, Off, PoweringOn or PoweringOff", p.s.system, clip(string(sys.PowerState), 40))
+	return "", faultf(step.Internal, "GET %s: unknown power state %q, expected On, Off, PoweringOn or PoweringOff", where, clip(string(state), 40))
 }
 
 // choices are the reset types for an action, the best first. A graceful action never falls back to a forced one.

@@ -27,6 +27,9 @@ type service struct {
 	inventory       *inventory
 	console         *console
 	bios            *bios
+	events          *events
+	health          *vitals
+	components      *components
 }
 
 // probe logs in and finds out what the BMC can do. It reads; it changes nothing.
@@ -162,7 +165,14 @@ func (s *service) probeParts(ctx context.Context, sys computerSystem, mgr manage
 	if sys.Bios != "" {
 		s.bios = &bios{s: s, at: sys.Bios, registries: root.Registries}
 	}
-	can := []bmc.Capability{bmc.CanPower, bmc.CanInventory}
+	if root.UpdateService != "" {
+		s.components = &components{s: s, at: root.UpdateService, tasks: root.Tasks}
+	}
+	s.health = &vitals{s: s, chassis: sys.Links.V.Chassis, logs: []link{sys.LogServices, mgr.LogServices}}
+	if root.EventService != "" {
+		s.events = &events{s: s, at: root.EventService}
+	}
+	can := []bmc.Capability{bmc.CanPower, bmc.CanInventory, bmc.CanHealth}
 	add := func(has bool, c bmc.Capability) {
 		if has {
 			can = append(can, c)
@@ -173,10 +183,13 @@ func (s *service) probeParts(ctx context.Context, sys computerSystem, mgr manage
 	add(s.boot != nil && len(s.boot.modes) > 0, bmc.CanBootMode)
 	add(s.boot != nil && s.boot.secure != "", bmc.CanSecureBoot)
 	add(s.media != nil, bmc.CanVirtualMedia)
+	add(s.boot != nil && s.boot.canHTTP(), bmc.CanUEFIHTTP)
 	add(root.Tasks != "", bmc.CanTasks)
 	add(s.c.hasSession(), bmc.CanSessions)
 	add(s.console != nil, bmc.CanConsoleLog)
 	add(s.bios != nil, bmc.CanBIOS)
+	add(s.events != nil, bmc.CanEvents)
+	add(s.components != nil, bmc.CanComponents)
 	slices.Sort(can)
 	s.identity.Capabilities = can
 	return nil
@@ -228,6 +241,25 @@ func (s *service) BIOS() bmc.BIOS {
 	}
 	return s.bios
 }
+
+// Components implements bmc.Session.
+func (s *service) Components() bmc.Components {
+	if s.components == nil {
+		return nil
+	}
+	return s.components
+}
+
+// Events implements bmc.Session.
+func (s *service) Events() bmc.Events {
+	if s.events == nil {
+		return nil
+	}
+	return s.events
+}
+
+// Health implements bmc.Session.
+func (s *service) Health() bmc.Health { return s.health }
 
 // Close implements bmc.Session.
 func (s *service) Close(ctx context.Context) error { return s.wrap("log out", s.c.logout(ctx)) }

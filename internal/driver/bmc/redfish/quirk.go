@@ -42,6 +42,10 @@ type Effect struct {
 	WaitAfterInsert time.Duration
 	// OneShotCD is the manager's attribute resource, below the manager's path, by which one boot from the virtual CD is asked for.
 	OneShotCD string
+	// EventTypes are asked for in every subscription, whatever the service lists.
+	EventTypes []string
+	// UpdateState is the member of UpdateService.Oem whose State tells of an update that the BMC began without a task.
+	UpdateState string
 }
 
 // Quirks is the table. The lab's simulator has a personality for each effect, so that the suite runs every one of them.
@@ -81,6 +85,16 @@ func Quirks() []Quirk {
 			Name: "fujitsu-slow-media", Vendor: "fujitsu|fsas",
 			Reason: "iRMC reports Inserted before the remote image is connected to the USB bus",
 			Effect: Effect{WaitAfterInsert: 5 * time.Second},
+		},
+		{
+			Name: "ilo-update-state", Vendor: "hpe|hewlett",
+			Reason: "iLO 5 answers SimpleUpdate without a task; UpdateService.Oem.Hpe.State and FlashProgressPercent tell how far the update is (iLO 5 Redfish API reference, UpdateService)",
+			Effect: Effect{UpdateState: "Hpe"},
+		},
+		{
+			Name: "ilo-event-types", Vendor: "hpe|hewlett",
+			Reason: "iLO 5 refuses a subscription without EventTypes, and sends all it has for these (iLO 5 Redfish API reference, EventService and EventDestination)",
+			Effect: Effect{EventTypes: []string{"Alert", "ResourceAdded", "ResourceRemoved", "ResourceUpdated", "StatusChange"}},
 		},
 		{
 			Name: "idrac-media-under-systems", Vendor: "dell", Firmware: `^([6-9]|[1-9]\d)\.`,
@@ -141,6 +155,10 @@ func (e Effect) join(o Effect) Effect {
 	e.WaitAfterInsert = max(e.WaitAfterInsert, o.WaitAfterInsert)
 	if o.OneShotCD != "" {
 		e.OneShotCD = o.OneShotCD
+	}
+	e.EventTypes = append(e.EventTypes, o.EventTypes...)
+	if o.UpdateState != "" {
+		e.UpdateState = o.UpdateState
 	}
 	return e
 }

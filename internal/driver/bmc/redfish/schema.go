@@ -9,7 +9,8 @@ type serviceRoot struct {
 	RedfishVersion, Vendor, Product, UUID text
 	Systems, Managers, SessionService     link
 	Registries                            link
-	Tasks                                 link
+	Tasks, UpdateService                  link
+	EventService                          link
 	Links                                 object[struct{ Sessions link }]
 }
 
@@ -26,7 +27,7 @@ type computerSystem struct {
 	Actions    object[struct {
 		Reset object[action] `json:"#ComputerSystem.Reset"`
 	}]
-	Links object[struct{ ManagedBy list[link] }]
+	Links object[struct{ ManagedBy, Chassis list[link] }]
 
 	MemorySummary    object[struct{ TotalSystemMemoryGiB number }]
 	ProcessorSummary object[struct {
@@ -42,6 +43,9 @@ type boot struct {
 	Enabled text `json:"BootSourceOverrideEnabled"`
 	Target  text `json:"BootSourceOverrideTarget"`
 	Mode    text `json:"BootSourceOverrideMode"`
+
+	HTTPBootURI  text `json:"HttpBootUri"`
+	Certificates link
 
 	EnabledValues list[text] `json:"BootSourceOverrideEnabled@Redfish.AllowableValues"`
 	TargetValues  list[text] `json:"BootSourceOverrideTarget@Redfish.AllowableValues"`
@@ -75,6 +79,7 @@ type manager struct {
 	FirmwareVersion text
 	Model           text
 	VirtualMedia    link
+	LogServices     link
 }
 
 // virtualMedia is VirtualMedia.

@@ -1,0 +1,45 @@
+package bmc
+
+import "context"
+
+// CanComponents is a BMC that shows the versions of its machine's firmware and has a service for updates. Whether that service takes an image by URL is said when it is asked.
+const CanComponents Capability = "firmware-components"
+
+// Component is a part of the machine with firmware of its own: "bios", "bmc", or "nic:" and the adapter's name, as Metal3's HostFirmwareComponents has them.
+type Component struct {
+	Name, Version string
+}
+
+// UpdateState is how far an update is.
+type UpdateState string
+
+// The states of an update. UpdateWaits: the BMC has the image and begins with the machine's next start. UpdateUnknown: the BMC knows nothing of it, or not any more.
+const (
+	UpdateRuns    UpdateState = "runs"
+	UpdateWaits   UpdateState = "waits"
+	UpdateDone    UpdateState = "done"
+	UpdateFailed  UpdateState = "failed"
+	UpdateUnknown UpdateState = "unknown"
+)
+
+// UpdateProgress is one look at an update.
+type UpdateProgress struct {
+	State UpdateState
+	// Percent is from 0 to 100; 0 where the BMC does not say.
+	Percent int
+	// Message is what the BMC says of a failure, in one line.
+	Message string
+}
+
+// Components reads the versions of the machine's firmware and updates it.
+type Components interface {
+	// Read gives the components that the BMC shows with their versions, in the order of their names.
+	Read(ctx context.Context) ([]Component, error)
+	// Start asks the BMC to fetch an image and to write it into one component. It returns when the BMC took the order, with the ticket to ask Progress by (at most 512 bytes); the ticket is empty where
+	// the BMC gives nothing to ask by. It is not idempotent: after an error of kind Unreachable or Timeout the BMC may have taken the order, which Find tells.
+	Start(ctx context.Context, name, url string) (ticket string, err error)
+	// Find gives the ticket of an update by this image that the BMC runs or remembers; empty for none.
+	Find(ctx context.Context, url string) (ticket string, err error)
+	// Progress looks once. A ticket that the BMC does not know is UpdateUnknown and no error.
+	Progress(ctx context.Context, ticket string) (UpdateProgress, error)
+}
