@@ -27,14 +27,27 @@ func Group(r matrix.Role) string { return "ingot:" + string(r) }
 // labels mark what is compiled.
 func labels() map[string]string { return map[string]string{"app.kubernetes.io/managed-by": "ingot"} }
 
-// RBAC is what each role of the matrix may do, bound to the role's group, and the three roles for people, bound to nobody.
+// RBAC is what each role of the matrix may do, bound to the role's group, and the three roles for people, bound to nobody. It is empty where no row has rights.
 func RBAC(m matrix.Matrix) Objects {
-	var o Objects
-	for _, p := range matrix.Permissions(m.Rows) {
-		o.permission(p)
-	}
+	o := RBACOf(m, func(matrix.Role) bool { return true })
 	o.ClusterRoles = append(o.ClusterRoles, people(m)...)
 	return o
+}
+
+// RBACOf is what some roles may do, each wholly, without the roles for people.
+func RBACOf(m matrix.Matrix, wanted func(matrix.Role) bool) Objects {
+	var o Objects
+	for _, p := range matrix.Permissions(m.Rows) {
+		if wanted(p.Role) {
+			o.permission(p)
+		}
+	}
+	return o
+}
+
+// Empty says that there is nothing in it.
+func (o Objects) Empty() bool {
+	return len(o.ClusterRoles)+len(o.ClusterRoleBindings)+len(o.Roles)+len(o.RoleBindings) == 0
 }
 
 // permission adds a role and its binding. All are called like the role's group.

@@ -12,9 +12,6 @@ import (
 	"github.com/ingotmetal/ingot/firewall/ruleset"
 	"github.com/ingotmetal/ingot/internal/cli/session"
 	"github.com/ingotmetal/ingot/matrix"
-	"github.com/ingotmetal/ingot/matrix/identity"
-	"github.com/ingotmetal/ingot/matrix/markdown"
-	"github.com/ingotmetal/ingot/matrix/mesh"
 	"github.com/ingotmetal/ingot/matrix/policy"
 )
 
@@ -44,15 +41,17 @@ func compileCommand(s *session.Session) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "compile [FILE...] --to FORM",
 		Short: "Compile a matrix to rulesets, policies, rights, certificate profiles, a mesh policy or a table",
-		Long: "Compile a matrix:\n\n" +
-			"  nft        rulesets for `nft -f`, one per host (--host NAME, or --all with -o DIR)\n" +
-			"  calico     Calico v3 manifests: endpoints, sets, tiers and policies\n" +
-			"  rbac       ClusterRoles, Roles and bindings of every role, and the three roles for people\n" +
-			"  certs      certificate profiles: names, usages, lifetimes, signers\n" +
-			"  headscale  the mesh's policy: tag owners, rules and assertions\n" +
-			"  markdown   the published table",
+		Long: "Compile a matrix, wholly, or one host's part of it (--host NAME), or each host's (--all with -o DIR):\n\n" +
+			"  form       of the whole matrix                              of a host\n" +
+			"  nft        (a ruleset is one host's)                        its ruleset, for `nft -f`\n" +
+			"  calico     Calico v3 endpoints, sets, tiers and policies    those that decide about its packets\n" +
+			"  rbac       what every role may do, and people's roles       what its roles may do\n" +
+			"  certs      certificate profiles of every role               those of its roles\n" +
+			"  headscale  the mesh's policy                                (the mesh's coordinator has one for all)\n" +
+			"  markdown   the published table                              the rows that it is an end of",
 		Example: "  ingot matrix compile site.yaml --to nft --host node1 > node1.nft\n" +
-			"  ingot matrix compile site.yaml --to calico -o manifests/",
+			"  ingot matrix compile site.yaml --to calico -o manifests/\n" +
+			"  ingot matrix compile site.yaml --to markdown --all -o hosts/",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(targets, o.to) {
 				return fmt.Errorf("--to %q is not known: use one of %s", o.to, strings.Join(targets, ", "))
@@ -70,9 +69,9 @@ func compileCommand(s *session.Session) *cobra.Command {
 	}
 	src.addFlags(c)
 	c.Flags().StringVar(&o.to, "to", "", "what to compile to: "+strings.Join(targets, ", "))
-	c.Flags().StringVar(&o.host, "host", "", "compile the ruleset of this host (nft)")
-	c.Flags().BoolVar(&o.all, "all", false, "compile the rulesets of all hosts (nft)")
-	c.Flags().BoolVar(&o.populate, "populate", false, "make up hosts and addresses where the matrix has none: to look at and to test, not to install (nft, calico)")
+	c.Flags().StringVar(&o.host, "host", "", "compile the part of this host")
+	c.Flags().BoolVar(&o.all, "all", false, "compile the part of each host, a file each")
+	c.Flags().BoolVar(&o.populate, "populate", false, "make up hosts and addresses where the matrix has none: to look at and to test, not to install")
 	c.Flags().StringVar(&o.reading, "reading", "", "the reading of a document that contradicts itself")
 	c.Flags().StringVarP(&o.output, "output", "o", "", "the folder to write into (default: standard output)")
 	_ = c.MarkFlagRequired("to")
@@ -83,54 +82,56 @@ func compileCommand(s *session.Session) *cobra.Command {
 	return c
 }
 
+// compile makes the output of the whole matrix, or one of each host that is asked for.
 func (o compiling) compile(m matrix.Matrix) ([]file, error) {
-	if o.to != "nft" && (o.host != "" || o.all) {
-		return nil, fmt.Errorf("--host and --all choose rulesets: --to %s has one output for the whole matrix", o.to)
+	perHost := o.host != "" || o.all || o.to == "nft"
+	if o.to == "headscale" && perHost {
+		return nil, errors.New("--host and --all choose hosts' parts, and a mesh has one policy, which its coordinator holds for all hosts: leave them out")
 	}
-	if o.populate && o.to != "nft" && o.to != "calico" {
-		return nil, fmt.Errorf("--populate makes up hosts: --to %s needs none", o.to)
+	if o.populate && !perHost && o.to != "calico" {
+		return nil, fmt.Errorf("--populate makes up hosts: --to %s of the whole matrix needs none", o.to)
 	}
-	switch o.to {
-	case "markdown":
-		return []file{{m.Name + ".md", markdown.Export(m)}}, nil
-	case "rbac":
-		text, err := identity.RBAC(m).YAML()
-		return []file{{"rbac.yaml", text}}, err
-	case "certs":
-		text, err := identity.YAML(identity.Profiles(m))
-		return []file{{"certificates.yaml", text}}, err
-	}
-	m, err := reading(m, o.reading)
-	if err != nil {
-		return nil, err
-	}
-	if o.to == "headscale" {
-		text, err := mesh.Policy(m)
-		return []file{{"headscale.json", text}}, err
+	if o.populate || o.reading != "" || slices.Contains([]string{"nft", "calico", "headscale"}, o.to) {
+		var err error
+		if m, err = reading(m, o.reading); err != nil {
+			return nil, err
+		}
 	}
 	if o.populate {
 		m = policy.Populate(m)
+	}
+	hosts, err := o.hosts(m, perHost)
+	if err != nil {
+		return nil, err
+	}
+	switch o.to {
+	case "markdown":
+		return o.tables(m, hosts), nil
+	case "rbac":
+		return o.rights(m, hosts)
+	case "certs":
+		return o.profiles(m, hosts)
+	case "headscale":
+		return o.mesh(m)
 	}
 	compiled, err := policy.Compile(m)
 	if err != nil {
 		return nil, err
 	}
 	for _, l := range compiled.Left {
-		fmt.Fprintf(o.session.Err, "row %s: %s\n", l.Row, l.Why)
+		o.say("row %s: %s", l.Row, l.Why)
 	}
 	if o.to == "calico" {
-		text, err := policy.YAML(compiled.Objects)
-		return []file{{"policies.yaml", text}}, err
+		return o.policies(m, compiled.Objects, hosts)
 	}
-	return o.rulesets(m, compiled)
+	return rulesets(compiled, hosts)
 }
 
+// say is for what the output does not have.
+func (o compiling) say(format string, args ...any) { fmt.Fprintf(o.session.Err, format+"\n", args...) }
+
 // rulesets compiles the hosts that are asked for, as ingot-node would.
-func (o compiling) rulesets(m matrix.Matrix, c policy.Compiled) ([]file, error) {
-	hosts, err := o.hosts(m)
-	if err != nil {
-		return nil, err
-	}
+func rulesets(c policy.Compiled, hosts []matrix.Host) ([]file, error) {
 	site, err := c.Site()
 	if err != nil {
 		return nil, err
@@ -147,12 +148,14 @@ func (o compiling) rulesets(m matrix.Matrix, c policy.Compiled) ([]file, error) 
 	return files, nil
 }
 
-// hosts are those that are asked for.
-func (o compiling) hosts(m matrix.Matrix) ([]matrix.Host, error) {
+// hosts are those that are asked for; none where the whole matrix is.
+func (o compiling) hosts(m matrix.Matrix, perHost bool) ([]matrix.Host, error) {
 	names := hostNames(m)
 	switch {
+	case !perHost:
+		return nil, nil
 	case len(names) == 0:
-		return nil, fmt.Errorf("the matrix %s names no hosts, and a ruleset is one host's: list them under spec.hosts, or look at made-up ones with --populate", m.Name)
+		return nil, fmt.Errorf("the matrix %s names no hosts, and there is one output a host: list them under spec.hosts, or look at made-up ones with --populate", m.Name)
 	case o.all || o.host == "" && len(names) == 1:
 		return m.Hosts, nil
 	case o.host == "":

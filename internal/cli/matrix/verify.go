@@ -129,12 +129,7 @@ func (o verifying) place(m matrix.Matrix) (place, error) {
 		return p, fmt.Errorf("the matrix %s has no host %q: say which roles it has with --role, or which of the matrix's hosts it is with --host (%s)",
 			m.Name, name, orNone(strings.Join(hostNames(m), ", ")))
 	}
-	for _, iface := range m.Hosts[i].Interfaces {
-		p.ends = append(p.ends, matrix.Endpoint{Zone: iface.Zone})
-		for _, r := range iface.Roles {
-			p.ends = append(p.ends, matrix.Endpoint{Role: r, Zone: iface.Zone})
-		}
-	}
+	p.ends = endsOf(m.Hosts[i])
 	return p, nil
 }
 

@@ -20,6 +20,18 @@ type place struct {
 	own []netip.Addr
 }
 
+// endsOf are a host's: its roles in its zones, and its zones.
+func endsOf(h matrix.Host) []matrix.Endpoint {
+	var ends []matrix.Endpoint
+	for _, i := range h.Interfaces {
+		ends = append(ends, matrix.Endpoint{Zone: i.Zone})
+		for _, r := range i.Roles {
+			ends = append(ends, matrix.Endpoint{Role: r, Zone: i.Zone})
+		}
+	}
+	return ends
+}
+
 // here says whether an end of a row is this host.
 func (p place) here(e matrix.Endpoint) bool {
 	return slices.ContainsFunc(p.ends, func(h matrix.Endpoint) bool {
