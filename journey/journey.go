@@ -118,6 +118,8 @@ type Site struct {
 	Name string
 	// VirtualMedia and PXE say which ways the boot role serves.
 	VirtualMedia, PXE bool
+	// UEFIHTTP: it serves UEFI HTTP boot, too.
+	UEFIHTTP bool
 	// BootDeadline is how long a machine may take from power-on to its agent's first word; zero: 20 minutes.
 	BootDeadline time.Duration
 }

@@ -15,6 +15,9 @@ import (
 // canVirtualMedia is the capability's name in BMCStatus.Capabilities.
 const canVirtualMedia = "virtual-media"
 
+// canUEFIHTTP likewise.
+const canUEFIHTTP = "uefi-http"
+
 // chooseMethod picks the way to boot the agent. A "…-virtualmedia" address means virtual media and nothing else, since a token on the network is the weaker way. Any
 // other address means network boot, with virtual media in its place where the site or the host cannot do it and the BMC can.
 func chooseMethod(d *journey.Draft) (ingot.BootMethod, *step.Failure) {
@@ -29,6 +32,9 @@ func chooseMethod(d *journey.Draft) (ingot.BootMethod, *step.Failure) {
 		}
 		return ingot.MethodVirtualMedia, nil
 	}
+	if strings.Contains(scheme(d.Host.Spec.BMC.Address), "uefihttp") {
+		return chooseHTTP(d)
+	}
 	mac := d.Host.Spec.BootMACAddress != ""
 	switch {
 	case site.PXE && mac:
@@ -42,6 +48,19 @@ func chooseMethod(d *journey.Draft) (ingot.BootMethod, *step.Failure) {
 	}
 	return "", unsupported(fmt.Sprintf("this site (%s) serves neither network boot nor virtual media that the BMC can use", site.Name),
 		"turn one of them on for the Partition, or use a redfish-virtualmedia:// address")
+}
+
+// chooseHTTP: a "…-uefihttp" address means UEFI HTTP boot and nothing else, since PXE in its place would put the token on the network.
+func chooseHTTP(d *journey.Draft) (ingot.BootMethod, *step.Failure) {
+	switch {
+	case !d.Facts.Site.UEFIHTTP:
+		return "", unsupported("the address of the BMC asks for UEFI HTTP boot, and this site serves none", "start the boot role with --https-bind and the partition role with --uefi-http-endpoint")
+	case agentMode(d.Host) == metal3.Legacy:
+		return "", unsupported("UEFI HTTP boot needs UEFI, and spec.bootMode is legacy", "set spec.bootMode to UEFI, or use a redfish:// address")
+	case !bmcCan(d, canUEFIHTTP):
+		return "", unsupported("the address of the BMC asks for UEFI HTTP boot, and the BMC does not offer it as a boot source", "use a redfish-virtualmedia:// or redfish:// address")
+	}
+	return ingot.MethodUEFIHTTP, nil
 }
 
 // knowsMAC: an inspection found network cards, so that the boot server can tell the machine by any of them. An out-of-band inspection does so before the first boot.

@@ -13,6 +13,8 @@ import (
 func TestChooseMethod(t *testing.T) {
 	media := &ingot.BMCStatus{Capabilities: []string{canVirtualMedia}}
 	bare := &ingot.BMCStatus{}
+	direct := &ingot.BMCStatus{Capabilities: []string{canUEFIHTTP, canVirtualMedia}}
+	all := journey.Site{VirtualMedia: true, PXE: true, UEFIHTTP: true}
 	both, pxe, none := journey.Site{VirtualMedia: true, PXE: true}, journey.Site{PXE: true}, journey.Site{}
 	for name, c := range map[string]struct {
 		address, mac string
@@ -27,6 +29,9 @@ func TestChooseMethod(t *testing.T) {
 		"virtual media, not probed":                {"redfish-virtualmedia://b", "", nil, both, ingot.MethodVirtualMedia, ""},
 		"virtual media is never PXE":               {"redfish-virtualmedia://b", "m", media, pxe, "", ""},
 		"virtual media that the BMC lacks":         {"redfish-virtualmedia://b", "m", bare, both, "", ""},
+		"UEFI HTTP":                                {"redfish-uefihttp://b", "", direct, all, ingot.MethodUEFIHTTP, ""},
+		"UEFI HTTP that the BMC lacks":             {"redfish-uefihttp://b", "m", media, all, "", ""},
+		"UEFI HTTP is never anything else":         {"redfish-uefihttp+https://b", "m", direct, both, "", ""},
 		"network boot":                             {"redfish://b", "m", media, both, ingot.MethodPXE, ""},
 		"network boot of IPMI":                     {"ipmi://b", "m", bare, both, ingot.MethodPXE, ""},
 		"network boot without a MAC, with media":   {"redfish://b", "", media, both, ingot.MethodVirtualMedia, ""},

@@ -75,6 +75,8 @@ type PartitionStatus struct {
 	// AgentEndpoint is the URL that agents dial; MediaEndpoint the one that BMCs fetch virtual media from.
 	AgentEndpoint string `json:"agentEndpoint,omitempty"`
 	MediaEndpoint string `json:"mediaEndpoint,omitempty"`
+	// HTTPBootEndpoint is the URL that firmware fetches media from by UEFI HTTP boot; empty: there is none.
+	HTTPBootEndpoint string `json:"httpBootEndpoint,omitempty"`
 	// OperatorEndpoint is the URL where the CLI reads logs that are no API objects.
 	OperatorEndpoint string `json:"operatorEndpoint,omitempty"`
 	// CABundle is the PEM of the CA that these endpoints show.

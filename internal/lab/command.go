@@ -111,9 +111,9 @@ func (f flags) options(log *slog.Logger) (Options, error) {
 	if o.Firmware = firmwares[f.firmware]; o.Firmware == "" {
 		return o, fmt.Errorf("--firmware %s: there are uefi and bios", f.firmware)
 	}
-	methods := map[string]bmc.Device{"virtual-media": bmc.BootCD, "pxe": bmc.BootPXE}
+	methods := map[string]bmc.Device{"virtual-media": bmc.BootCD, "pxe": bmc.BootPXE, "uefi-http": bmc.BootHTTP}
 	if o.Method = methods[f.boot]; o.Method == "" && f.boot != "" {
-		return o, fmt.Errorf("--boot %s: there are virtual-media and pxe", f.boot)
+		return o, fmt.Errorf("--boot %s: there are virtual-media, pxe and uefi-http", f.boot)
 	}
 	o.Protocol = bmc.Protocol(f.protocol)
 	return o, nil

@@ -245,10 +245,7 @@ func (l *Lab) describe(m *member) (Machine, error) {
 	if err != nil {
 		return Machine{}, fmt.Errorf("the BMC of machine %s: %w", m.name, err)
 	}
-	scheme := "redfish-virtualmedia"
-	if l.options.Method == bmc.BootPXE {
-		scheme = "redfish"
-	}
+	scheme := map[bmc.Device]string{bmc.BootCD: "redfish-virtualmedia", bmc.BootPXE: "redfish", bmc.BootHTTP: "redfish-uefihttp"}[l.options.Method]
 	s := Machine{
 		Name: m.name, Namespace: l.options.Namespace, MACAddress: m.mac.String(), UUID: m.uuid,
 		BMCAddress: m.bmc.AddressFor(scheme), BMCPort: int(at.Port()),

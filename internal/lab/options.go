@@ -37,7 +37,7 @@ type Options struct {
 	Prefix string
 	// Namespace and Partition are where the manifests put the hosts. Default: namespace default, no partition named.
 	Namespace, Partition string
-	// Method is how the manifests' BMC addresses ask for the agent to be booted: bmc.BootCD (default) or bmc.BootPXE.
+	// Method is how the manifests' BMC addresses ask for the agent to be booted: bmc.BootCD (default), bmc.BootPXE or bmc.BootHTTP.
 	Method bmc.Device
 	// Protocol is what the manifests' BMC addresses speak: bmc.Redfish (default), or bmc.IPMI, which implies network boot.
 	Protocol bmc.Protocol
@@ -112,7 +112,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Method == "" {
 		o.Method = bmc.BootCD
 	}
-	if o.Kind == QEMU || o.Method == bmc.BootPXE {
+	if o.Kind == QEMU || o.Method != bmc.BootCD {
 		o.OnNetwork = true
 	}
 	if o.Disks == 0 {
@@ -164,8 +164,10 @@ func (o Options) check() error {
 		return fmt.Errorf("BMC protocol %q: there are %s and %s", o.Protocol, bmc.Redfish, bmc.IPMI)
 	case o.Protocol == bmc.IPMI && o.Method != bmc.BootPXE:
 		return fmt.Errorf("boot method %q: IPMI has no virtual media, only %s", o.Method, bmc.BootPXE)
-	case o.Method != bmc.BootCD && o.Method != bmc.BootPXE:
-		return fmt.Errorf("boot method %q: there are %s and %s", o.Method, bmc.BootCD, bmc.BootPXE)
+	case o.Method != bmc.BootCD && o.Method != bmc.BootPXE && o.Method != bmc.BootHTTP:
+		return fmt.Errorf("boot method %q: there are %s, %s and %s", o.Method, bmc.BootCD, bmc.BootPXE, bmc.BootHTTP)
+	case o.Method == bmc.BootHTTP && o.Firmware == bmc.ModeLegacy:
+		return fmt.Errorf("boot method %q: a BIOS has none", o.Method)
 	case o.Firmware != bmc.ModeUEFI && o.Firmware != bmc.ModeLegacy:
 		return fmt.Errorf("firmware %q: there are %s and %s", o.Firmware, bmc.ModeUEFI, bmc.ModeLegacy)
 	}

@@ -88,6 +88,7 @@ func facts(ctx context.Context, c client.Client, h Host) (journey.Facts, error) 
 	for i := range partitions.Items {
 		p := &partitions.Items[i]
 		f.Site.VirtualMedia = f.Site.VirtualMedia || p.Status.MediaEndpoint != ""
+		f.Site.UEFIHTTP = f.Site.UEFIHTTP || p.Status.HTTPBootEndpoint != ""
 		f.Site.PXE = f.Site.PXE || p.Spec.ProvisioningNetwork.DHCPMode != ingot.DHCPOff
 	}
 	return f, nil

@@ -138,12 +138,14 @@ func (r *Reconciler) bmcWork(ctx context.Context, v *view, a journey.Action, res
 		}
 	case journey.StartAgent:
 		result.BootID = a.BootID
-		url, err := r.mediaURL(ctx, a)
+		start := agentStart{StartAgent: a, authorities: string(r.config.HTTPBootCA)}
+		var err error
+		start.url, err = r.mediaURL(ctx, a)
 		if err != nil {
 			return nil, err
 		}
 		w.do = func(ctx context.Context, s bmc.Session, _ *journey.ActionResult) error {
-			return startAgent(ctx, s, a, url, w.note)
+			return startAgent(ctx, s, start, w.note)
 		}
 	case journey.CloseWindow:
 		if err := r.windows.Close(ctx, v.host.UID, ""); err != nil {
@@ -200,15 +202,16 @@ func (r *Reconciler) openWindow(ctx context.Context, v *view, a journey.OpenWind
 	_, failure, err = r.windows.Open(ctx, bootwindow.Request{
 		BootID: a.BootID, Host: v.host, Purpose: a.Purpose, Method: a.Method, ClosesIn: time.Duration(a.ClosesInSeconds) * time.Second,
 		Partition: v.partition, MACAddresses: macs,
-		AgentEndpoint: r.config.AgentEndpoint, CABundle: r.config.CABundle, NetworkData: network,
-		FirmwareMode: v.host.BootMode(), Architecture: architectureOf(v.host),
+		HTTPBootEndpoint: r.config.HTTPBootEndpoint,
+		AgentEndpoint:    r.config.AgentEndpoint, CABundle: r.config.CABundle, NetworkData: network,
+		FirmwareMode: v.host.BootMode(), Architecture: architectureOf(v.host), TPM: a.TPM,
 	}, now)
 	return failure, err
 }
 
-// mediaURL is where the BMC fetches this boot's medium; empty for other methods.
+// mediaURL is where the BMC, or the firmware, fetches this boot's medium; empty with PXE.
 func (r *Reconciler) mediaURL(ctx context.Context, a journey.StartAgent) (string, error) {
-	if a.Method != ingot.MethodVirtualMedia {
+	if a.Method != ingot.MethodVirtualMedia && a.Method != ingot.MethodUEFIHTTP {
 		return "", nil
 	}
 	w, err := r.windows.Get(ctx, a.BootID)
@@ -217,6 +220,9 @@ func (r *Reconciler) mediaURL(ctx context.Context, a journey.StartAgent) (string
 	}
 	if w == nil {
 		return "", fmt.Errorf("boot window %s is gone before the machine was started", a.BootID)
+	}
+	if a.Method == ingot.MethodUEFIHTTP {
+		return w.Spec.BootURI, nil
 	}
 	return r.config.MediaEndpoint + "/media/" + w.Spec.MediaName + ".iso", nil
 }

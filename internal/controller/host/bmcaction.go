@@ -151,18 +151,28 @@ func setPower(ctx context.Context, s bmc.Session, a journey.SetPower, now func()
 	return readPower(ctx, s, now, out)
 }
 
+// agentStart is a boot of the agent with what it needs of this site: where its medium is, and the PEM that firmware is to trust for that.
+type agentStart struct {
+	journey.StartAgent
+
+	url, authorities string
+}
+
 // startAgent makes the next boot the agent's: medium, override, then power. The order matters: a machine that restarts before the medium is in boots its disk. A restart turns a
 // machine on that is off (bmc.Power's contract).
-func startAgent(ctx context.Context, s bmc.Session, a journey.StartAgent, mediaURL string, note func(string)) error {
-	device := bmc.BootPXE
-	if a.Method == ingot.MethodVirtualMedia {
-		device = bmc.BootCD
-		if err := insert(ctx, s, mediaURL); err != nil {
+func startAgent(ctx context.Context, s bmc.Session, a agentStart, note func(string)) error {
+	set := bmc.BootSetting{Device: bmc.BootPXE, Mode: modeOf(a.Mode), Once: true}
+	switch a.Method {
+	case ingot.MethodVirtualMedia:
+		set.Device = bmc.BootCD
+		if err := insert(ctx, s, a.url); err != nil {
 			return err
 		}
-		note(mediaURL)
+		note(a.url)
+	case ingot.MethodUEFIHTTP:
+		set.Device, set.URI, set.Authorities = bmc.BootHTTP, a.url, a.authorities
 	}
-	if err := override(ctx, s, bmc.BootSetting{Device: device, Mode: modeOf(a.Mode), Once: true}); err != nil {
+	if err := override(ctx, s, set); err != nil {
 		return err
 	}
 	return s.Power().Do(ctx, bmc.ForceRestart)
@@ -274,7 +284,7 @@ func modeOf(m metal3.BootMode) bmc.Mode {
 	}
 }
 
-// firmwareWork is the arms of the actions on the firmware's settings.
+// firmwareWork is the arms of the actions on the firmware: its settings here, its versions in package components.
 func (r *Reconciler) firmwareWork(w *bmcWork, host *metal3.BareMetalHost, a journey.Action) error {
 	switch a := a.(type) {
 	case journey.ReadFirmware:
@@ -293,7 +303,9 @@ func (r *Reconciler) firmwareWork(w *bmcWork, host *metal3.BareMetalHost, a jour
 			return s.BIOS().Set(ctx, a.Settings)
 		}
 	default:
-		return fmt.Errorf("no arm for action %T: a new action needs one in internal/controller/host", a)
+		if w.do = r.components.Work(host, a, r.now); w.do == nil {
+			return fmt.Errorf("no arm for action %T: a new action needs one in internal/controller/host", a)
+		}
 	}
 	return nil
 }

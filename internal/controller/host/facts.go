@@ -192,6 +192,7 @@ func (r *Reconciler) siteOf(p *ingot.Partition) journey.Site {
 		TPM:          asked,
 		Name:         p.Name,
 		VirtualMedia: r.config.MediaEndpoint != "",
+		UEFIHTTP:     r.config.HTTPBootEndpoint != "",
 		BootDeadline: r.config.BootDeadline,
 		PXE:          p.Spec.ProvisioningNetwork.DHCPMode == ingot.DHCPServer || p.Spec.ProvisioningNetwork.DHCPMode == ingot.DHCPProxy,
 	}

@@ -31,6 +31,9 @@ type Config struct {
 	// AgentEndpoint and MediaEndpoint are base URLs without a trailing slash; an empty MediaEndpoint: no virtual media here. CABundle is the PEM that agents pin.
 	AgentEndpoint, MediaEndpoint string
 	CABundle                     []byte
+	// HTTPBootEndpoint is the base URL of UEFI HTTP boot without a trailing slash; empty: none here. HTTPBootCA is the PEM of what firmware must trust for it; empty: it does already.
+	HTTPBootEndpoint string
+	HTTPBootCA       []byte
 	// BMCCAPEM verifies the BMCs' certificates; empty: the system's roots.
 	BMCCAPEM []byte
 	// FirstBootKey makes the one-time tokens of first-boot reports; see firstboot.go.

@@ -39,7 +39,7 @@ func bootOrder(c Config, device bmc.Device) order {
 		take(&o.cd)
 		take(disks...)
 		take(nics...)
-	case bmc.BootPXE:
+	case bmc.BootPXE, bmc.BootHTTP:
 		take(nics...)
 		take(disks...)
 	default:
@@ -75,6 +75,9 @@ func arguments(c Config, plan bmcsim.BootPlan) []string {
 		"-device", "virtio-rng-pci",
 	}
 	a = append(a, firmware(c, mode)...)
+	if plan.Device == bmc.BootHTTP && plan.Authorities != "" {
+		a = append(a, "-fw_cfg", "name=etc/edk2/https/cacerts,file="+escape(c.authoritiesPath()))
+	}
 	a = append(a, cdrom(plan.Medium, o.cd)...)
 	for i, d := range c.Disks {
 		a = append(a, disk(i, d, o.disks[i])...)

@@ -78,6 +78,9 @@ func (c Config) consolePath() string { return c.Dir + "/console.log" }
 
 func (c Config) pidPath() string { return c.Dir + "/qemu.pid" }
 
+// authoritiesPath is what the firmware trusts for HTTPS boot.
+func (c Config) authoritiesPath() string { return c.Dir + "/authorities" }
+
 // varsPath is the machine's own copy of the firmware's variables.
 func (c Config) varsPath(mode bmc.Mode) string {
 	if mode == bmc.ModeSecureBoot {

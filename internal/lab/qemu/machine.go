@@ -211,6 +211,11 @@ func (m *Machine) boot(ctx context.Context, plan bmcsim.BootPlan, w watching) er
 	if err := makeVariables(m.config, mode); err != nil {
 		return fmt.Errorf("firmware variables of machine %s: %w", m.config.Name, err)
 	}
+	if plan.Device == bmc.BootHTTP {
+		if err := prepareHTTP(m.config, mode, plan); err != nil {
+			return fmt.Errorf("UEFI HTTP boot of machine %s: %w", m.config.Name, err)
+		}
+	}
 	p, err := launch(ctx, m.config, plan)
 	if err != nil {
 		return err

@@ -43,6 +43,8 @@ func bootOrder(wanted bmc.Device) []bmc.Device {
 	switch wanted {
 	case bmc.BootCD:
 		return []bmc.Device{bmc.BootCD, bmc.BootDisk, bmc.BootPXE}
+	case bmc.BootHTTP:
+		return []bmc.Device{bmc.BootHTTP, bmc.BootDisk, bmc.BootPXE}
 	case bmc.BootPXE:
 		return []bmc.Device{bmc.BootPXE, bmc.BootDisk}
 	default:
@@ -58,6 +60,12 @@ func (m *Machine) try(ctx context.Context, device bmc.Device, plan bmcsim.BootPl
 	switch device {
 	case bmc.BootCD:
 		archive, err := archiveOf(plan.Medium)
+		if err != nil {
+			return nil, err
+		}
+		return m.agentFrom(archive)
+	case bmc.BootHTTP:
+		archive, err := m.bootHTTP(ctx, plan)
 		if err != nil {
 			return nil, err
 		}

@@ -21,6 +21,8 @@ type Options struct {
 	// AgentEndpoint and OperatorEndpoint are the URLs that are given to machines and published; empty: made from the addresses above. MediaEndpoint is the boot role's URL as BMCs
 	// see it; empty: no virtual media.
 	AgentEndpoint, OperatorEndpoint, MediaEndpoint string
+	// HTTPBootEndpoint is the boot role's URL as machines' firmware sees it, HTTPBootCA a PEM file that the firmware must trust for it; empty: no UEFI HTTP boot, and nothing to trust.
+	HTTPBootEndpoint, HTTPBootCA string
 	// BMCCA is a PEM file that verifies the BMCs' certificates; empty: the system's roots.
 	BMCCA       string
 	LeaderElect bool
@@ -60,6 +62,8 @@ func Command() *cobra.Command {
 	f.StringVar(&o.AgentBind, "agent-bind", "", "address for agents on the provisioning network, like 10.0.0.2:8443 (required)")
 	f.StringVar(&o.AgentEndpoint, "agent-endpoint", "", "URL that machines reach --agent-bind by (default: https:// and the address)")
 	f.StringVar(&o.MediaEndpoint, "media-endpoint", "", "URL of the boot role's media as BMCs reach it; without it there is no virtual media")
+	f.StringVar(&o.HTTPBootEndpoint, "uefi-http-endpoint", "", "URL of the boot role's --https-bind as machines' firmware reaches it; without it there is no UEFI HTTP boot")
+	f.StringVar(&o.HTTPBootCA, "uefi-http-ca", "", "PEM file of the certificate that BMCs are told to trust for --uefi-http-endpoint (default: they do already)")
 	f.StringVar(&o.OperatorBind, "operator-bind", "127.0.0.1:8444", "address for operators")
 	f.StringVar(&o.OperatorEndpoint, "operator-endpoint", "", "URL that operators reach --operator-bind by (default: https:// and the address)")
 	f.StringVar(&o.BMCCA, "bmc-ca", "", "PEM file that verifies the BMCs' certificates (default: the system's roots)")

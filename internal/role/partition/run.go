@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -151,14 +152,27 @@ func (p *process) manager() (manager.Manager, error) {
 	return m, nil
 }
 
+// authorities reads the PEM file of a flag; nothing where it is empty.
+func authorities(flag, path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return pem, nil
+}
+
 // hosts adds the host controller.
 func (p *process) hosts(ctx context.Context, mgr manager.Manager) (*host.Reconciler, error) {
-	var bmcCA []byte
-	if p.o.BMCCA != "" {
-		var err error
-		if bmcCA, err = os.ReadFile(p.o.BMCCA); err != nil {
-			return nil, fmt.Errorf("--bmc-ca: %w", err)
-		}
+	bmcCA, err := authorities("--bmc-ca", p.o.BMCCA)
+	if err != nil {
+		return nil, err
+	}
+	httpCA, err := authorities("--uefi-http-ca", p.o.HTTPBootCA)
+	if err != nil {
+		return nil, err
 	}
 	bmcs, err := p.bmcs()
 	if err != nil {
@@ -170,6 +184,7 @@ func (p *process) hosts(ctx context.Context, mgr manager.Manager) (*host.Reconci
 	return host.Add(ctx, mgr, host.Options{
 		Config: host.Config{
 			Partition: p.o.Partition, AgentEndpoint: p.agentEndpoint(), MediaEndpoint: p.o.MediaEndpoint, CABundle: p.caPEM,
+			HTTPBootEndpoint: strings.TrimSuffix(p.o.HTTPBootEndpoint, "/"), HTTPBootCA: httpCA,
 			BMCCAPEM: bmcCA, FirstBootKey: p.trust.firstBootKey,
 			BootDeadline: p.o.BootDeadline, BMCTimeout: bmcTimeout, BMCActions: bmcActions, ProgressEvery: progressEvery,
 		},
@@ -186,7 +201,7 @@ func (p *process) serve(mgr manager.Manager, hosts *host.Reconciler) error {
 	})
 	operators := &operatorAPI{live: p.live, hosts: hosts, logs: logs, log: p.log}
 	health := identity.Health{Flow: matrix.HealthOfPartition, Bind: p.o.HealthBind, Metrics: prometheus.Gatherers{metrics.Registry, p.counters}, Ready: p.ready, Log: p.log}
-	published := endpoints{agent: p.agentEndpoint(), media: p.o.MediaEndpoint, operator: p.operatorEndpoint(), ca: p.caPEM}
+	published := endpoints{agent: p.agentEndpoint(), media: p.o.MediaEndpoint, httpBoot: strings.TrimSuffix(p.o.HTTPBootEndpoint, "/"), operator: p.operatorEndpoint(), ca: p.caPEM}
 	for _, r := range []manager.Runnable{
 		always{func(ctx context.Context) error { return health.Start(ctx, p.bound) }},
 		manager.RunnableFunc(func(ctx context.Context) error {

@@ -25,9 +25,11 @@ type Options struct {
 
 	Partition string
 	// PartitionNetwork and BootNetwork are what each role takes for --provisioning-network.
-	PartitionNetwork, BootNetwork             string
-	AgentBind, OperatorBind                   string
-	MediaBind, HTTPBind                       string
+	PartitionNetwork, BootNetwork string
+	AgentBind, OperatorBind       string
+	MediaBind, HTTPBind           string
+	// HTTPSBind is UEFI HTTP boot's, HTTPBootEndpoint the URL that firmware reaches it by; empty: there is none.
+	HTTPSBind, HTTPBootEndpoint               string
 	AgentEndpoint, MediaEndpoint, OperatorURL string
 	BMCCA                                     string
 	// Matrix is the file of the site's communication matrix, which each role takes its ports from; empty: none.
@@ -90,6 +92,8 @@ func Command() *cobra.Command {
 	s.StringVar(&o.MediaBind, "media-bind", "127.0.0.1:8081", "address of the virtual media, as BMCs reach it; empty: no virtual media")
 	s.StringVar(&o.MediaEndpoint, "media-endpoint", "", "URL that BMCs reach --media-bind by (default: its address)")
 	s.StringVar(&o.HTTPBind, "http-bind", "127.0.0.1:8080", "address of the boot files, on the provisioning network")
+	s.StringVar(&o.HTTPSBind, "https-bind", "", "address of UEFI HTTP boot, on the provisioning network; empty: none")
+	s.StringVar(&o.HTTPBootEndpoint, "uefi-http-endpoint", "", "URL that firmware reaches --https-bind by (default: its address)")
 	s.StringVar(&o.BMCCA, "bmc-ca", "", "PEM file that verifies the BMCs' certificates (default: the system's roots)")
 	s.StringVar(&o.Artifacts, "artifacts", "", "folder of the agent's boot artifacts, from 'ingot image build-agent' (default: <data-dir>/artifacts)")
 	s.StringVar(&o.Matrix, "matrix", "", declared.Usage)

@@ -24,6 +24,7 @@ type labState struct {
 const (
 	labSubnet     = "172.22.0.0/24"
 	partitionHost = 2
+	labHTTPSPort  = 8082
 	bootHost      = 3
 )
 
@@ -105,6 +106,9 @@ func (o *Options) labDefaults() error {
 	}
 	if bind, err := netip.ParseAddrPort(o.HTTPBind); err == nil && bind.Addr().IsLoopback() {
 		o.HTTPBind = netip.AddrPortFrom(netip.IPv4Unspecified(), bind.Port()).String()
+	}
+	if boot, err := netstack.Parse(o.BootNetwork); err == nil && o.HTTPSBind == "" {
+		o.HTTPSBind = netip.AddrPortFrom(boot.Address.Addr(), labHTTPSPort).String()
 	}
 	if o.DHCP.Mode != "off" {
 		return nil

@@ -181,7 +181,7 @@ func (s *site) prepare(ctx context.Context) (*identities, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ids, ids.issueAll(ctx, time.Now())
+	return ids, errors.Join(s.issueFirmware(time.Now()), ids.issueAll(ctx, time.Now()))
 }
 
 func (s *site) identities(cfg *rest.Config) (*identities, error) {
@@ -230,6 +230,10 @@ func (s *site) arguments(role string, ids *identities) []string {
 		add("--operator-bind", s.o.OperatorBind)
 		add("--operator-endpoint", s.o.OperatorURL)
 		add("--media-endpoint", s.mediaEndpoint())
+		if s.o.HTTPSBind != "" {
+			add("--uefi-http-endpoint", s.httpBootEndpoint())
+			add("--uefi-http-ca", s.firmwareTLS().Cert)
+		}
 		add("--bmc-ca", s.o.BMCCA)
 		// Only one partition role is ever started here, and a killed one's lease would hold up its successor.
 		args = append(args, "--leader-elect=false")
@@ -242,6 +246,11 @@ func (s *site) arguments(role string, ids *identities) []string {
 		add("--artifacts", s.o.Artifacts)
 		add("--media-bind", s.o.MediaBind)
 		add("--http-bind", s.o.HTTPBind)
+		if s.o.HTTPSBind != "" {
+			add("--https-bind", s.o.HTTPSBind)
+			add("--https-tls-cert", s.firmwareTLS().Cert)
+			add("--https-tls-key", s.firmwareTLS().Key)
+		}
 		args = append(args, s.o.BootArgs...)
 	}
 	if s.o.Verbose {
@@ -258,6 +267,26 @@ func (s *site) mediaEndpoint() string {
 		return s.o.MediaEndpoint
 	}
 	return "https://" + s.o.MediaBind
+}
+
+func (s *site) httpBootEndpoint() string {
+	if s.o.HTTPBootEndpoint != "" {
+		return s.o.HTTPBootEndpoint
+	}
+	return "https://" + s.o.HTTPSBind
+}
+
+// firmwareTLS is what the boot role shows to firmware.
+func (s *site) firmwareTLS() pki.Files {
+	return pki.FilesIn(filepath.Join(s.o.DataDir, "roles", "boot"), "firmware")
+}
+
+// issueFirmware makes it. It is no role's identity: firmware knows few kinds of certificate, and BMCs keep what they were told to trust.
+func (s *site) issueFirmware(now time.Time) error {
+	if s.o.HTTPSBind == "" {
+		return nil
+	}
+	return pki.IssueFirmware(s.firmwareTLS(), "ingot boot server "+s.o.Partition, now, hostsOf(s.httpBootEndpoint())...)
 }
 
 // hello says how to use what runs.

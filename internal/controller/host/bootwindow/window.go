@@ -71,10 +71,14 @@ type Request struct {
 	// MACAddresses are the host's known ones, the booting one first.
 	MACAddresses  []string
 	AgentEndpoint string
-	CABundle      []byte
-	NetworkData   []byte
-	FirmwareMode  metal3.BootMode
-	Architecture  string
+	// HTTPBootEndpoint is the base URL of UEFI HTTP boot.
+	HTTPBootEndpoint string
+	CABundle         []byte
+	NetworkData      []byte
+	FirmwareMode     metal3.BootMode
+	Architecture     string
+	// TPM is what is asked of the machine's TPM; without a use, nothing is.
+	TPM ingot.TPMDemand
 }
 
 // Open makes the window, or gives the one that stands under this boot's ID. Other windows of the host are deleted first.
@@ -102,22 +106,25 @@ func (k *Keeper) Open(ctx context.Context, r Request, now time.Time) (*ingot.Boo
 		}
 		w.Spec.Leases = given
 	}
-	if err := k.create(ctx, w); err != nil {
+	if err := k.create(ctx, w, r.HTTPBootEndpoint); err != nil {
 		k.leases.release(w.Name)
 		return nil, nil, err
 	}
 	return w, nil, nil
 }
 
-func (k *Keeper) create(ctx context.Context, w *ingot.BootWindow) error {
+func (k *Keeper) create(ctx context.Context, w *ingot.BootWindow, httpBoot string) error {
 	if w.Spec.Purpose == ingot.PurposeAgent {
 		hash, err := k.token(ctx, w)
 		if err != nil {
 			return err
 		}
 		w.Spec.TokenSecretName, w.Spec.TokenHash = w.Name, hash
-		if w.Spec.Method == ingot.MethodVirtualMedia {
+		if w.Spec.Method == ingot.MethodVirtualMedia || w.Spec.Method == ingot.MethodUEFIHTTP {
 			w.Spec.MediaName = hex.EncodeToString(random(mediaNameBytes))
+		}
+		if w.Spec.Method == ingot.MethodUEFIHTTP {
+			w.Spec.BootURI = httpBoot + "/media/" + w.Spec.MediaName + ".iso"
 		}
 	}
 	if err := k.cached.Create(ctx, w); err != nil {
@@ -165,6 +172,9 @@ func (r Request) window(now time.Time) *ingot.BootWindow {
 		w.Spec.Method = r.Method
 		w.Spec.AgentEndpoint, w.Spec.CABundle = r.AgentEndpoint, r.CABundle
 		w.Spec.NetworkData, w.Spec.FirmwareMode = r.NetworkData, string(r.FirmwareMode)
+		if r.TPM.Use != "" {
+			w.Spec.TPM = &r.TPM
+		}
 	}
 	return w
 }
