@@ -36,6 +36,9 @@ type Explanation struct {
 	Step string `json:"step,omitempty"`
 	Boot string `json:"boot,omitempty"`
 	Disk string `json:"disk,omitempty"`
+	// TPM is the machine's TPM as it was proved, empty for none; TPMPolicy what the next boot of the agent asks of it.
+	TPM       string `json:"tpm,omitempty"`
+	TPMPolicy string `json:"tpmPolicy,omitempty"`
 	// Error is Metal3's error with its count.
 	Error string `json:"error,omitempty"`
 	// Disks says of each known disk whether the next image could go to it.
@@ -55,6 +58,7 @@ func Explain(f journey.Facts, now time.Time) Explanation {
 	if s.ErrorMessage != "" {
 		e.Error = fmt.Sprintf("%s (%d so far): %s", s.ErrorType, s.ErrorCount, s.ErrorMessage)
 	}
+	e.TPM, e.TPMPolicy = TPMText(f.Record.TPM), tpmPolicyText(f)
 	policy, err := journey.Erasure(f.Host)
 	switch {
 	case err != nil:

@@ -2,12 +2,7 @@ package agent
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
@@ -46,7 +41,7 @@ func (a *agent) ask(ctx context.Context, req protocol.EnrollRequest) (protocol.E
 	if tpm == nil {
 		return answer, errors.New("the partition role asks for a proof of a TPM that was not shown")
 	}
-	hash, err := keyHash(a.key)
+	hash, err := protocol.KeyHash(a.key.Public())
 	if err != nil {
 		return answer, err
 	}
@@ -89,14 +84,4 @@ func (a *agent) askOnce(ctx context.Context, req protocol.EnrollRequest) (protoc
 		a.setClockFromAnswer(header)
 	}
 	return answer, err
-}
-
-// keyHash names the agent's key as the partition role does: SHA-256 of its SubjectPublicKeyInfo, hex.
-func keyHash(key *ecdsa.PrivateKey) (string, error) {
-	spki, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
-	if err != nil {
-		return "", fmt.Errorf("encode the agent's key: %w", err)
-	}
-	h := sha256.Sum256(spki)
-	return hex.EncodeToString(h[:]), nil
 }

@@ -43,6 +43,9 @@ func classes() []class {
 		{"a MAC, address or UUID that is taken for a secret", "MAAS, Sidero, ironcore: the endpoints of their agents", []string{
 			"internal/server/agentapi.TestEnrolmentIsGoodOnceForOneKey", "internal/server/agentapi.TestEnrolmentRace", "internal/server/dhcp.TestSilenceOutsideOfWindows",
 			"internal/controller/host.TestAnotherMachinesAgentWipesNothing"}},
+		{"a boot's token that a neighbour reads from the network", "MAAS, Tinkerbell, Ironic: what an agent on PXE is given travels in the clear", []string{
+			"internal/server/agentapi.TestNeighbourWithTheTokenAndAnotherTPM", "internal/server/agentapi.TestNeighbourStealsTheHostsProof",
+			"internal/attestation.TestNothingElseProvesIt", "internal/attestation.TestOnlyTemplatesAreRead", "internal/controller/host.TestTPMIsPinnedAndPinnedAgain"}},
 		{"a template that a user writes", "Foreman CVE-2014-0192, CVE-2016-3728, CVE-2023-0118", []string{"test/security.TestNoTemplateOfAUser"}},
 		{"a secret in a log, an error or an audit trail", "MAAS CVE-2015-1320", []string{"internal/secret.TestNothingShowsASecret", "internal/controlplane.TestAuditLog", "test/sim.TestMachinesAreProvisioned"}},
 		{"a BMC that is not who it says, or that speaks an old protocol", "AMI CVE-2024-54085", []string{

@@ -1,8 +1,12 @@
 package protocol
 
 import (
+	"crypto"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/binary"
+	"encoding/hex"
+	"fmt"
 )
 
 // The bounds of what an agent says of its TPM. A certificate of an endorsement key has 1 to 2 KiB; the public areas and the quote some hundred bytes.
@@ -47,6 +51,16 @@ type TPMProof struct {
 type PCR struct {
 	Index  int    `json:"index"`
 	SHA256 []byte `json:"sha256"`
+}
+
+// KeyHash names a public key: SHA-256 of its SubjectPublicKeyInfo, hex.
+func KeyHash(public crypto.PublicKey) (string, error) {
+	spki, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return "", fmt.Errorf("encode a public key: %w", err)
+	}
+	h := sha256.Sum256(spki)
+	return hex.EncodeToString(h[:]), nil
 }
 
 // TPMBinding is what a quote must carry: the boot, the key that the certificate is asked for, and the activated secret. It makes of token, TPM and key one thing: a proof is of no

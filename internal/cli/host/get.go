@@ -14,6 +14,7 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/cli/print"
 	"github.com/ingotmetal/ingot/internal/cli/session"
+	"github.com/ingotmetal/ingot/lifecycle"
 )
 
 func getCommand(s *session.Session) *cobra.Command {
@@ -51,6 +52,7 @@ func describe(w io.Writer, h Host, now time.Time, wide bool) error {
 		{Name: "Image", Value: imageLine(b)},
 		{Name: "Disk", Value: diskLine(r.Disk)},
 		{Name: "First boot", Value: firstBootLine(r.FirstBoot)},
+		{Name: "TPM", Value: lifecycle.TPMText(r.TPM)},
 	}
 	fields = append(fields, hardwareFields(b.Status.HardwareDetails)...)
 	if err := print.Fields(w, fields...); err != nil {

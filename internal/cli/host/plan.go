@@ -89,6 +89,9 @@ func facts(ctx context.Context, c client.Client, h Host) (journey.Facts, error) 
 		p := &partitions.Items[i]
 		f.Site.VirtualMedia = f.Site.VirtualMedia || p.Status.MediaEndpoint != ""
 		f.Site.UEFIHTTP = f.Site.UEFIHTTP || p.Status.HTTPBootEndpoint != ""
+		if p.Spec.TPM != nil && (len(partitions.Items) == 1 || h.Lifecycle != nil && p.Name == h.Lifecycle.Labels[ingot.PartitionLabel]) {
+			f.Site.TPM = *p.Spec.TPM
+		}
 		f.Site.PXE = f.Site.PXE || p.Spec.ProvisioningNetwork.DHCPMode != ingot.DHCPOff
 	}
 	return f, nil

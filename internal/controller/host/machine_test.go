@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/attest"
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
 	"github.com/ingotmetal/ingot/internal/controller/host"
 	"github.com/ingotmetal/ingot/internal/controller/host/bootwindow"
@@ -50,6 +51,8 @@ type machine struct {
 	hold map[step.Kind]chan struct{}
 	// uuid is what the machine's agents call it.
 	uuid string
+	// tpm is the fingerprint of its TPM, empty for none.
+	tpm string
 	// deaf machines boot nothing.
 	deaf bool
 	// problems are breaches of the invariants.
@@ -222,7 +225,14 @@ func (m *machine) enrol(ctx context.Context, boot, token, key string) bool {
 			case err == nil && w.Status.AgentKeyHash == key:
 				return true
 			case err == nil:
-				if err = r.Redeemed(ctx, boot, w.ResourceVersion, bootwindow.Redemption{KeyHash: key, SystemUUID: m.named()}); err == nil {
+				evidence, reason := m.prove(w)
+				if reason != "" {
+					if err = r.RefusedAgent(ctx, boot, w.ResourceVersion, reason, m.security()); err == nil {
+						return false
+					}
+					continue
+				}
+				if err = r.Redeemed(ctx, boot, w.ResourceVersion, bootwindow.Redemption{KeyHash: key, SystemUUID: m.named(), TPM: evidence}); err == nil {
 					return true
 				}
 				if apierrors.IsNotFound(err) {
@@ -233,6 +243,32 @@ func (m *machine) enrol(ctx context.Context, boot, token, key string) bool {
 		pause(ctx)
 	}
 	return false
+}
+
+// prove is what the agents' server makes of the machine's TPM.
+func (m *machine) prove(w *ingot.BootWindow) (e *attest.Evidence, reason string) {
+	asked, key := attest.Demand{}, m.security()
+	if t := w.Spec.TPM; t != nil {
+		asked = attest.Demand{Policy: attest.Policy(t.Use), EndorsementKey: t.EndorsementKey}
+	}
+	if _, reason = attest.Judge(asked, attest.Shown{EndorsementKey: key, Proven: true}); reason == "" && key != "" && asked.Asks() {
+		e = &attest.Evidence{EndorsementKey: key, Algorithm: "ecc-p256", PCRs: []attest.PCR{{Index: 7, SHA256: key}}, At: m.w.now()}
+	}
+	return e, reason
+}
+
+// security is the fingerprint of the machine's TPM, empty for none.
+func (m *machine) security() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.tpm
+}
+
+// putTPM puts a TPM into the machine in place of any other.
+func (m *machine) putTPM(fingerprint string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tpm = fingerprint
 }
 
 // exchange says where the agent is and asks for what is wanted, once, with a short wait.

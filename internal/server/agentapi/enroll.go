@@ -176,12 +176,9 @@ func (s *Server) renew(csr []byte, shown *x509.Certificate, bootID string) (*pro
 
 // keyHash names a public key: SHA-256 of its SubjectPublicKeyInfo, hex. Empty for a key that has none, which pki.RequestKey never gives.
 func keyHash(public crypto.PublicKey) string {
-	der, err := x509.MarshalPKIXPublicKey(public)
-	if err != nil {
-		return ""
-	}
-	h := sha256.Sum256(der)
-	return hex.EncodeToString(h[:])
+	// The error is of a kind of key that has no hash.
+	hash, _ := protocol.KeyHash(public)
+	return hash
 }
 
 func sameHash(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
