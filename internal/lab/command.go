@@ -26,7 +26,7 @@ type flags struct {
 	capture              string
 	disks, memory, cpus  int
 	seed                 uint64
-	verbose              bool
+	verbose, tpm         bool
 }
 
 // Command is "ingot lab".
@@ -61,6 +61,7 @@ the hosts: kubectl apply -f <data-dir>/hosts.yaml. A lab started again in the sa
 	set.StringVar(&f.firmware, "firmware", "uefi", "firmware of virtual machines: uefi, bios")
 	set.StringVar(&f.boot, "boot", "", "how hosts.yaml lets the agent be booted: virtual-media (default with redfish), pxe (default with ipmi)")
 	set.StringVar(&f.protocol, "bmc", string(bmc.Redfish), "what the BMC addresses in hosts.yaml speak: redfish, ipmi (implies --boot pxe)")
+	set.BoolVar(&f.tpm, "tpm", false, "give virtual machines a TPM 2.0 in software (needs swtpm)")
 	set.IntVar(&f.memory, "memory", 512, "memory of a virtual machine in MiB")
 	set.IntVar(&f.cpus, "cpus", 1, "processors of a virtual machine")
 	set.StringVar(&f.namespace, "namespace", "default", "namespace of the hosts in hosts.yaml")
@@ -84,7 +85,7 @@ func (f flags) options(log *slog.Logger) (Options, error) {
 	o := Options{
 		OnNetwork: f.onNetwork,
 		Kind:      Simulated, Machines: f.machines, DataDir: f.dataDir, Namespace: f.namespace, Partition: f.partition, Disks: f.disks,
-		DiskBus: qemu.Bus(f.diskBus), MemoryMebibytes: f.memory, CPUs: f.cpus, Seed: f.seed, Capture: f.capture, Log: log,
+		DiskBus: qemu.Bus(f.diskBus), MemoryMebibytes: f.memory, CPUs: f.cpus, TPM: f.tpm, Seed: f.seed, Capture: f.capture, Log: log,
 	}
 	if f.simulated && f.virtual {
 		return o, errors.New("--simulated and --qemu exclude each other")

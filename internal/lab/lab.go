@@ -196,7 +196,7 @@ func (l *Lab) build(b blueprint) (hardware, error) {
 	o := l.options
 	if o.Kind == QEMU {
 		c := qemu.Config{
-			Name: b.name, Dir: b.dir, UUID: b.uuid, MemoryMebibytes: o.MemoryMebibytes, CPUs: o.CPUs, Mode: o.Firmware,
+			Name: b.name, Dir: b.dir, UUID: b.uuid, MemoryMebibytes: o.MemoryMebibytes, CPUs: o.CPUs, Mode: o.Firmware, TPM: o.TPM,
 			NICs: []qemu.NIC{{MAC: b.mac, Port: l.Switch.Port(b.port())}}, Log: l.log,
 		}
 		for _, d := range b.disks {

@@ -52,6 +52,8 @@ type Options struct {
 	MemoryMebibytes, CPUs int
 	// Firmware is the mode in which QEMU machines boot by themselves. Default: bmc.ModeUEFI.
 	Firmware bmc.Mode
+	// TPM gives QEMU machines a TPM 2.0 in software (needs swtpm).
+	TPM bool
 	// FirmwareTime and SystemTime are a simulated machine's; default 20 ms.
 	FirmwareTime, SystemTime time.Duration
 	// AgentTiming changes the simulated machines' agents.
@@ -168,6 +170,8 @@ func (o Options) check() error {
 		return fmt.Errorf("boot method %q: there are %s, %s and %s", o.Method, bmc.BootCD, bmc.BootPXE, bmc.BootHTTP)
 	case o.Method == bmc.BootHTTP && o.Firmware == bmc.ModeLegacy:
 		return fmt.Errorf("boot method %q: a BIOS has none", o.Method)
+	case o.TPM && o.Kind != QEMU:
+		return errors.New("a TPM is for QEMU machines: simulated ones have none")
 	case o.Firmware != bmc.ModeUEFI && o.Firmware != bmc.ModeLegacy:
 		return fmt.Errorf("firmware %q: there are %s and %s", o.Firmware, bmc.ModeUEFI, bmc.ModeLegacy)
 	}

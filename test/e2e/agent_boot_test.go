@@ -6,9 +6,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/ingotmetal/ingot/attest"
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
 	"github.com/ingotmetal/ingot/internal/bootmedia"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
@@ -43,11 +45,13 @@ func TestAgentBootsOnEveryFirmware(t *testing.T) {
 			for attempt := range 2 {
 				bootID := fmt.Sprintf("boot-%d", attempt+1)
 				config := w.site.OpenWindow(t, bootID, w.mac, tc.boots)
+				w.site.Demand(bootID, attest.Demand{Policy: attest.Require})
 				plan := bmcsim.BootPlan{Mode: tc.mode, Device: tc.device, Once: true}
 				if tc.device == bmc.BootCD {
 					plan.Medium = w.medium(t, artifacts, config)
 				}
 				if err = w.bootAndInspect(t, bootID, plan); err == nil {
+					w.checkTPM(t, bootID)
 					return
 				}
 				t.Logf("lab fault: attempt %d: %v; console:\n%s", attempt+1, err, w.machine.Console(8192))
@@ -67,7 +71,7 @@ type machineWorld struct {
 
 func newMachineWorld(t *testing.T, artifacts *bootmedia.Artifacts) machineWorld {
 	t.Helper()
-	l, err := lab.Start(t.Context(), lab.Options{Kind: lab.QEMU, Machines: 1, DataDir: shortDir(t), DiskBytes: 1 << 30, CPUs: 2})
+	l, err := lab.Start(t.Context(), lab.Options{Kind: lab.QEMU, Machines: 1, DataDir: shortDir(t), DiskBytes: 1 << 30, CPUs: 2, TPM: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,6 +128,20 @@ func (w machineWorld) bootAndInspect(t *testing.T, bootID string, plan bmcsim.Bo
 	w.checkInventory(t, outcome, plan.Mode)
 	w.site.Supersede(bootID)
 	return w.waitOff(ctx)
+}
+
+// checkTPM looks at what the machine's TPM proved: its firmware measured itself into register 0 and the boot order or loader into 4, which are zero at reset.
+func (w machineWorld) checkTPM(t *testing.T, bootID string) {
+	t.Helper()
+	e := w.site.Evidence(bootID)
+	if e == nil || len(e.EndorsementKey) != attest.FingerprintLength || len(e.PCRs) < 8 {
+		t.Fatalf("evidence %+v", e)
+	}
+	for _, i := range []int{0, 4} {
+		if p := e.PCRs[i]; p.Index != i || strings.Trim(p.SHA256, "0") == "" {
+			t.Errorf("register %d is %+v", i, p)
+		}
+	}
 }
 
 func (w machineWorld) checkInventory(t *testing.T, outcome step.Outcome, mode bmc.Mode) {

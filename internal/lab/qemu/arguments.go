@@ -78,6 +78,7 @@ func arguments(c Config, plan bmcsim.BootPlan) []string {
 	if plan.Device == bmc.BootHTTP && plan.Authorities != "" {
 		a = append(a, "-fw_cfg", "name=etc/edk2/https/cacerts,file="+escape(c.authoritiesPath()))
 	}
+	a = append(a, tpmArguments(c)...)
 	a = append(a, cdrom(plan.Medium, o.cd)...)
 	for i, d := range c.Disks {
 		a = append(a, disk(i, d, o.disks[i])...)

@@ -58,6 +58,8 @@ type Config struct {
 	Mode  bmc.Mode
 	NICs  []NIC
 	Disks []Disk
+	// TPM gives it a TPM 2.0 in software, which keeps its seeds in Dir.
+	TPM bool
 	// StallLimit is how long a boot may spin without any effect before it is reset, once. 0: 4 min; negative: for ever.
 	StallLimit time.Duration
 	Log        *slog.Logger

@@ -30,6 +30,8 @@ type process struct {
 	kill    func()
 	// exited is closed when the process is gone and its ports are detached.
 	exited chan struct{}
+	// tpm is nil where the machine has none.
+	tpm *tpm
 
 	// mu guards why, the reason of the guest's own stop: "guest-reset", "guest-shutdown", or empty.
 	mu  sync.Mutex
@@ -47,9 +49,18 @@ func launch(ctx context.Context, c Config, plan bmcsim.BootPlan) (*process, erro
 	}
 	p := &process{exited: make(chan struct{})}
 	stderr := &tail{max: 4096}
+	if p.tpm, err = startTPM(c); err != nil {
+		closeConns(append(nicConns, monitorConn))
+		return nil, err
+	}
+	defer p.tpm.handed()
+	if p.tpm != nil {
+		files = append(files, p.tpm.far)
+	}
 	dead, err := p.start(c, arguments(c, plan), files, stderr)
 	if err != nil {
 		closeConns(append(nicConns, monitorConn))
+		p.tpm.end()
 		return nil, fmt.Errorf("start %s for machine %s: %w", program, c.Name, err)
 	}
 	go p.release(c, dead, monitorConn)
@@ -66,7 +77,7 @@ func launch(ctx context.Context, c Config, plan bmcsim.BootPlan) (*process, erro
 	}
 	if err != nil {
 		p.end()
-		return nil, fmt.Errorf("start machine %s: %w; QEMU said: %q", c.Name, err, stderr.String())
+		return nil, fmt.Errorf("start machine %s: %w; QEMU said: %q; its TPM said: %q", c.Name, err, stderr.String(), p.tpm.said())
 	}
 	return p, nil
 }
@@ -96,6 +107,7 @@ func (p *process) release(c Config, dead <-chan struct{}, monitorConn net.Conn) 
 		n.Port.Detach()
 	}
 	_ = monitorConn.Close()
+	p.tpm.end()
 	_ = os.Remove(c.pidPath())
 	close(p.exited)
 }
