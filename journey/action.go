@@ -143,4 +143,6 @@ type ActionResult struct {
 	OwnsDrive bool
 	// Inventory is the result of ReadInventory. Its disks have no device names, which a BMC cannot know.
 	Inventory *step.Inventory
+	// Update is the result of StartUpdate and FollowUpdate.
+	Update *UpdateReading
 }

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/firmware"
 	"github.com/ingotmetal/ingot/step"
 )
 
@@ -96,6 +97,24 @@ func TestCheckFindsEachViolation(t *testing.T) {
 			f.Firmware.Wanted = map[string]string{"Sriov": "Enabled"}
 			act(d, SetFirmware{Settings: map[string]string{"Sriov": "Enabled"}})
 		}},
+		"firmware update of a machine in use": {"firmware is updated only where it may be", func(f *Facts, d *Decision) {
+			updating(f, d)
+			f.Host.Status.Provisioning.State = metal3.StateProvisioned
+		}},
+		"firmware update while the disk is written": {"firmware is updated only where it may be", func(f *Facts, d *Decision) {
+			updating(f, d)
+			d.Record.Step = &ingot.StepStatus{ID: "b-1-write-image", Kind: string(step.WriteImage)}
+		}},
+		"firmware update that is not recorded":  {"firmware is updated only where it may be", func(f *Facts, d *Decision) { updating(f, d); d.Record.Components = nil }},
+		"firmware update that nobody asked for": {"firmware is updated only where it may be", func(f *Facts, d *Decision) { updating(f, d); f.Components.Wanted = nil }},
+		"firmware update that was done":         {"firmware is updated only where it may be", func(f *Facts, d *Decision) { updating(f, d); f.Components.Applied = f.Components.Wanted }},
+		"firmware update by a wrong URL":        {"firmware is updated only where it may be", func(f *Facts, d *Decision) { updating(f, d); f.Components.Wanted[0].URL = "file:///etc" }},
+		"firmware update of a deleted host":     {"firmware is updated only where it may be", func(f *Facts, d *Decision) { updating(f, d); f.Host.DeletionTimestamp = &clean }},
+		"reset while firmware is written": {"nothing switches a machine while its firmware is written", func(f *Facts, d *Decision) {
+			updating(f, d)
+			f.Record.Components = d.Record.Components
+			act(d, StartAgent{BootID: "b"})
+		}},
 		"offered dirty": {"nothing is offered unless clean", func(f *Facts, d *Decision) {
 			f.Host.Status.Provisioning.State, d.Host.Status.Provisioning.State = metal3.StateDeprovisioning, metal3.StateAvailable
 		}},
@@ -150,4 +169,42 @@ func cleaning(f *Facts, d *Decision, mode metal3.AutomatedCleaningMode) {
 func window(name string, redeemed *metav1.Time) *ingot.BootWindow {
 	return &ingot.BootWindow{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: ingot.BootWindowSpec{ClosesAt: metav1.NewTime(noon.Add(time.Hour))},
 		Status: ingot.BootWindowStatus{RedeemedAt: redeemed}}
+}
+
+// updating makes the decision a firmware update that may be.
+func updating(f *Facts, d *Decision) {
+	f.Host.Status.Provisioning.State = metal3.StatePreparing
+	u := firmware.Update{Component: "bios", URL: "https://files/bios-2.bin"}
+	f.Components = ComponentsFacts{Wanted: []firmware.Update{u}, Read: true, Current: []firmware.Component{{Name: "bios", Version: "1"}}}
+	d.Record.BMC = &ingot.BMCStatus{Capabilities: []string{CapabilityComponents}}
+	d.Record.Components = &ingot.ComponentsStatus{Updates: []ingot.UpdateStatus{{Component: u.Component, URL: u.URL, AskedAt: metav1.NewTime(noon)}}}
+	d.Record.Step = nil
+	d.Action = StartUpdate{Component: u.Component, URL: u.URL}
+}
+
+// TestUpdateAllowed: what updating makes breaks nothing, nor does it at the start of a provisioned machine whose owner allows it.
+func TestUpdateAllowed(t *testing.T) {
+	f, d := written()
+	updating(&f, &d)
+	if why := updateAllowed(f, d); why != "" {
+		t.Error(why)
+	}
+	f.Host.Status.Provisioning.State, f.Policy.Updates, f.Power.State, d.Record.Servicing = metal3.StateProvisioned, true, PowerOff, &ingot.ServicingStatus{}
+	if why := updateAllowed(f, d); why != "" {
+		t.Error(why)
+	}
+	f.Power.State = PowerOn
+	if updateAllowed(f, d) == "" {
+		t.Error("a running machine's firmware is updated")
+	}
+}
+
+// arraying makes the decision one that hands out the making of software RAID: nothing is wrong with it.
+func arraying(f *Facts, d *Decision) {
+	clean := metav1.NewTime(noon)
+	f.Host.Spec.RAID = &metal3.RAIDConfig{SoftwareRAIDVolumes: []metal3.SoftwareRAIDVolume{{Level: "1"}}}
+	f.Host.Status.Provisioning.State, f.Host.Status.Provisioning.Image = metal3.StatePreparing, metal3.Image{}
+	f.Record.CleanedAt, f.Record.Disk, d.Record.Disk, d.Record.CleanedAt = &clean, nil, nil, &clean
+	d.Record.Step.Kind = string(step.ConfigureRAID)
+	d.Action = RunStep{ID: d.Record.Step.ID, Kind: step.ConfigureRAID}
 }

@@ -134,6 +134,7 @@ func (d *Draft) MoveWithError(to metal3.ProvisioningState) {
 	}
 	d.Record.Failure = nil
 	d.Record.PowerChange = nil
+	d.Record.Servicing = nil
 	d.event = moveEvents()[to]
 }
 

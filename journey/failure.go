@@ -171,5 +171,6 @@ func failureEvents() map[metal3.ErrorType]string {
 		metal3.PreparationError:             "PreparationError",
 		metal3.ProvisioningError:            "ProvisioningError",
 		metal3.PowerManagementError:         "PowerManagementError",
+		metal3.ServicingError:               "ServicingError",
 	}
 }

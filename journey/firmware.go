@@ -45,13 +45,14 @@ type SetFirmware struct {
 func (ReadFirmware) Name() string { return "read firmware settings" }
 func (SetFirmware) Name() string  { return "set firmware settings" }
 
-// firmwareAllowed: settings are changed only on the way to being offered, and only to what was asked for and checked.
+// firmwareAllowed: settings are changed only on the way to being offered, or at the start of a provisioned machine whose owner allows it, and only to what was asked for and checked.
 func firmwareAllowed(f Facts, dec Decision) string {
 	a, sets := dec.Action.(SetFirmware)
 	if !sets {
 		return ""
 	}
-	if s := f.Host.Status.Provisioning.State; s != metal3.StatePreparing {
+	serviced := f.Host.Status.Provisioning.State == metal3.StateProvisioned && f.Policy.Settings && dec.Record.Servicing != nil
+	if s := f.Host.Status.Provisioning.State; s != metal3.StatePreparing && !serviced {
 		return fmt.Sprintf("in state %q", s)
 	}
 	if b := dec.Record.BMC; b == nil || !slices.Contains(b.Capabilities, CapabilityBIOS) {

@@ -42,6 +42,10 @@ type Facts struct {
 	DataImage *DataImageFacts
 	// Firmware is what the host's HostFirmwareSettings ask for, and what is known of those settings.
 	Firmware FirmwareFacts
+	// Components is what the host's HostFirmwareComponents ask for, and the versions that were last read.
+	Components ComponentsFacts
+	// Policy is what the host's HostUpdatePolicy allows while it is provisioned.
+	Policy UpdatePolicy
 	// Window is the host's open BootWindow, nil for none.
 	Window *ingot.BootWindow
 	// Agent is the agent that is connected for Record.Boot, nil for none.
@@ -64,12 +68,12 @@ type Credentials struct {
 // SecretFacts says of each first-boot Secret whether it is named, found and usable.
 type SecretFacts struct {
 	UserData, NetworkData, MetaData, PreprovisioningNetworkData SecretFact
+	// ImagePull is the pull secret of an image in an OCI registry.
+	ImagePull SecretFact
 }
 
 // SecretFact is one Secret. Problem is for people, empty when Named is false or the Secret can be used.
 type SecretFact struct {
-	// ImagePull is the pull secret of an image in an OCI registry.
-	ImagePull SecretFact
 	Named   bool
 	Problem string
 }
@@ -122,4 +126,6 @@ type Site struct {
 	UEFIHTTP bool
 	// BootDeadline is how long a machine may take from power-on to its agent's first word; zero: 20 minutes.
 	BootDeadline time.Duration
+	// TPM is what the site asks of machines' TPMs; empty words mean attest.Default.
+	TPM ingot.TPMPolicy
 }

@@ -87,6 +87,12 @@ const (
 	ReasonSettingFirmware Reason = "SettingFirmware"
 	// ReasonFirmwareNotInForce: the machine was booted for its settings, and the BMC does not show them yet.
 	ReasonFirmwareNotInForce Reason = "FirmwareNotInForce"
+	// ReasonUpdatingFirmware: a component's firmware is updated, or its version looked at for it.
+	ReasonUpdatingFirmware Reason = "UpdatingFirmware"
+	// ReasonServicing: a provisioned machine is serviced at its start.
+	ReasonServicing Reason = "Servicing"
+	// ReasonServicingFailed: that failed; the machine was started all the same.
+	ReasonServicingFailed Reason = "ServicingFailed"
 
 	// ReasonBusy: the BMC asked for patience.
 	ReasonBusy Reason = "BMCBusy"
@@ -109,7 +115,7 @@ func Reasons() []Reason {
 		ReasonImageInvalid, ReasonImageGivenUp, ReasonSecretUnusable,
 		ReasonReadingPower, ReasonPowerChanging, ReasonRebootHeld, ReasonRestarting,
 		ReasonAvailable, ReasonProvisioned, ReasonExternallyProvisioned, ReasonReleasing, ReasonGone,
-		ReasonReadingFirmware, ReasonSettingFirmware, ReasonFirmwareNotInForce,
+		ReasonReadingFirmware, ReasonSettingFirmware, ReasonFirmwareNotInForce, ReasonUpdatingFirmware, ReasonServicing, ReasonServicingFailed,
 		ReasonBusy, ReasonRegistrationFailed, ReasonInspectionFailed, ReasonPreparationFailed, ReasonProvisioningFailed, ReasonCleaningFailed, ReasonPowerFailed,
 	}
 }

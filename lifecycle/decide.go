@@ -1,6 +1,6 @@
 // Package lifecycle joins the stages to the host's whole life: which stage decides for which provisioning state, and what comes before every stage.
 //
-// It owns the table state -> stage and the order of what cuts across: paused, the finalizer, a status and hardware details given by annotation, deletion, detachment,
+// It owns the table state -> stage and the order of what cuts across: paused, the finalizer, a status and hardware details given by annotation, firmware that is being written, deletion, detachment,
 // registration after changed credentials, forced reboots, then the stage. It refuses decisions of one stage: those are in discover, inspect, prepare, provision, run
 // and clean, which know nothing of each other.
 //
@@ -28,7 +28,7 @@ type rule func(f journey.Facts, now time.Time) (dec journey.Decision, applies bo
 
 // rules come before every stage, in this order.
 func rules() []rule {
-	return []rule{paused, holdFinalizer, restoreStatus, takeHardware, deleted, detached, registered, forceReboot}
+	return []rule{paused, holdFinalizer, restoreStatus, takeHardware, updating, deleted, detached, registered, forceReboot}
 }
 
 // stages is the table. Every state of journey.States has a row.

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"cmp"
 	"maps"
+	"slices"
 	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
@@ -27,6 +28,8 @@ type model struct {
 	gone  bool
 	// settings are what the firmware was set to.
 	settings map[string]string
+	// flashed is the component that was updated last.
+	flashed string
 }
 
 // newModel fills what the caller does not know with what is well.
@@ -134,6 +137,13 @@ func (m *model) do(a journey.Action) *journey.ActionResult {
 		m.readFirmware()
 	case journey.SetFirmware:
 		m.settings = a.Settings
+	case journey.ReadComponents:
+		m.readComponents()
+	case journey.StartUpdate:
+		m.flashed = a.Component
+		r.Update = &journey.UpdateReading{State: journey.UpdateRuns, Ticket: "planned"}
+	case journey.FollowUpdate:
+		r.Update = &journey.UpdateReading{State: journey.UpdateDone, Ticket: "planned", Percent: 100}
 	case journey.SaveHardware:
 		m.facts.Hardware = a.Hardware.DeepCopy()
 	}
@@ -155,6 +165,23 @@ func (m *model) readFirmware() {
 		f.Current = map[string]string{}
 	}
 	maps.Copy(f.Current, m.settings)
+}
+
+// readComponents shows another version of what was updated, and of what is asked for some version where nothing is known of it.
+func (m *model) readComponents() {
+	f := &m.facts.Components
+	f.Current = slices.Clone(f.Current)
+	if !f.Read {
+		for _, u := range f.Wanted {
+			f.Current = append(f.Current, firmware.Component{Name: u.Component, Version: "now"})
+		}
+	}
+	f.Read = true
+	for i := range f.Current {
+		if f.Current[i].Name == m.flashed {
+			f.Current[i].Version += " and later"
+		}
+	}
 }
 
 func (m *model) setPower(on bool) {

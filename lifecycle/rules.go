@@ -10,6 +10,7 @@ import (
 
 	"github.com/ingotmetal/ingot/discover"
 	"github.com/ingotmetal/ingot/journey"
+	"github.com/ingotmetal/ingot/update"
 )
 
 // holdFinalizer puts our finalizer on the host before anything is done with its machine, so that it cannot vanish while the machine is ours.
@@ -157,4 +158,12 @@ func isReboot(name string) bool {
 func hasForce(value string) bool {
 	var a metal3.RebootAnnotationArguments
 	return json.Unmarshal([]byte(value), &a) == nil && a.Force
+}
+
+// updating lets a BMC that writes firmware end that, whatever else is asked of the host: a machine that is switched or restarted in the middle of it may never start again. It is bounded (update.Limit).
+func updating(f journey.Facts, now time.Time) (journey.Decision, bool) {
+	if journey.Writing(&f.Record) == nil {
+		return journey.Decision{}, false
+	}
+	return update.Follow(f, now), true
 }

@@ -49,6 +49,9 @@ func partitionRights() []Right {
 		// What the firmware should be set to is the operators' word: this role makes the objects, adopts them, and writes what it read.
 		{Group: metal3Group, Resources: []string{"hostfirmwaresettings"}, Verbs: []string{"get", "list", "watch", "create", "patch"}},
 		{Group: metal3Group, Resources: []string{"hostfirmwaresettings/status"}, Verbs: []string{"patch"}},
+		{Group: metal3Group, Resources: []string{"hostfirmwarecomponents"}, Verbs: []string{"get", "list", "watch", "create", "patch"}},
+		{Group: metal3Group, Resources: []string{"hostfirmwarecomponents/status"}, Verbs: []string{"patch"}},
+		{Group: metal3Group, Resources: []string{"hostupdatepolicies"}, Verbs: read},
 		{Group: metal3Group, Resources: []string{"firmwareschemas"}, Verbs: []string{"get", "list", "watch", "create", "delete"}},
 		{Group: ingotGroup, Resources: []string{"hostlifecycles"}, Verbs: own},
 		{Group: ingotGroup, Resources: []string{"hostlifecycles/status", "hostlifecycles/finalizers"}, Verbs: set},

@@ -10,6 +10,7 @@ import (
 	"github.com/ingotmetal/ingot/power"
 	"github.com/ingotmetal/ingot/ramdisk"
 	"github.com/ingotmetal/ingot/step"
+	"github.com/ingotmetal/ingot/update"
 )
 
 // maxImageFailures is how often in a row one image may fail on a host before a person must look.
@@ -18,6 +19,7 @@ const maxImageFailures = 5
 // Offer decides for an available host.
 func Offer(f journey.Facts, now time.Time) journey.Decision {
 	d := journey.Begin(f, now)
+	update.Take(d)
 	if dec, leaves := leave(d); leaves {
 		return dec
 	}
@@ -49,7 +51,7 @@ func leave(d *journey.Draft) (journey.Decision, bool) {
 		d.Host.Status.HardwareDetails = nil
 		d.MoveTo(metal3.StateInspecting)
 		return d.Again(journey.ReasonStageChanged, "a new inspection was asked for"), true
-	case differs(d.Host) || settingsDiffer(d):
+	case differs(d.Host) || settingsDiffer(d) || updatesDiffer(d):
 		d.MoveTo(metal3.StatePreparing)
 		return d.Again(journey.ReasonStageChanged, "the host asks for other settings"), true
 	}

@@ -1,6 +1,6 @@
 // Package prepare brings a machine to spec and offers it.
 //
-// It owns the states preparing and available: what the spec asks of the machine itself (boot mode, root device hints, RAID), the settings of its firmware, the first cleaning of its disks, and
+// It owns the states preparing and available: what the spec asks of the machine itself (boot mode, root device hints, RAID), the versions and the settings of its firmware, the first cleaning of its disks, and
 // the wait for an image. It refuses the write (provision) and the cleaning after use (clean).
 //
 // The rule for the agent in between: an online host keeps the agent that inspected or cleaned it, so that its first image needs no further boot; a host that
@@ -19,6 +19,7 @@ import (
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/ramdisk"
 	"github.com/ingotmetal/ingot/step"
+	"github.com/ingotmetal/ingot/update"
 )
 
 // Decide decides for a preparing host.
@@ -27,6 +28,7 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 	if fillArchitecture(d) {
 		return d.Again(journey.ReasonObjectsChanged, "inspection found the architecture")
 	}
+	seen := update.Take(d)
 	takeSettingsResult(d)
 	if dec, failed := d.ActionFailed(metal3.PreparationError); failed {
 		return dec
@@ -36,6 +38,9 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 	}
 	if f := unsupported(d.Host); f != nil {
 		return d.Fail(metal3.PreparationError, *f)
+	}
+	if dec, updated := components(d, seen); !updated {
+		return dec
 	}
 	if dec, settled := settle(d); !settled {
 		return dec

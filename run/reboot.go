@@ -13,6 +13,7 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/power"
+	"github.com/ingotmetal/ingot/update"
 )
 
 // reboot is what the reboot annotations ask for together.
@@ -47,12 +48,12 @@ func rebootWanted(annotations map[string]string) (reboot, bool) {
 }
 
 // carryReboot takes the machine down, holds it there while a key is left, and says when it is over: then spec.online decides again.
-func carryReboot(d *journey.Draft, r reboot, asked bool) (dec journey.Decision, over bool) {
+func carryReboot(d *journey.Draft, r reboot, asked bool, seen update.Seen) (dec journey.Decision, over bool) {
 	if d.Record.Reboot == nil {
 		d.Record.Reboot = &ingot.RebootStatus{Mode: string(mode(r))}
 	}
 	if d.Host.Spec.DisablePowerOff {
-		return restart(d, r)
+		return restart(d, r, seen)
 	}
 	s := d.Record.Reboot
 	if s.OffAt == nil || asked {
@@ -76,7 +77,7 @@ func carryReboot(d *journey.Draft, r reboot, asked bool) (dec journey.Decision, 
 }
 
 // restart resets a machine whose power may not be turned off. It cannot be held: a key that stays does nothing more.
-func restart(d *journey.Draft, r reboot) (dec journey.Decision, over bool) {
+func restart(d *journey.Draft, r reboot, seen update.Seen) (dec journey.Decision, over bool) {
 	s := d.Record.Reboot
 	switch {
 	case s.OffAt != nil:

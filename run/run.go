@@ -1,6 +1,6 @@
 // Package run keeps a provisioned machine as its owner wants it.
 //
-// It owns the states provisioned and externally provisioned: power (spec.online, reboot annotations), and the notice that the image is no longer wanted. It refuses
+// It owns the states provisioned and externally provisioned: power (spec.online, reboot annotations), servicing of the firmware at a start where the owner allows it, and the notice that the image is no longer wanted. It refuses
 // the disk: nothing here writes to one, and the only way to a wipe is the move to deprovisioning.
 //
 // Invariants: a machine is turned off only for online=false or a reboot annotation; the reboot annotation without a key is removed only after the machine
@@ -15,6 +15,7 @@ import (
 
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/power"
+	"github.com/ingotmetal/ingot/update"
 )
 
 // firstBootExpected is within how long a system usually reports its first boot; information only.
@@ -66,13 +67,14 @@ func unwanted(h *metal3.BareMetalHost) string {
 
 // steady manages power and closes what the last boot left open.
 func steady(d *journey.Draft, r journey.Reason, message string) journey.Decision {
+	seen := takeService(d)
 	if dec, failed := d.ActionFailed(metal3.PowerManagementError); failed {
 		return dec
 	}
 	if dec, waits := d.RetryPending(); waits && !otherMedium(d) {
 		return dec
 	}
-	if dec, rests := managePower(d); !rests {
+	if dec, rests := managePower(d, seen); !rests {
 		return dec
 	}
 	if w := d.Facts.Window; w != nil && !d.Now.Before(w.Spec.ClosesAt.Time) && !d.Succeeded(journey.CloseWindow{}) {
@@ -82,15 +84,21 @@ func steady(d *journey.Draft, r journey.Reason, message string) journey.Decision
 }
 
 // managePower brings the power to where spec.online and the reboot annotations want it.
-func managePower(d *journey.Draft) (dec journey.Decision, rests bool) {
+func managePower(d *journey.Draft, seen update.Seen) (dec journey.Decision, rests bool) {
 	reboot, asked := rebootWanted(d.Host.Annotations)
 	if asked || d.Record.Reboot != nil {
-		if dec, over := carryReboot(d, reboot, asked); !over {
+		if dec, over := carryReboot(d, reboot, asked, seen); !over {
 			return dec, false
 		}
 	}
 	if d.Host.Spec.Online || d.Host.Spec.DisablePowerOff {
-		return power.Align(d, power.Want{State: journey.PowerOn, Why: "online is true", Drive: drive(d)})
+		if dec, ready := beforeStart(d, seen, false); !ready {
+			return dec, false
+		}
+		if dec, aligned := power.Align(d, power.Want{State: journey.PowerOn, Why: "online is true", Drive: drive(d)}); !aligned {
+			return dec, false
+		}
+		return afterStart(d, seen)
 	}
 	return power.Align(d, power.Want{State: journey.PowerOff, Soft: true, Why: "online is false"})
 }

@@ -58,6 +58,10 @@ type HostLifecycleStatus struct {
 	Drive *DriveStatus `json:"drive,omitempty"`
 	// Firmware is how far the host is with its HostFirmwareSettings, nil before they were first looked at.
 	Firmware *FirmwareStatus `json:"firmware,omitempty"`
+	// Components is how far the host is with its HostFirmwareComponents, nil before they were first looked at.
+	Components *ComponentsStatus `json:"components,omitempty"`
+	// Servicing is the servicing under way of a provisioned machine, nil when none is.
+	Servicing *ServicingStatus `json:"servicing,omitempty"`
 	// FirstBoot is the provisioned system's own report, nil before an image was written.
 	FirstBoot *FirstBootStatus `json:"firstBoot,omitempty"`
 	// Wipes is the evidence of the last cleaning, one entry per disk.

@@ -38,6 +38,9 @@ func TestSchemasHaveEveryField(t *testing.T) {
 		"metal3.io_hostclaims.yaml":      metal3.HostClaim{},
 		"metal3.io_dataimages.yaml":      metal3.DataImage{},
 		"metal3.io_firmwareschemas.yaml": metal3.FirmwareSchema{},
+
+		"metal3.io_hostfirmwarecomponents.yaml": metal3.HostFirmwareComponents{},
+		"metal3.io_hostupdatepolicies.yaml":     metal3.HostUpdatePolicy{},
 	}
 	for file, kind := range kinds {
 		schema := schemaOf(t, file)

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/controller/host/components"
 	"github.com/ingotmetal/ingot/internal/controller/host/dataimage"
 	"github.com/ingotmetal/ingot/journey"
 )
@@ -25,6 +26,8 @@ type view struct {
 	dataImage *metal3.DataImage
 	// settings are nil while there are none.
 	settings *metal3.HostFirmwareSettings
+	// components are nil while there are none.
+	components *metal3.HostFirmwareComponents
 	// busy: an action on the BMC was under way when the facts were read.
 	busy bool
 	// wordsDue is when words that were not worth a write yet are; zero: there are none.
@@ -81,6 +84,13 @@ func (r *Reconciler) gatherObjects(ctx context.Context, v *view, now time.Time) 
 		return err
 	}
 	if v.facts.Firmware, err = r.firmware.Facts(ctx, v.settings); err != nil {
+		return err
+	}
+	if v.components, err = r.components.Get(ctx, v.host); err != nil {
+		return err
+	}
+	v.facts.Components = components.Facts(v.components)
+	if v.facts.Policy, err = r.components.Policy(ctx, v.host); err != nil {
 		return err
 	}
 	c, err := r.credentialsOf(ctx, v.host, v.facts.Record.Failure, now)

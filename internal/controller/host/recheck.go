@@ -16,7 +16,7 @@ import (
 // process that was stopped for a while may have been replaced: host and record are read from the API server itself, at this moment. Readings are always let through.
 func (r *Reconciler) refuseAction(ctx context.Context, key types.NamespacedName, uid types.UID, a journey.Action) string {
 	switch a.(type) {
-	case journey.StartAgent, journey.BootDisk, journey.BootISO, journey.EjectMedium, journey.SetPower, journey.SetFirmware, journey.Restart:
+	case journey.StartAgent, journey.BootDisk, journey.BootISO, journey.EjectMedium, journey.SetPower, journey.SetFirmware, journey.StartUpdate, journey.Restart:
 	default:
 		return ""
 	}
@@ -56,9 +56,11 @@ func refusePower(host *metal3.BareMetalHost, record *ingot.HostLifecycleStatus, 
 			return "the host is not deprovisioning any more"
 		}
 	case journey.SetFirmware:
-		if s := host.Status.Provisioning.State; s != metal3.StatePreparing {
-			return "the host is " + string(s) + ", and settings are changed only while it is prepared"
+		if s := host.Status.Provisioning.State; s != metal3.StatePreparing && (s != metal3.StateProvisioned || record.Servicing == nil) {
+			return "the host is " + string(s) + ", and settings are changed only while it is prepared or serviced"
 		}
+	case journey.StartUpdate:
+		return refuseUpdate(host, record, a)
 	case journey.SetPower:
 		if c := record.PowerChange; c == nil || c.Want != string(a.Want) {
 			return "no such change of power is wanted any more"
@@ -67,6 +69,19 @@ func refusePower(host *metal3.BareMetalHost, record *ingot.HostLifecycleStatus, 
 		if record.Reboot == nil {
 			return "no reboot is wanted any more"
 		}
+	}
+	return ""
+}
+
+func refuseUpdate(host *metal3.BareMetalHost, record *ingot.HostLifecycleStatus, a journey.StartUpdate) string {
+	u := journey.Writing(record)
+	switch s := host.Status.Provisioning.State; {
+	case u == nil || u.Component != a.Component || u.URL != a.URL || u.AcceptedAt != nil:
+		return "no such update is wanted any more"
+	case !host.DeletionTimestamp.IsZero():
+		return "the host is being deleted"
+	case s != metal3.StatePreparing && (s != metal3.StateProvisioned || record.Servicing == nil):
+		return "the host is " + string(s) + ", and firmware is updated only while it is prepared or serviced"
 	}
 	return ""
 }

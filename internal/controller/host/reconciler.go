@@ -17,11 +17,13 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/controller/host/agentbook"
 	"github.com/ingotmetal/ingot/internal/controller/host/bootwindow"
+	"github.com/ingotmetal/ingot/internal/controller/host/components"
 	"github.com/ingotmetal/ingot/internal/controller/host/dataimage"
 	"github.com/ingotmetal/ingot/internal/controller/host/firmware"
 	"github.com/ingotmetal/ingot/internal/secret"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/lifecycle"
+	"github.com/ingotmetal/ingot/run"
 )
 
 // Config is what a reconciler is told at its start.
@@ -64,6 +66,7 @@ type Reconciler struct {
 	windows      *bootwindow.Keeper
 	dataImages   *dataimage.Keeper
 	firmware     *firmware.Keeper
+	components   *components.Keeper
 	agents       *agentbook.Book
 	memories     *memories
 	machines     *machines
@@ -123,7 +126,7 @@ func (r *Reconciler) pass(ctx context.Context, key types.NamespacedName) (time.D
 	if v.busy {
 		return untilWoken, nil
 	}
-	if err := r.firmware.Judge(ctx, v.settings, v.facts.Firmware); err != nil {
+	if err := r.firmware.Judge(ctx, v.settings, v.facts.Firmware, run.Waits(v.host, v.facts.Policy.Settings, "spec.firmwareSettings")); err != nil {
 		return untilWoken, err
 	}
 	d, told := lifecycle.Fold(r.checked, v.facts, now)
@@ -138,6 +141,9 @@ func (r *Reconciler) pass(ctx context.Context, key types.NamespacedName) (time.D
 		}
 	}
 	if err := r.dataImages.Sync(ctx, v.dataImage, d.Host, &d.Record, v.facts.Result, now); err != nil {
+		return untilWoken, err
+	}
+	if err := r.components.Sync(ctx, v.components, &d.Record, run.Waits(d.Host, v.facts.Policy.Updates, "spec.firmwareUpdates"), now); err != nil {
 		return untilWoken, err
 	}
 	r.afterWrite(v, &d, changed)

@@ -26,6 +26,7 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/controller/host/agentbook"
 	"github.com/ingotmetal/ingot/internal/controller/host/bootwindow"
+	"github.com/ingotmetal/ingot/internal/controller/host/components"
 	"github.com/ingotmetal/ingot/internal/controller/host/dataimage"
 	"github.com/ingotmetal/ingot/internal/controller/host/firmware"
 	"github.com/ingotmetal/ingot/journey"
@@ -98,7 +99,7 @@ func New(o Options, s Surroundings) (*Reconciler, error) {
 	}
 	return &Reconciler{
 		config: o.Config, cached: s.Cached, live: o.Live, index: s.Index, bmcs: o.BMCs,
-		windows: bootwindow.New(s.Cached, o.Live), dataImages: dataimage.New(s.Cached), firmware: firmware.New(s.Cached), agents: agentbook.New(), memories: newMemories(), machines: newMachines(),
+		windows: bootwindow.New(s.Cached, o.Live), dataImages: dataimage.New(s.Cached), firmware: firmware.New(s.Cached), components: components.New(s.Cached), agents: agentbook.New(), memories: newMemories(), machines: newMachines(),
 		hands: newHands(o.Config.BMCActions), queue: &queue{q: s.Queue}, events: s.Events,
 		metrics: m, decide: o.Decide, now: o.Now, log: o.Log,
 	}, nil
@@ -124,6 +125,9 @@ func (r *Reconciler) watch(mgr manager.Manager, workers int) error {
 	settings := source.Kind(mgr.GetCache(), &metal3.HostFirmwareSettings{}, &handler.TypedEnqueueRequestForObject[*metal3.HostFirmwareSettings]{}, asked())
 	if err := c.Watch(settings); err != nil {
 		return fmt.Errorf("watch HostFirmwareSettings: %w", err)
+	}
+	if err := components.Watch(c, mgr.GetCache()); err != nil {
+		return err
 	}
 	// A DataImage has its host's name.
 	if err := c.Watch(source.Kind(mgr.GetCache(), &metal3.DataImage{}, &handler.TypedEnqueueRequestForObject[*metal3.DataImage]{})); err != nil {

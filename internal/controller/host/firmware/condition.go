@@ -20,13 +20,13 @@ const (
 )
 
 // Judge writes the conditions that the object should have, where it has others: Valid says whether the spec's settings can be, with a message per setting that cannot; ChangeDetected
-// whether they differ from what is in force. Before the settings were read there are none. wrong is the message when the object became invalid now, empty otherwise.
-func (k *Keeper) Judge(ctx context.Context, o *metal3.HostFirmwareSettings, f journey.FirmwareFacts) error {
+// whether they differ from what is in force. Before the settings were read there are none. waits is what changes of this host wait for, empty for nothing.
+func (k *Keeper) Judge(ctx context.Context, o *metal3.HostFirmwareSettings, f journey.FirmwareFacts, waits string) error {
 	if o == nil || !f.Described || !o.DeletionTimestamp.IsZero() {
 		return nil
 	}
 	next := o.DeepCopy()
-	if !judge(next, f) {
+	if !judge(next, f, waits) {
 		return nil
 	}
 	if err := k.client.Status().Patch(ctx, next, client.MergeFrom(o)); client.IgnoreNotFound(err) != nil {
@@ -36,8 +36,8 @@ func (k *Keeper) Judge(ctx context.Context, o *metal3.HostFirmwareSettings, f jo
 }
 
 // judge brings the conditions into the object, and says whether that changed it.
-func judge(o *metal3.HostFirmwareSettings, f journey.FirmwareFacts) (changed bool) {
-	for _, c := range conditions(f) {
+func judge(o *metal3.HostFirmwareSettings, f journey.FirmwareFacts, waits string) (changed bool) {
+	for _, c := range conditions(f, waits) {
 		c.ObservedGeneration = o.Generation
 		moved := meta.SetStatusCondition(&o.Status.Conditions, c)
 		changed = changed || moved
@@ -45,14 +45,14 @@ func judge(o *metal3.HostFirmwareSettings, f journey.FirmwareFacts) (changed boo
 	return changed
 }
 
-func conditions(f journey.FirmwareFacts) []metav1.Condition {
+func conditions(f journey.FirmwareFacts, waits string) []metav1.Condition {
 	valid := metav1.Condition{Type: string(metal3.FirmwareSettingsValid), Status: metav1.ConditionTrue, Reason: reasonSuccess}
 	differs := metav1.Condition{Type: string(metal3.FirmwareSettingsChangeDetected), Status: metav1.ConditionFalse, Reason: reasonSuccess}
 	if wrong := f.Problems(); len(wrong) > 0 {
 		valid.Status, valid.Reason, valid.Message = metav1.ConditionFalse, reasonWrong, firmware.Listed(wrong)
 	}
 	if len(f.Differing()) > 0 {
-		differs.Status = metav1.ConditionTrue
+		differs.Status, differs.Message = metav1.ConditionTrue, waits
 	}
 	return []metav1.Condition{valid, differs}
 }

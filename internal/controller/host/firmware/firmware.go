@@ -180,7 +180,7 @@ func (k *Keeper) Save(ctx context.Context, host *metal3.BareMetalHost, r Reading
 	before := o.DeepCopy()
 	at := metav1.NewTime(now)
 	o.Status.FirmwareSchema, o.Status.Settings, o.Status.LastUpdated = &want, shown, &at
-	judge(o, journey.FirmwareFacts{Wanted: Wanted(o), Settings: r.described(), Current: shown})
+	judge(o, journey.FirmwareFacts{Wanted: Wanted(o), Settings: r.described(), Current: shown}, "")
 	if err := k.client.Status().Patch(ctx, o, client.MergeFrom(before)); err != nil {
 		return fmt.Errorf("write the status of HostFirmwareSettings: %w", err)
 	}
