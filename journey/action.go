@@ -6,6 +6,7 @@ import (
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/health"
 	"github.com/ingotmetal/ingot/step"
 )
 
@@ -141,6 +142,8 @@ type ActionResult struct {
 	Drive *string
 	// OwnsDrive: the action was to bring the owner's medium into the drive, or out of it.
 	OwnsDrive bool
+	// Health is the result of ReadPower, nil where the BMC does not say how the machine is.
+	Health *health.Reading
 	// Inventory is the result of ReadInventory. Its disks have no device names, which a BMC cannot know.
 	Inventory *step.Inventory
 	// Update is the result of StartUpdate and FollowUpdate.

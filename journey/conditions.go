@@ -5,22 +5,26 @@ import (
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 )
 
 // condition is a condition's state before it is compared with what the host has.
 type condition struct {
 	name, reason string
 	status       metav1.ConditionStatus
+	// message is for people, empty where the reason says it all.
+	message string
 }
 
-// setConditions derives Metal3's conditions (0.13) from the status. LastTransitionTime moves only with the condition's status.
-func setConditions(h *metal3.BareMetalHost, now time.Time) {
-	for _, c := range deriveConditions(&h.Status) {
+// setConditions derives Metal3's conditions (0.13) from the status and from what the BMC said of the machine's health. LastTransitionTime moves only with the condition's status.
+func setConditions(h *metal3.BareMetalHost, health *ingot.HealthStatus, now time.Time) {
+	for _, c := range deriveConditions(&h.Status, health) {
 		setCondition(h, c, now)
 	}
 }
 
-func deriveConditions(s *metal3.BareMetalHostStatus) []condition {
+func deriveConditions(s *metal3.BareMetalHostStatus, health *ingot.HealthStatus) []condition {
 	manageable := manageableCondition(s)
 	return []condition{
 		manageable,
@@ -28,14 +32,13 @@ func deriveConditions(s *metal3.BareMetalHostStatus) []condition {
 		provisionedCondition(s),
 		readyCondition(s),
 		progressingCondition(s),
-		// Health is not read from BMCs yet.
-		{metal3.HealthyCondition, metal3.UnknownHealthReason, metav1.ConditionUnknown},
+		healthyCondition(manageable, health),
 	}
 }
 
 func manageableCondition(s *metal3.BareMetalHostStatus) condition {
 	no := func(reason string) condition {
-		return condition{metal3.ManageableCondition, reason, metav1.ConditionFalse}
+		return condition{name: metal3.ManageableCondition, reason: reason, status: metav1.ConditionFalse}
 	}
 	switch {
 	case s.OperationalStatus == metal3.OperationalStatusDetached:
@@ -51,13 +54,13 @@ func manageableCondition(s *metal3.BareMetalHostStatus) condition {
 	case metal3.StateRegistering:
 		return no(metal3.RegisteringReason)
 	default:
-		return condition{metal3.ManageableCondition, metal3.ManageableReason, metav1.ConditionTrue}
+		return condition{name: metal3.ManageableCondition, reason: metal3.ManageableReason, status: metav1.ConditionTrue}
 	}
 }
 
 func availableCondition(s *metal3.BareMetalHostStatus, manageable condition) condition {
 	no := func(reason string) condition {
-		return condition{metal3.AvailableForProvisioningCondition, reason, metav1.ConditionFalse}
+		return condition{name: metal3.AvailableForProvisioningCondition, reason: reason, status: metav1.ConditionFalse}
 	}
 	switch {
 	case manageable.status != metav1.ConditionTrue:
@@ -67,7 +70,7 @@ func availableCondition(s *metal3.BareMetalHostStatus, manageable condition) con
 	case s.OperationalStatus == metal3.OperationalStatusError:
 		return no(metal3.NotAvailableReason)
 	case s.Provisioning.State == metal3.StateAvailable, s.Provisioning.State == metal3.StateReady:
-		return condition{metal3.AvailableForProvisioningCondition, metal3.AvailableReason, metav1.ConditionTrue}
+		return condition{name: metal3.AvailableForProvisioningCondition, reason: metal3.AvailableReason, status: metav1.ConditionTrue}
 	}
 	return no(metal3.NotAvailableReason)
 }
@@ -75,17 +78,17 @@ func availableCondition(s *metal3.BareMetalHostStatus, manageable condition) con
 func provisionedCondition(s *metal3.BareMetalHostStatus) condition {
 	switch s.Provisioning.State {
 	case metal3.StateProvisioned, metal3.StateExternallyProvisioned:
-		return condition{metal3.ProvisionedCondition, metal3.ProvisionedReason, metav1.ConditionTrue}
+		return condition{name: metal3.ProvisionedCondition, reason: metal3.ProvisionedReason, status: metav1.ConditionTrue}
 	case metal3.StateProvisioning:
-		return condition{metal3.ProvisionedCondition, metal3.ProvisioningReason, metav1.ConditionFalse}
+		return condition{name: metal3.ProvisionedCondition, reason: metal3.ProvisioningReason, status: metav1.ConditionFalse}
 	default:
-		return condition{metal3.ProvisionedCondition, metal3.NotProvisionedReason, metav1.ConditionFalse}
+		return condition{name: metal3.ProvisionedCondition, reason: metal3.NotProvisionedReason, status: metav1.ConditionFalse}
 	}
 }
 
 func readyCondition(s *metal3.BareMetalHostStatus) condition {
 	p := provisionedCondition(s)
-	c := condition{metal3.ReadyCondition, p.reason, p.status}
+	c := condition{name: metal3.ReadyCondition, reason: p.reason, status: p.status}
 	switch s.OperationalStatus {
 	case metal3.OperationalStatusDetached:
 		c.status, c.reason = metav1.ConditionFalse, metal3.DetachedReason
@@ -110,9 +113,9 @@ func progressingCondition(s *metal3.BareMetalHostStatus) condition {
 		metal3.StateDeleting:                metal3.DeletingReason,
 	}
 	if r, ok := reasons[s.Provisioning.State]; ok {
-		return condition{metal3.ProgressingCondition, r, metav1.ConditionTrue}
+		return condition{name: metal3.ProgressingCondition, reason: r, status: metav1.ConditionTrue}
 	}
-	return condition{metal3.ProgressingCondition, metal3.NotProgressingReason, metav1.ConditionFalse}
+	return condition{name: metal3.ProgressingCondition, reason: metal3.NotProgressingReason, status: metav1.ConditionFalse}
 }
 
 func setCondition(h *metal3.BareMetalHost, c condition, now time.Time) {
@@ -124,13 +127,11 @@ func setCondition(h *metal3.BareMetalHost, c condition, now time.Time) {
 		if old.Status != c.status {
 			old.Status, old.LastTransitionTime = c.status, metav1.NewTime(now)
 		}
-		if old.Reason != c.reason {
-			old.Reason = c.reason
-		}
+		old.Reason, old.Message = c.reason, c.message
 		old.ObservedGeneration = h.Generation
 		return
 	}
 	h.Status.Conditions = append(h.Status.Conditions, metav1.Condition{
-		Type: c.name, Status: c.status, Reason: c.reason, LastTransitionTime: metav1.NewTime(now), ObservedGeneration: h.Generation,
+		Type: c.name, Status: c.status, Reason: c.reason, Message: c.message, LastTransitionTime: metav1.NewTime(now), ObservedGeneration: h.Generation,
 	})
 }

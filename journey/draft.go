@@ -27,6 +27,7 @@ func Begin(f Facts, now time.Time) *Draft {
 	d := &Draft{Facts: f, Now: now, Host: f.Host.DeepCopy(), Record: *f.Record.DeepCopy()}
 	d.takeResult()
 	d.takeDrive()
+	d.takeHealth()
 	if p := d.Power().State; p != PowerUnknown {
 		d.Host.Status.PoweredOn = p == PowerOn
 	}

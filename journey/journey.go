@@ -38,6 +38,8 @@ type Facts struct {
 	Power PowerReading
 	// Media is the URL of the virtual medium that the BMC reported last, empty for none or never read.
 	Media string
+	// Listening: a stream of the BMC's events is open, so that a change of power is heard of.
+	Listening bool
 	// DataImage is the medium that the owner wants in the drive of a machine that has its system, nil for none. It is held by our finalizer.
 	DataImage *DataImageFacts
 	// Firmware is what the host's HostFirmwareSettings ask for, and what is known of those settings.

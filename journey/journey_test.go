@@ -257,7 +257,7 @@ func TestConditions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, x := range deriveConditions(c.status) {
+			for _, x := range deriveConditions(c.status, nil) {
 				got = append(got, string(x.status[0])+":"+x.reason)
 			}
 			if strings.Join(got, " ") != c.want {
@@ -269,16 +269,16 @@ func TestConditions(t *testing.T) {
 
 func TestConditionTimesMoveWithTheStatusOnly(t *testing.T) {
 	h := hostIn(metal3.StateInspecting)
-	setConditions(h, noon)
+	setConditions(h, nil, noon)
 	h.Status.Provisioning.State = metal3.StatePreparing
-	setConditions(h, noon.Add(time.Hour))
+	setConditions(h, nil, noon.Add(time.Hour))
 	for _, c := range h.Status.Conditions {
 		if !c.LastTransitionTime.Time.Equal(noon) {
 			t.Errorf("%s moved, its status did not", c.Type)
 		}
 	}
 	h.Status.Provisioning.State = metal3.StateAvailable
-	setConditions(h, noon.Add(2*time.Hour))
+	setConditions(h, nil, noon.Add(2*time.Hour))
 	for _, c := range h.Status.Conditions {
 		moved := c.LastTransitionTime.Time.Equal(noon.Add(2 * time.Hour))
 		if want := c.Type == metal3.AvailableForProvisioningCondition || c.Type == metal3.ProgressingCondition; moved != want {

@@ -19,7 +19,7 @@ func Seal(f Facts, dec Decision, now time.Time) Decision {
 	case MetadataDiffers(f.Host, dec.Host):
 		f.Host.Status.DeepCopyInto(&dec.Host.Status)
 	default:
-		setConditions(dec.Host, now)
+		setConditions(dec.Host, dec.Record.Health, now)
 		if !equality.Semantic.DeepEqual(f.Host.Status, dec.Host.Status) {
 			t := metav1.NewTime(now)
 			dec.Host.Status.LastUpdated = &t

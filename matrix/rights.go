@@ -44,6 +44,8 @@ func partitionRights() []Right {
 		{Group: metal3Group, Resources: []string{"baremetalhosts/status", "baremetalhosts/finalizers"}, Verbs: set},
 		{Group: metal3Group, Resources: []string{"dataimages"}, Verbs: change},
 		{Group: metal3Group, Resources: []string{"dataimages/status"}, Verbs: set},
+		{Group: metal3Group, Resources: []string{"bmceventsubscriptions"}, Verbs: change},
+		{Group: metal3Group, Resources: []string{"bmceventsubscriptions/status"}, Verbs: set},
 		{Group: metal3Group, Resources: []string{"hardwaredata"}, Verbs: own},
 		{Group: metal3Group, Resources: []string{"hardwaredata/finalizers"}, Verbs: set},
 		// What the firmware should be set to is the operators' word: this role makes the objects, adopts them, and writes what it read.

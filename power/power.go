@@ -21,6 +21,8 @@ import (
 const (
 	// PollEvery is how often the power of a machine at rest is read, as in Metal3.
 	PollEvery = time.Minute
+	// ListenEvery is the same while the BMC's events are heard: a stream may die without a word, and an event may be lost.
+	ListenEvery = 10 * time.Minute
 	// watchEvery is how often it is read while it changes.
 	watchEvery = 5 * time.Second
 	// unclearEvery is how often it is read while the BMC does not say, as in the seconds of a change.
@@ -47,6 +49,14 @@ type Want struct {
 	Since time.Time
 }
 
+// Next is when the power of a machine at rest is read again.
+func Next(d *journey.Draft) time.Time {
+	if d.Facts.Listening {
+		return d.Now.Add(ListenEvery)
+	}
+	return d.Now.Add(PollEvery)
+}
+
 // Align does the next thing on the way to w. aligned is true when a fresh reading agrees; then the decision is empty and an earlier power
 // management error is over.
 func Align(d *journey.Draft, w Want) (dec journey.Decision, aligned bool) {
@@ -58,6 +68,10 @@ func Align(d *journey.Draft, w Want) (dec journey.Decision, aligned bool) {
 	limit := maxAge
 	if change != nil {
 		limit = watchEvery
+	}
+	if change == nil && r.State == w.State && d.Facts.Listening {
+		// Nothing is to be changed, and a change would have been heard of.
+		limit = ListenEvery
 	}
 	if stale(r, d.Now, limit) {
 		return read(d)

@@ -169,7 +169,11 @@ func rest(d *journey.Draft) journey.Decision {
 				return dec
 			}
 		}
-		return d.Done(journey.ReasonAvailable, "available; "+agentMessage(agent), d.Now.Add(power.PollEvery))
+		next := power.Next(d)
+		if agent {
+			next = d.Now.Add(power.PollEvery) // an agent that falls silent is noticed by looking
+		}
+		return d.Done(journey.ReasonAvailable, "available; "+agentMessage(agent), next)
 	}
 	// Whatever runs is the agent or a machine without a system: there is nobody to shut down softly.
 	if dec, aligned := power.Align(d, power.Want{State: journey.PowerOff, Why: "online is false"}); !aligned {
@@ -178,7 +182,7 @@ func rest(d *journey.Draft) journey.Decision {
 	if dec, closes := closeWindow(d); closes {
 		return dec
 	}
-	return d.Done(journey.ReasonAvailable, "available and off", d.Now.Add(power.PollEvery))
+	return d.Done(journey.ReasonAvailable, "available and off", power.Next(d))
 }
 
 // closeWindow ends a boot whose agent is not there any more.

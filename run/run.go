@@ -80,7 +80,11 @@ func steady(d *journey.Draft, r journey.Reason, message string) journey.Decision
 	if w := d.Facts.Window; w != nil && !d.Now.Before(w.Spec.ClosesAt.Time) && !d.Succeeded(journey.CloseWindow{}) {
 		return d.Act(journey.CloseWindow{}, journey.ReasonClosingWindow, "the window of the last boot is over")
 	}
-	return d.Done(r, message, d.Now.Add(power.PollEvery))
+	next := power.Next(d)
+	if w := d.Facts.Window; w != nil && w.Spec.ClosesAt.After(d.Now) && w.Spec.ClosesAt.Time.Before(next) {
+		next = w.Spec.ClosesAt.Time
+	}
+	return d.Done(r, message, next)
 }
 
 // managePower brings the power to where spec.online and the reboot annotations want it.

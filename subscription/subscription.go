@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
@@ -235,4 +236,16 @@ func Foreign(o *metal3.BMCEventSubscription) string {
 // IsDetached says whether a host is let go of by its annotation, in the states where that counts.
 func IsDetached(h *metal3.BareMetalHost) bool {
 	return h.Status.OperationalStatus == metal3.OperationalStatusDetached
+}
+
+// CheckHeader says what is wrong with a header of a receiver, empty for nothing. Values are never repeated.
+func CheckHeader(name, value string) string {
+	const token = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" // RFC 9110 §5.6.2
+	if name == "" || strings.Trim(name, token) != "" {
+		return fmt.Sprintf("%q is no name of an HTTP header", name)
+	}
+	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+		return fmt.Sprintf("the value of %s has a line break or another control character", name)
+	}
+	return ""
 }

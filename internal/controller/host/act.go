@@ -57,7 +57,7 @@ func (r *Reconciler) actOnBMC(ctx context.Context, v *view, a journey.Action, re
 	}
 	w.target = r.target(v.host, c)
 	key, uid := keyOf(v.host), v.host.UID
-	r.memories.with(key, uid, func(m *memory) { m.busy = true })
+	r.memories.with(key, uid, func(m *memory) { m.begin(a) })
 	r.hands.run(func(ctx context.Context) {
 		if reason := r.refuseAction(ctx, key, uid, a); reason != "" {
 			r.log.Info("BMC action not done", "machine", w.name, "step", a.Name(), "err", reason)
@@ -119,8 +119,8 @@ func (r *Reconciler) bmcWork(ctx context.Context, v *view, a journey.Action, res
 		}
 	case journey.ReadPower:
 		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
-			if err := readPower(ctx, s, now, out); err != nil {
-				return err
+			if err := r.vitals.Read(ctx, s, v.host.UID, now, out); err != nil || v.facts.Record.Drive == nil {
+				return err // what is in a drive matters only while it is the owner's
 			}
 			return w.readMedia(ctx, s)
 		}
@@ -290,6 +290,7 @@ func (r *Reconciler) release(ctx context.Context, v *view) error {
 	if err := r.releaseHardware(ctx, v.host); err != nil {
 		return err
 	}
+	r.hushed(keyOf(v.host), v.host.UID)
 	return r.releaseSecret(ctx, v.host)
 }
 

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/controller/host/vitals"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/step"
@@ -76,7 +77,7 @@ func readPower(ctx context.Context, s bmc.Session, now func() time.Time, out *jo
 	if err != nil {
 		return err
 	}
-	out.Power = &journey.PowerReading{State: powerOf(state), ReadAt: now()}
+	out.Power = &journey.PowerReading{State: vitals.Power(state), ReadAt: now()}
 	return nil
 }
 

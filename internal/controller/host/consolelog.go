@@ -49,6 +49,20 @@ func (r *Reconciler) ConsoleLog(ctx context.Context, key types.NamespacedName) (
 	return text, err
 }
 
+// Target is a host's BMC and how to get in, for controllers of what hangs on hosts; ErrNoHost where there is none.
+func (r *Reconciler) Target(ctx context.Context, key types.NamespacedName) (bmc.Target, error) {
+	host := &metal3.BareMetalHost{}
+	err := r.cached.Get(ctx, key, host)
+	if apierrors.IsNotFound(err) {
+		return bmc.Target{}, ErrNoHost
+	}
+	if err != nil {
+		return bmc.Target{}, fmt.Errorf("read host %s: %w", key, err)
+	}
+	c, err := r.credentialsOf(ctx, host, nil, r.now())
+	return r.target(host, c), err
+}
+
 // target says which BMC, and how to get in.
 func (r *Reconciler) target(host *metal3.BareMetalHost, c credentials) bmc.Target {
 	return bmc.Target{

@@ -40,6 +40,7 @@ func (r *Reconciler) gather(ctx context.Context, key types.NamespacedName, now t
 	if err := r.cached.Get(ctx, key, host); apierrors.IsNotFound(err) {
 		r.memories.forget(key)
 		r.metrics.metal3.Forget(key)
+		r.streams.Drop(key)
 		return nil, r.dataImages.Orphan(ctx, key)
 	} else if err != nil {
 		return nil, fmt.Errorf("read host: %w", err)
@@ -59,7 +60,8 @@ func (r *Reconciler) gather(ctx context.Context, key types.NamespacedName, now t
 	}
 	m := r.memories.snapshot(key, host.UID)
 	// One look at the memory gives both: an action that ends between two looks would be neither under way nor have a result.
-	v.facts.Power, v.facts.Media, v.facts.Result, v.busy = m.power, m.media, m.result, m.busy
+	v.facts.Power, v.facts.Media, v.facts.Result, v.busy = m.reading(), m.media, m.result, m.busy
+	v.facts.Listening = r.streams.Open(key)
 	if b := v.facts.Record.Boot; b != nil && b.Purpose != ingot.PurposeFirstBoot {
 		v.facts.Agent = r.agents.Facts(b.ID)
 	}

@@ -20,6 +20,8 @@ type memory struct {
 	result *journey.ActionResult
 	// busy: an action on the BMC is under way in its own goroutine.
 	busy bool
+	// heard: an event says that the machine may not be as power says.
+	heard bool
 	// credentials are the BMC's, read at credentialsAt; zero: read them again.
 	credentials   credentials
 	credentialsAt time.Time
@@ -49,6 +51,22 @@ type memories struct {
 }
 
 func newMemories() *memories { return &memories{hosts: map[types.NamespacedName]*memory{}} }
+
+// begin notes that an action on the BMC is under way. A reading takes up what was heard before it, not what is heard meanwhile.
+func (m *memory) begin(a journey.Action) {
+	m.busy = true
+	if _, reads := a.(journey.ReadPower); reads {
+		m.heard = false
+	}
+}
+
+// reading is the last power reading, as if there were none when the machine was heard to change after it.
+func (m *memory) reading() journey.PowerReading {
+	if m.heard && m.result == nil {
+		return journey.PowerReading{}
+	}
+	return m.power
+}
 
 // with runs f on the host's memory under the lock. A host that was deleted and made again under the same name starts with an empty one.
 func (m *memories) with(key types.NamespacedName, uid types.UID, f func(*memory)) {

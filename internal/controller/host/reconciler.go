@@ -20,6 +20,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/controller/host/components"
 	"github.com/ingotmetal/ingot/internal/controller/host/dataimage"
 	"github.com/ingotmetal/ingot/internal/controller/host/firmware"
+	"github.com/ingotmetal/ingot/internal/controller/host/vitals"
 	"github.com/ingotmetal/ingot/internal/secret"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/lifecycle"
@@ -67,6 +68,8 @@ type Reconciler struct {
 	dataImages   *dataimage.Keeper
 	firmware     *firmware.Keeper
 	components   *components.Keeper
+	vitals       *vitals.Reader
+	streams      Streams
 	agents       *agentbook.Book
 	memories     *memories
 	machines     *machines
@@ -147,6 +150,9 @@ func (r *Reconciler) pass(ctx context.Context, key types.NamespacedName) (time.D
 		return untilWoken, err
 	}
 	r.afterWrite(v, &d, changed)
+	if err := r.listen(ctx, v, &d, now); err != nil {
+		return untilWoken, err
+	}
 	v.facts.Record = d.Record
 	started := false
 	if d.Action != nil {

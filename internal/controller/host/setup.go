@@ -29,6 +29,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/controller/host/components"
 	"github.com/ingotmetal/ingot/internal/controller/host/dataimage"
 	"github.com/ingotmetal/ingot/internal/controller/host/firmware"
+	"github.com/ingotmetal/ingot/internal/controller/host/vitals"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/lifecycle"
 )
@@ -37,6 +38,8 @@ import (
 type Options struct {
 	Config Config
 	BMCs   BMCs
+	// Streams hear of BMCs' events; nil: all is polled.
+	Streams Streams
 	// Live is a client without a cache.
 	Live client.Client
 	// Workers is how many hosts are looked at at once.
@@ -93,13 +96,16 @@ func New(o Options, s Surroundings) (*Reconciler, error) {
 	if o.Metrics == nil {
 		o.Metrics = crmetrics.Registry
 	}
+	if o.Streams == nil {
+		o.Streams = deaf{}
+	}
 	m, err := newMetrics(o.Metrics)
 	if err != nil {
 		return nil, fmt.Errorf("register metrics of the host controller: %w", err)
 	}
 	return &Reconciler{
 		config: o.Config, cached: s.Cached, live: o.Live, index: s.Index, bmcs: o.BMCs,
-		windows: bootwindow.New(s.Cached, o.Live), dataImages: dataimage.New(s.Cached), firmware: firmware.New(s.Cached), components: components.New(s.Cached), agents: agentbook.New(), memories: newMemories(), machines: newMachines(),
+		windows: bootwindow.New(s.Cached, o.Live), dataImages: dataimage.New(s.Cached), firmware: firmware.New(s.Cached), components: components.New(s.Cached), vitals: vitals.New(), streams: o.Streams, agents: agentbook.New(), memories: newMemories(), machines: newMachines(),
 		hands: newHands(o.Config.BMCActions), queue: &queue{q: s.Queue}, events: s.Events,
 		metrics: m, decide: o.Decide, now: o.Now, log: o.Log,
 	}, nil

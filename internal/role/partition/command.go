@@ -30,6 +30,8 @@ type Options struct {
 	Workers int
 	// BMCCallsPerSecond is the budget of one BMC.
 	BMCCallsPerSecond float64
+	// BMCEventStreams is how many BMCs' event streams are open at once; 0: all hosts are polled.
+	BMCEventStreams int
 	// BootDeadline is how long a machine may take from power-on to its agent's first word; 0: 20 min, which covers the self-test of large servers.
 	BootDeadline time.Duration
 	// Verbose logs at debug level.
@@ -69,6 +71,7 @@ func Command() *cobra.Command {
 	f.StringVar(&o.BMCCA, "bmc-ca", "", "PEM file that verifies the BMCs' certificates (default: the system's roots)")
 	f.BoolVar(&o.LeaderElect, "leader-elect", true, "wait for the leadership of the partition; off where only one process is ever started")
 	f.IntVar(&o.Workers, "workers", 8, "hosts that are decided on at once")
+	f.IntVar(&o.BMCEventStreams, "bmc-event-streams", 1000, "BMCs whose events are listened to at once, in the place of polling them each minute; 0: none")
 	f.Float64Var(&o.BMCCallsPerSecond, "bmc-calls-per-second", 4, "budget of calls to one BMC")
 	f.DurationVar(&o.BootDeadline, "boot-deadline", 20*time.Minute, "how long a machine may take from power-on to its agent's first word")
 	f.BoolVar(&o.Verbose, "verbose", false, "log more")
@@ -86,6 +89,8 @@ func (o *Options) check() error {
 		return errors.New("--agent-bind is required")
 	case o.Workers < 1:
 		return errors.New("--workers must be at least 1")
+	case o.BMCEventStreams < 0:
+		return errors.New("--bmc-event-streams must be 0 or more")
 	case o.BMCCallsPerSecond <= 0:
 		return errors.New("--bmc-calls-per-second must be more than 0")
 	}

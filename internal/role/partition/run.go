@@ -181,15 +181,23 @@ func (p *process) hosts(ctx context.Context, mgr manager.Manager) (*host.Reconci
 	if err := mgr.Add(closeSessions(bmcs)); err != nil {
 		return nil, fmt.Errorf("partition role: %w", err)
 	}
-	return host.Add(ctx, mgr, host.Options{
+	streams, err := p.streams(mgr, bmcs)
+	if err != nil {
+		return nil, err
+	}
+	hosts, err := host.Add(ctx, mgr, host.Options{
 		Config: host.Config{
 			Partition: p.o.Partition, AgentEndpoint: p.agentEndpoint(), MediaEndpoint: p.o.MediaEndpoint, CABundle: p.caPEM,
 			HTTPBootEndpoint: strings.TrimSuffix(p.o.HTTPBootEndpoint, "/"), HTTPBootCA: httpCA,
 			BMCCAPEM: bmcCA, FirstBootKey: p.trust.firstBootKey,
 			BootDeadline: p.o.BootDeadline, BMCTimeout: bmcTimeout, BMCActions: bmcActions, ProgressEvery: progressEvery,
 		},
-		BMCs: bmcs, Live: p.live, Metrics: p.counters, Workers: p.o.Workers, Log: p.log,
+		BMCs: bmcs, Streams: streams, Live: p.live, Metrics: p.counters, Workers: p.o.Workers, Log: p.log,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return hosts, p.subscriptions(mgr, bmcs, hosts)
 }
 
 // serve adds the servers. Those for agents and operators start with the leadership, since only the leader knows what agents are at.

@@ -193,3 +193,10 @@ func (o events) Stream(ctx context.Context) (out bmc.EventStream, err error) {
 	}
 	return out, err
 }
+
+// Idle says whether no call is under way.
+func (b *BMC) Idle() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.under == 0
+}

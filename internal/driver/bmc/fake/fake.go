@@ -74,6 +74,7 @@ type BMC struct {
 	console  []byte
 	boots    []Boot
 	calls    int
+	under    int
 	sessions int
 	fail     []Fault
 	stale    int
@@ -172,7 +173,13 @@ func (b *BMC) call(ctx context.Context, op string, do func() error) error {
 	b.mu.Lock()
 	hook := b.hook
 	b.calls++
+	b.under++
 	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.under--
+	}()
 	if hook != nil {
 		if err := hook(ctx, op); err != nil {
 			return &bmc.Error{Op: op, Address: b.address, Kind: bmc.KindOf(err), Err: err}
