@@ -23,6 +23,7 @@ func Check(m Matrix) error {
 	problems := checkDefinitions(m)
 	report := reportInto(&problems)
 	ids, names := map[string]bool{}, map[FlowName]bool{}
+	known := definitions(m)
 	for _, r := range m.Rows {
 		if r.ID == "" || ids[r.ID] {
 			report(r, "its ID is empty or used twice: give it one of its own")
@@ -31,7 +32,7 @@ func Check(m Matrix) error {
 			report(r, "its name is no label (a-z, 0-9, -) or used twice: give it one of its own")
 		}
 		ids[r.ID], names[r.Name] = true, true
-		checkEnds(m, r, report)
+		checkEnds(known, r, report)
 		checkWire(r, report)
 		checkCells(r, report)
 		checkRights(r, report)
@@ -39,12 +40,29 @@ func Check(m Matrix) error {
 	return errors.Join(problems...)
 }
 
-func checkEnds(m Matrix, r Row, report reporter) {
+// defined is what rows may speak of. A matrix from outside may have as many roles as rows: each is looked up, not searched for.
+type defined struct {
+	roles map[Role]RoleDefinition
+	zones map[Zone]ZoneDefinition
+}
+
+func definitions(m Matrix) defined {
+	d := defined{make(map[Role]RoleDefinition, len(m.Roles)), make(map[Zone]ZoneDefinition, len(m.Zones))}
+	for _, r := range m.Roles {
+		d.roles[r.Name] = r
+	}
+	for _, z := range m.Zones {
+		d.zones[z.Name] = z
+	}
+	return d
+}
+
+func checkEnds(known defined, r Row, report reporter) {
 	for _, end := range []Endpoint{r.From, r.To} {
-		if _, ok := m.Role(end.Role); !ok && end.Role != AnyRole {
+		if _, ok := known.roles[end.Role]; !ok && end.Role != AnyRole {
 			report(r, "role %q is unknown: list it among the roles", end.Role)
 		}
-		if _, ok := m.Zone(end.Zone); !ok && end.Zone != AnyZone {
+		if _, ok := known.zones[end.Zone]; !ok && end.Zone != AnyZone {
 			report(r, "zone %q is unknown: list it among the zones", end.Zone)
 		}
 	}

@@ -28,16 +28,16 @@ func checkDefinitions(m Matrix) []error {
 	for _, r := range m.Roles {
 		unique("role", string(r.Name))
 	}
-	owners := map[netip.Addr]string{}
+	owners, known := map[netip.Addr]string{}, definitions(m)
 	for _, h := range m.Hosts {
 		unique("host", h.Name)
-		problems = append(problems, checkHost(m, h, owners)...)
+		problems = append(problems, checkHost(known, h, owners)...)
 	}
 	return problems
 }
 
 // checkHost looks at a host's interfaces. owners holds whose an address is.
-func checkHost(m Matrix, h Host, owners map[netip.Addr]string) []error {
+func checkHost(known defined, h Host, owners map[netip.Addr]string) []error {
 	var problems []error
 	report := func(format string, args ...any) {
 		problems = append(problems, fmt.Errorf("host %s: %s", h.Name, fmt.Sprintf(format, args...)))
@@ -48,11 +48,11 @@ func checkHost(m Matrix, h Host, owners map[netip.Addr]string) []error {
 			report("interface %q has no name, one of more than %d bytes, or one that is used twice", i.Name, maxInterfaceName)
 		}
 		names[i.Name] = true
-		if z, ok := m.Zone(i.Zone); !ok || z.Outside {
+		if z, ok := known.zones[i.Zone]; !ok || z.Outside {
 			report("interface %s is in zone %q, which is not listed, or outside", i.Name, i.Zone)
 		}
 		for _, r := range i.Roles {
-			if d, ok := m.Role(r); !ok || d.Outside {
+			if d, ok := known.roles[r]; !ok || d.Outside {
 				report("interface %s has the role %q, which is not listed, or outside", i.Name, r)
 			}
 		}

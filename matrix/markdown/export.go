@@ -29,6 +29,9 @@ func Export(m matrix.Matrix) []byte {
 		}
 	}
 	e.b.WriteString("\n" + legend)
+	if len(m.Rows) == 0 {
+		e.table(nil) // so that a matrix without rows is one when it is read back
+	}
 	for start := 0; start < len(m.Rows); {
 		section, end := words(m.Rows[start].Section), start
 		for end < len(m.Rows) && words(m.Rows[end].Section) == section {

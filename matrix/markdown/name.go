@@ -25,10 +25,12 @@ type names struct {
 	fallback string
 	of       map[string]string
 	taken    map[string]bool
+	// last is the last number that a base and ending got, so that a thousand titles of one label are a thousand tries and not a million.
+	last map[[2]string]int
 }
 
 func newNames(fallback string) names {
-	return names{fallback, map[string]string{}, map[string]bool{}}
+	return names{fallback, map[string]string{}, map[string]bool{}, map[[2]string]int{}}
 }
 
 // name also says whether the title is new.
@@ -45,16 +47,22 @@ func (n names) name(title string) (string, bool) {
 	return name, true
 }
 
+// maxNumber is how many characters the number of a name that is taken may have, with its dash: a text of a gigabyte has no more titles.
+const maxNumber = 9
+
 // free makes a name that nobody has: the base, shortened so that the ending fits, and a number where it is taken.
 func (n names) free(base, ending string) string {
-	for i := 1; ; i++ {
-		suffix := ending
-		if i > 1 {
-			suffix += "-" + strconv.Itoa(i)
-		}
-		name := strings.TrimRight(base[:min(len(base), maxName-len(suffix))], "-") + suffix
+	cut := func(room int) string { return strings.TrimRight(base[:min(len(base), room-len(ending))], "-") }
+	if name := cut(maxName) + ending; !n.taken[name] {
+		n.taken[name] = true
+		return name
+	}
+	base = cut(maxName - maxNumber)
+	counted := [2]string{base, ending}
+	for i := max(n.last[counted]+1, 2); ; i++ {
+		name := base + ending + "-" + strconv.Itoa(i)
 		if !n.taken[name] {
-			n.taken[name] = true
+			n.taken[name], n.last[counted] = true, i
 			return name
 		}
 	}

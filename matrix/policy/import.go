@@ -24,6 +24,10 @@ const (
 	zoneNetworks   = matrix.Zone("networks")
 )
 
+// maxOpenings is far more than a matrix that anybody reads: a rule between all and all stands for as many rows as there are pairs of zones, and a file of a hundred kilobytes
+// could fill the memory.
+const maxOpenings = 200_000
+
 // Import reads a matrix from Calico's objects: hosts and outside parties from endpoints and sets by their labels zone, plane and role/…, rows from Allow rules. A rule's
 // annotation is its row's ID; the ingress rule and the egress rule of one ID become one row. What a matrix cannot say is listed, and its rule left out: what is imported never
 // allows more than the rules did, except where the list says so. Security cells are blank: policies say nothing about them.
@@ -33,12 +37,16 @@ func Import(o calico.Objects) (matrix.Matrix, []Unsaid, error) {
 	if err := calico.Check(o); err != nil {
 		return matrix.Matrix{}, nil, fmt.Errorf("the manifests do not fit together:\n%w", err)
 	}
-	i := &importer{m: matrix.Matrix{Name: ImportedName, Title: "Imported from Calico policies"}, zones: map[matrix.Zone]bool{}, roles: map[matrix.Role]bool{}}
+	i := &importer{m: matrix.Matrix{Name: ImportedName, Title: "Imported from Calico policies"}, zones: map[matrix.Zone]bool{}, roles: map[matrix.Role]bool{}, flows: map[flow]bool{}}
 	i.places(o)
 	i.hosts(o)
 	i.networks(o)
 	for n := range o.Policies {
 		i.policy(&o.Policies[n])
+		if i.over {
+			return matrix.Matrix{}, i.unsaid, fmt.Errorf("with policy %s the manifests stand for more than %d rows: a selector like all() is a row for each pair of %d zones; select a zone, a plane or a role",
+				o.Policies[n].Name, maxOpenings, len(i.m.Zones))
+		}
 	}
 	i.rows()
 	if err := matrix.Check(i.m); err != nil {
@@ -52,7 +60,18 @@ type importer struct {
 	zones    map[matrix.Zone]bool
 	roles    map[matrix.Role]bool
 	openings []opening
-	unsaid   []Unsaid
+	// over says that they would be more than maxOpenings.
+	over bool
+	// flows are the flows with an opening between parties, by ID, direction and protocol.
+	flows  map[flow]bool
+	unsaid []Unsaid
+}
+
+// flow is a row's rules of one direction.
+type flow struct {
+	id        string
+	direction calico.Direction
+	protocol  matrix.Protocol
 }
 
 func (i *importer) leave(object, path, format string, args ...any) {
@@ -158,6 +177,9 @@ func (r reader) read(mine []matrix.Endpoint, id string) {
 	if !ok {
 		return
 	}
+	if r.over = r.over || len(r.openings)+len(mine)*len(peers) > maxOpenings; r.over {
+		return
+	}
 	for _, end := range mine {
 		for _, peer := range peers {
 			o := head
@@ -167,6 +189,9 @@ func (r reader) read(mine []matrix.Endpoint, id string) {
 			}
 			o.notes = r.policy.Name + " " + strings.TrimPrefix(r.path, "spec.")
 			r.openings = append(r.openings, o)
+			if o.from != matrix.Anybody && o.to != matrix.Anybody {
+				r.flows[flow{o.id, o.direction, o.protocol}] = true
+			}
 		}
 	}
 }
@@ -182,9 +207,7 @@ func (r reader) group(other calico.Peer, head opening, id string) bool {
 		list = g.to
 	}
 	known := slices.ContainsFunc(list, func(a addresses) bool { return slices.Equal(a.nets, other.Nets) })
-	return known && slices.ContainsFunc(r.openings, func(o opening) bool {
-		return o.id == id && o.direction == r.direction && o.protocol == head.protocol && o.from != matrix.Anybody && o.to != matrix.Anybody
-	})
+	return known && r.flows[flow{id, r.direction, head.protocol}]
 }
 
 // rows joins the openings of one row.
