@@ -74,6 +74,10 @@ func finish(d *journey.Draft, out *step.Outcome) journey.Decision {
 	if !d.Succeeded(journey.SaveHardware{}) && !equality.Semantic.DeepEqual(d.Facts.Hardware, &h) {
 		return d.Act(journey.SaveHardware{Hardware: &h}, journey.ReasonSavingHardware, "saving what the agent found")
 	}
+	if d.FillArchitecture(&h) {
+		// Before the stage ends: each change of the spec has every condition written anew.
+		return d.Again(journey.ReasonObjectsChanged, "inspection found the architecture")
+	}
 	d.EndStep("")
 	return leave(d, &h)
 }

@@ -86,9 +86,16 @@ func (d *Draft) Agent() *AgentFacts {
 	return a
 }
 
-// Power is the last power reading, unknown when it is from before the boot under way: that boot turned the machine on.
+// Power is the last power reading, unknown when it is from before the boot under way: that boot turned the machine on. What the start of that boot read itself counts, and so does an agent's
+// word, which comes from a machine that is on; not while a change of power is under way, which the agent may not have felt yet.
 func (d *Draft) Power() PowerReading {
 	p, b := d.Facts.Power, d.Record.Boot
+	if a := d.Agent(); a != nil && d.Record.PowerChange == nil && a.LastSeen.After(p.ReadAt) {
+		return PowerReading{State: PowerOn, ReadAt: a.LastSeen}
+	}
+	if r := d.Facts.Result; r != nil && r.Power != nil && r.Failure == nil && b != nil && b.ID == r.BootID {
+		return *r.Power
+	}
 	// Objects hold whole seconds.
 	if b != nil && b.StartedAt != nil && p.ReadAt.Before(b.StartedAt.Add(time.Second)) {
 		return PowerReading{}

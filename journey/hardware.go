@@ -21,3 +21,12 @@ func InBandDisks(h *metal3.HardwareDetails) []metal3.Storage {
 	}
 	return out
 }
+
+// FillArchitecture writes spec.architecture where the owner left it open, as Metal3 does, and says whether it did.
+func (d *Draft) FillArchitecture(h *metal3.HardwareDetails) bool {
+	if d.Host.Spec.Architecture != "" || h == nil || h.CPU.Arch == "" {
+		return false
+	}
+	d.Host.Spec.Architecture = h.CPU.Arch
+	return true
+}

@@ -66,7 +66,7 @@ func TestPlanComesTrue(t *testing.T) {
 	for _, edit := range []string{"image", "no image", "offline"} {
 		w := newWorld(3, nil)
 		edits()[edit](w)
-		plan := Plan(journey.Facts{Host: w.host}, w.now)
+		plan := Plan(journey.Facts{Host: w.host, Site: w.facts().Site}, w.now)
 		var did []string
 		_, rests := w.settle(func(dec journey.Decision) bool {
 			if dec.Action != nil && dec.Action.Name() != (journey.ReadPower{}).Name() {

@@ -45,7 +45,7 @@ func TestRestartAtEveryStep(t *testing.T) {
 				over = !liveWithCrash(t, deleting, folds, pass, point) || over
 			}
 			if over {
-				if pass < 8 {
+				if pass < 7 {
 					t.Fatalf("a life of %d passes is too short to be true", pass)
 				}
 				break

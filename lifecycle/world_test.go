@@ -58,6 +58,8 @@ type world struct {
 	trace []string
 	// wrong is the first thing that must never be.
 	wrong string
+	// dhcp: the site serves addresses.
+	dhcp bool
 }
 
 type simDisk struct {
@@ -109,7 +111,7 @@ const (
 )
 
 func newWorld(seed uint64, faults map[string]int) *world {
-	w := &world{now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC), rand: rand.New(rand.NewPCG(seed, 7)), faults: faults}
+	w := &world{now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC), rand: rand.New(rand.NewPCG(seed, 7)), faults: faults, dhcp: seed%2 == 0}
 	w.host = &metal3.BareMetalHost{
 		ObjectMeta: metav1.ObjectMeta{Name: "h", Namespace: "n", UID: "0d9a", Generation: 1},
 		Spec: metal3.BareMetalHostSpec{Online: true, BMC: metal3.BMCDetails{Address: "redfish-virtualmedia://10.0.0.5/redfish/v1/Systems/1", CredentialsName: "s"},
@@ -144,7 +146,7 @@ func (w *world) facts() journey.Facts {
 		Host: w.host.DeepCopy(), Record: *w.record.DeepCopy(), Hardware: w.hardware.DeepCopy(), DataImage: w.data, Power: w.mem.power, Media: w.mem.media, Result: w.mem.result,
 		Credentials: journey.Credentials{Named: w.host.Spec.BMC.CredentialsName != "", Found: w.secret.found, Complete: w.secret.complete,
 			Version: fmt.Sprint(w.secret.version)},
-		Window: w.window.DeepCopy(), Site: journey.Site{Name: "sim", VirtualMedia: true, BootDeadline: 5 * time.Minute},
+		Window: w.window.DeepCopy(), Site: journey.Site{Name: "sim", VirtualMedia: true, PXE: w.dhcp, BootDeadline: 5 * time.Minute},
 	}
 	if !w.secret.found {
 		f.Credentials.Version = ""

@@ -25,7 +25,7 @@ import (
 // Decide decides for a preparing host.
 func Decide(f journey.Facts, now time.Time) journey.Decision {
 	d := journey.Begin(f, now)
-	if fillArchitecture(d) {
+	if d.FillArchitecture(d.Facts.Hardware) {
 		return d.Again(journey.ReasonObjectsChanged, "inspection found the architecture")
 	}
 	seen := update.Take(d)
@@ -53,15 +53,6 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 	takeSettings(d.Host)
 	d.MoveTo(metal3.StateAvailable)
 	return d.Again(journey.ReasonStageChanged, "the host is to spec and available")
-}
-
-// fillArchitecture writes spec.architecture where the owner left it open, as Metal3 does.
-func fillArchitecture(d *journey.Draft) bool {
-	if d.Host.Spec.Architecture != "" || d.Facts.Hardware == nil || d.Facts.Hardware.CPU.Arch == "" {
-		return false
-	}
-	d.Host.Spec.Architecture = d.Facts.Hardware.CPU.Arch
-	return true
 }
 
 // unsupported says what the spec asks for that is not there yet. nil leaves a setting alone, an empty list would clear it: that is asked for, too.

@@ -25,7 +25,7 @@ func startSystem(d *journey.Draft) journey.Decision {
 		return provisioned(d)
 	case b.StartedAt != nil:
 		return bootAgain(d)
-	case w == nil || w.Name != b.ID:
+	case needsWindow(d) && (w == nil || w.Name != b.ID):
 		return openWindow(d)
 	}
 	// Somebody may have pressed the button since it was seen off.
@@ -54,8 +54,14 @@ func endAgent(d *journey.Draft) journey.Decision {
 	}
 	d.DropBoot()
 	d.Record.Boot = &ingot.BootStatus{ID: ramdisk.NewBootID(d, previous), Purpose: ingot.PurposeFirstBoot, Attempt: 1}
+	if !needsWindow(d) {
+		return bootDisk(d)
+	}
 	return openWindow(d)
 }
+
+// needsWindow: a window lets the new system have an address from the provisioning network; where the site serves none, nobody looks at it.
+func needsWindow(d *journey.Draft) bool { return d.Facts.Site.PXE }
 
 func openWindow(d *journey.Draft) journey.Decision {
 	if d.Succeeded(journey.OpenWindow{}) && d.Facts.Result.BootID == d.Record.Boot.ID {

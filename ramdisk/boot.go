@@ -53,7 +53,7 @@ func Ensure(d *journey.Draft, t metal3.ErrorType) (dec journey.Decision, ready b
 	switch b := d.Record.Boot; {
 	case b == nil || b.Purpose == ingot.PurposeFirstBoot:
 		return newBoot(d, how, 1), false
-	case alive(d) && foreign(d), alive(d) && unsatisfied(d, asked):
+	case alive(d) && foreign(d), alive(d) && unsatisfied(d, asked), turnedOff(d):
 		return newBoot(d, how, 1), false
 	case alive(d):
 		b.SilentSince = nil
@@ -79,6 +79,12 @@ func Alive(d *journey.Draft) bool { return alive(d) }
 func alive(d *journey.Draft) bool {
 	a := d.Agent()
 	return a != nil && d.Now.Sub(a.LastSeen) < agentSilence
+}
+
+// turnedOff: the agent's machine was seen off since its last word. It does not come back by itself.
+func turnedOff(d *journey.Draft) bool {
+	a, p := d.Agent(), d.Facts.Power
+	return a != nil && p.State == journey.PowerOff && p.ReadAt.After(a.LastSeen)
 }
 
 // called: the agent of this boot traded its token at some time, so that the medium is of no use any more.

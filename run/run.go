@@ -28,7 +28,7 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 		d.MoveTo(metal3.StateDeprovisioning)
 		return d.Again(journey.ReasonStageChanged, why)
 	}
-	return steady(d, journey.ReasonProvisioned, "provisioned"+firstBoot(d))
+	return steady(d, journey.ReasonProvisioned, provisioned(d))
 }
 
 // DecideExternal decides for an externally provisioned host.
@@ -107,18 +107,23 @@ func managePower(d *journey.Draft, seen update.Seen) (dec journey.Decision, rest
 	return power.Align(d, power.Want{State: journey.PowerOff, Soft: true, Why: "online is false"})
 }
 
-// firstBoot says what is known of the new system's own report.
-func firstBoot(d *journey.Draft) string {
+// Reported is what is said of a provisioned host whose system reported its first boot.
+func Reported(at time.Time) string {
+	return "provisioned; the system reported its first boot at " + at.UTC().Format(time.RFC3339)
+}
+
+// provisioned says what is known of the new system's own report.
+func provisioned(d *journey.Draft) string {
 	r := d.Record.FirstBoot
 	switch {
 	case r == nil:
-		return ""
+		return "provisioned"
 	case r.ReportedAt != nil:
-		return fmt.Sprintf("; the system reported its first boot at %s", r.ReportedAt.UTC().Format(time.RFC3339))
+		return Reported(r.ReportedAt.Time)
 	}
 	start := d.Host.Status.OperationHistory.Provision.End
 	if !start.IsZero() && d.Now.Sub(start.Time) > firstBootExpected {
-		return fmt.Sprintf("; the system has not reported its first boot within %s, see the machine's console", firstBootExpected)
+		return fmt.Sprintf("provisioned; the system has not reported its first boot within %s, see the machine's console", firstBootExpected)
 	}
-	return "; the system has not reported its first boot yet"
+	return "provisioned; the system has not reported its first boot yet"
 }

@@ -169,8 +169,12 @@ func (r *Reconciler) bmcWork(ctx context.Context, v *view, a journey.Action, res
 		if err := r.windows.Close(ctx, v.host.UID, a.BootID); err != nil {
 			return nil, err
 		}
-		w.do = func(ctx context.Context, s bmc.Session, _ *journey.ActionResult) error {
-			return bootDisk(ctx, s, a, w.note)
+		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
+			if err := bootDisk(ctx, s, a, w.note); err != nil {
+				return err
+			}
+			glance(ctx, s, now, out)
+			return nil
 		}
 	default:
 		return w, r.firmwareWork(w, v.host, a)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -108,13 +109,16 @@ func (r *Reconciler) WindowForAgent(ctx context.Context, bootID string) (*ingot.
 	return r.windows.ForAgent(ctx, r.config.Partition, bootID)
 }
 
-// Redeemed notes an enrolment durably and wakes the host.
+// enrolledCalls is how soon after its enrolment an agent says its first word, which wakes the host; only one that doesn't is looked at for its silence.
+const enrolledCalls = 15 * time.Second
+
+// Redeemed notes an enrolment durably.
 func (r *Reconciler) Redeemed(ctx context.Context, bootID, version string, to bootwindow.Redemption) error {
 	if err := r.windows.Redeem(ctx, bootID, version, to, r.now()); err != nil {
 		return err
 	}
 	if key, err := r.hostOfBoot(ctx, bootID); err == nil {
-		r.wake(key)
+		r.queue.add(key, enrolledCalls)
 	}
 	return nil
 }

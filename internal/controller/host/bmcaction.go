@@ -81,6 +81,13 @@ func readPower(ctx context.Context, s bmc.Session, now func() time.Time, out *jo
 	return nil
 }
 
+// glance reads the power right after a start, so that no further action has to. The start was accepted, whatever the BMC says now: what is unclear, or not on yet, is read again when it matters.
+func glance(ctx context.Context, s bmc.Session, now func() time.Time, out *journey.ActionResult) {
+	if state, err := s.Power().State(ctx); err == nil && state == bmc.On {
+		out.Power = &journey.PowerReading{State: journey.PowerOn, ReadAt: now()}
+	}
+}
+
 // inventory reads what the machine is made of.
 func inventory(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
 	if s.Inventory() == nil {

@@ -19,6 +19,7 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/secret"
 	"github.com/ingotmetal/ingot/journey"
+	"github.com/ingotmetal/ingot/run"
 	"github.com/ingotmetal/ingot/step"
 )
 
@@ -87,6 +88,10 @@ func (r *Reconciler) SaveFirstBoot(ctx context.Context, key types.NamespacedName
 		at := metav1.NewTime(r.now())
 		l.Status.FirstBoot.ReportedAt = &at
 		l.Status.FirstBoot.Hostname, l.Status.FirstBoot.Kernel, l.Status.FirstBoot.InstanceID = report.Hostname, report.Kernel, report.InstanceID
+		if l.Status.Outcome.Reason == string(journey.ReasonProvisioned) {
+			// As the next look would say; it then has nothing to write.
+			l.Status.Outcome.Message = run.Reported(at.Time)
+		}
 		err = r.cached.Status().Update(ctx, l)
 		if err == nil {
 			r.firstBootDone(ctx, key, report)
@@ -99,14 +104,14 @@ func (r *Reconciler) SaveFirstBoot(ctx context.Context, key types.NamespacedName
 	return fmt.Errorf("write first-boot report of %s: the record changed %d times meanwhile", key, tries)
 }
 
-// firstBootRecord reads a record that has a first-boot token from the API server.
+// firstBootRecord reads a record that has a first-boot token. The watch's copy will do: this role alone writes records, and sees its own writes there.
 func (r *Reconciler) firstBootRecord(ctx context.Context, key types.NamespacedName) (*ingot.HostLifecycle, error) {
 	// The names are a stranger's word.
 	if len(validation.IsDNS1123Label(key.Namespace)) > 0 || len(validation.IsDNS1123Subdomain(key.Name)) > 0 {
 		return nil, ErrNoReportDue
 	}
 	l := &ingot.HostLifecycle{}
-	err := r.live.Get(ctx, key, l)
+	err := r.cached.Get(ctx, key, l)
 	if apierrors.IsNotFound(err) {
 		return nil, ErrNoReportDue
 	}

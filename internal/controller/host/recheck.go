@@ -3,24 +3,34 @@ package host
 import (
 	"context"
 	"errors"
+	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/lifecycle"
 )
 
+// justNow is how long a record that was written by this process needs no second look.
+const justNow = 2 * time.Second
+
 // refuseAction says why an action that changes a machine's power or what it boots may not be done any more, empty when it may. Between the decision and a free hand minutes can pass, and a
-// process that was stopped for a while may have been replaced: host and record are read from the API server itself, at this moment. Readings are always let through.
+// process that was stopped for a while may have been replaced: host and record are read from the API server itself, at this moment. Where the API server took the record from this process
+// just now, it was the leader's and nothing else asks for another action: then the watch's word is enough. Readings are always let through.
 func (r *Reconciler) refuseAction(ctx context.Context, key types.NamespacedName, uid types.UID, a journey.Action) string {
 	switch a.(type) {
 	case journey.StartAgent, journey.BootDisk, journey.BootISO, journey.EjectMedium, journey.SetPower, journey.SetFirmware, journey.StartUpdate, journey.Restart:
 	default:
 		return ""
 	}
-	host, record, err := readBoth(ctx, r.live, key, uid)
+	from := client.Reader(r.live)
+	if since := r.now().Sub(r.memories.snapshot(key, uid).wroteAt); since >= 0 && since < justNow {
+		from = r.cached
+	}
+	host, record, err := readBoth(ctx, from, key, uid)
 	switch {
 	case errors.Is(err, errNotNow):
 		return err.Error()

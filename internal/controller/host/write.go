@@ -35,7 +35,7 @@ func (r *Reconciler) write(ctx context.Context, v *view, d *journey.Decision, no
 	if err != nil {
 		return recordChanged, err
 	}
-	statusChanged, err := r.writeStatus(ctx, v.host, d.Host, now)
+	statusChanged, err := r.writeStatus(ctx, v.host, d, now)
 	return recordChanged || metaChanged || statusChanged, err
 }
 
@@ -68,6 +68,9 @@ func onlyWords(was, is *ingot.HostLifecycleStatus, d *journey.Decision) bool {
 	}
 	a := was.DeepCopy()
 	a.Outcome = is.Outcome
+	if a.Step != nil && is.Step != nil {
+		a.Step.Progress = is.Step.Progress
+	}
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(is)
 	return errX == nil && errY == nil && bytes.Equal(x, y)
@@ -194,9 +197,16 @@ func mapOperations(path string, was, is map[string]string) []operation {
 }
 
 // writeStatus patches the fields of the host's status that differ. lastUpdated moves with them and never alone.
-func (r *Reconciler) writeStatus(ctx context.Context, was, is *metal3.BareMetalHost, now time.Time) (bool, error) {
+//
+// That a machine is off is not written when the action that follows at once turns it on.
+func (r *Reconciler) writeStatus(ctx context.Context, was *metal3.BareMetalHost, d *journey.Decision, now time.Time) (bool, error) {
+	is := d.Host
 	a, b := was.Status.DeepCopy(), is.Status.DeepCopy()
 	a.LastUpdated, b.LastUpdated = nil, nil
+	switch d.Action.(type) {
+	case journey.StartAgent, journey.BootDisk, journey.BootISO:
+		b.PoweredOn = a.PoweredOn || b.PoweredOn
+	}
 	if equality.Semantic.DeepEqual(a, b) {
 		return false, nil
 	}

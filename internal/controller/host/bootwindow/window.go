@@ -89,14 +89,8 @@ func (k *Keeper) Open(ctx context.Context, r Request, now time.Time) (*ingot.Boo
 	if err := k.Close(ctx, r.Host.UID, r.BootID); err != nil {
 		return nil, nil, err
 	}
-	old := &ingot.BootWindow{}
-	switch err := k.live.Get(ctx, key(r.BootID), old); {
-	case err == nil && old.Spec.Host.UID == string(r.Host.UID):
-		return old, nil, nil
-	case err == nil:
-		return nil, &step.Failure{Kind: step.Internal, Message: fmt.Sprintf("boot %s belongs to another host (%s/%s)", r.BootID, old.Spec.Host.Namespace, old.Spec.Host.Name)}, nil
-	case !apierrors.IsNotFound(err):
-		return nil, nil, fmt.Errorf("look for boot window %s: %w", r.BootID, err)
+	if w, failure, err := k.standing(ctx, k.cached, r); w != nil || failure != nil || err != nil {
+		return w, failure, err
 	}
 	w := r.window(now)
 	if r.Partition.Spec.ProvisioningNetwork.DHCPMode == ingot.DHCPServer && len(r.MACAddresses) > 0 {
@@ -106,11 +100,37 @@ func (k *Keeper) Open(ctx context.Context, r Request, now time.Time) (*ingot.Boo
 		}
 		w.Spec.Leases = given
 	}
-	if err := k.create(ctx, w, r.HTTPBootEndpoint); err != nil {
-		k.leases.release(w.Name)
+	err := k.create(ctx, w, r.HTTPBootEndpoint)
+	if err == nil {
+		return w, nil, nil
+	}
+	k.leases.release(w.Name)
+	if !apierrors.IsAlreadyExists(err) {
 		return nil, nil, err
 	}
-	return w, nil, nil
+	old, failure, lookErr := k.standing(ctx, k.live, r)
+	switch {
+	case lookErr != nil || failure != nil:
+		return nil, failure, lookErr
+	case old == nil:
+		return nil, nil, err
+	}
+	k.leases.adopt(old)
+	return old, nil, nil
+}
+
+// standing is the window of this boot, nil while there is none.
+func (k *Keeper) standing(ctx context.Context, from client.Reader, r Request) (*ingot.BootWindow, *step.Failure, error) {
+	old := &ingot.BootWindow{}
+	switch err := from.Get(ctx, key(r.BootID), old); {
+	case apierrors.IsNotFound(err):
+		return nil, nil, nil
+	case err != nil:
+		return nil, nil, fmt.Errorf("look for boot window %s: %w", r.BootID, err)
+	case old.Spec.Host.UID != string(r.Host.UID):
+		return nil, &step.Failure{Kind: step.Internal, Message: fmt.Sprintf("boot %s belongs to another host (%s/%s)", r.BootID, old.Spec.Host.Namespace, old.Spec.Host.Name)}, nil
+	}
+	return old, nil, nil
 }
 
 func (k *Keeper) create(ctx context.Context, w *ingot.BootWindow, httpBoot string) error {
