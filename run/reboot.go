@@ -84,6 +84,9 @@ func restart(d *journey.Draft, r reboot, seen update.Seen) (dec journey.Decision
 	case d.Succeeded(journey.Restart{}):
 		s.OffAt = d.Stamp()
 	default:
+		if dec, ready := beforeStart(d, seen, true); !ready {
+			return dec, false
+		}
 		s.OffRequestedAt = first(s.OffRequestedAt, d.Stamp())
 		want := drive(d)
 		d.WantDrive(want)

@@ -28,7 +28,7 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 		d.MoveTo(metal3.StateDeprovisioning)
 		return d.Again(journey.ReasonStageChanged, why)
 	}
-	return steady(d, journey.ReasonProvisioned, provisioned(d))
+	return shown(steady(d, journey.ReasonProvisioned, provisioned(d)))
 }
 
 // DecideExternal decides for an externally provisioned host.
