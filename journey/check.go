@@ -123,6 +123,8 @@ func safetyInvariants() []invariant {
 		{"a live ISO runs only where it is wanted", isoStarted},
 		{"the drive is the owner's only while the system is", driveOwned},
 		{"firmware is set only to what it allows", firmwareAllowed},
+		{"software RAID is made only of clean disks", raidAllowed},
+		{"a host is offered with its volumes", raidOffered},
 		{"firmware is updated only where it may be", updateAllowed},
 		{"nothing switches a machine while its firmware is written", leftAlone},
 		{"nothing is offered unless clean", offeredClean},

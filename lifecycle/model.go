@@ -226,13 +226,21 @@ func (m *model) outcome(kind step.Kind, claim *ingot.DiskClaim) *step.Outcome {
 				disks[i].Kept = policy.Keeps(disks[i])
 			}
 		}
-		d, failure := rootdevice.Choose(disks, provision.Hints(m.facts.Host.Spec.RootDeviceHints), 0)
+		hints := provision.Hints(m.facts.Host.Spec.RootDeviceHints)
+		if arrays := m.arrays(); len(arrays) > 0 {
+			if disks = append(disks, arrays...); hints == nil {
+				hints = &rootdevice.Hints{SerialNumber: arrays[0].SerialNumber}
+			}
+		}
+		d, failure := rootdevice.Choose(disks, hints, 0)
 		if failure != nil {
 			return &step.Outcome{Failure: failure}
 		}
 		return &step.Outcome{Disk: &d}
 	case step.Clean:
 		return m.cleaned(disks)
+	case step.ConfigureRAID:
+		return m.arrayed(disks)
 	case step.WriteImage:
 		out := &step.Outcome{Written: &step.Written{}}
 		if claim != nil {

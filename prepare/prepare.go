@@ -42,13 +42,20 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 	if dec, updated := components(d, seen); !updated {
 		return dec
 	}
+	if f := checkRAID(d); f != nil {
+		return d.Fail(metal3.PreparationError, *f)
+	}
 	if dec, settled := settle(d); !settled {
 		return dec
 	}
+	voidArrays(d)
 	if d.Host.Spec.AutomatedCleaningMode != metal3.CleaningModeDisabled {
 		if dec, clean := ramdisk.Wipe(d, metal3.PreparationError); !clean {
 			return dec
 		}
+	}
+	if dec, made := makeArrays(d); !made {
+		return dec
 	}
 	takeSettings(d.Host)
 	d.MoveTo(metal3.StateAvailable)
@@ -63,8 +70,6 @@ func unsupported(h *metal3.BareMetalHost) *step.Failure {
 	switch r := h.Spec.RAID; {
 	case r != nil && r.HardwareRAIDVolumes != nil:
 		return no("configuring hardware RAID (spec.raid.hardwareRAIDVolumes)", "remove spec.raid and configure the volumes by the BMC")
-	case r != nil && r.SoftwareRAIDVolumes != nil:
-		return no("configuring software RAID (spec.raid.softwareRAIDVolumes)", "remove spec.raid")
 	case h.Spec.Firmware != nil: //nolint:staticcheck // deprecated, but still in the API: what asks for it must be told that nothing does it
 		return no("configuring firmware by the deprecated spec.firmware", "remove spec.firmware and name the firmware's own settings in the host's HostFirmwareSettings")
 	}
@@ -76,12 +81,12 @@ func takeSettings(h *metal3.BareMetalHost) {
 	p := &h.Status.Provisioning
 	p.BootMode = h.BootMode()
 	p.RootDeviceHints = h.Spec.RootDeviceHints.DeepCopy()
-	p.RAID = h.Spec.RAID.DeepCopy()
+	p.RAID = raidStatus(h)
 }
 
 // differs says whether the host asks for other settings than it was prepared with.
 func differs(h *metal3.BareMetalHost) bool {
 	p := h.Status.Provisioning
-	return !equality.Semantic.DeepEqual(p.RootDeviceHints, h.Spec.RootDeviceHints) || !equality.Semantic.DeepEqual(p.RAID, h.Spec.RAID) ||
+	return !equality.Semantic.DeepEqual(p.RootDeviceHints, h.Spec.RootDeviceHints) ||
 		h.Spec.Firmware != nil //nolint:staticcheck // deprecated, but still in the API; see unsupported
 }

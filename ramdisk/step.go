@@ -21,6 +21,8 @@ func timeouts() map[step.Kind]time.Duration {
 		step.ChooseDisk: 5 * time.Minute,
 		step.Clean:      time.Hour,
 		step.WriteImage: 6 * time.Hour,
+		// A table and a superblock on each disk, and the metadata of the arrays.
+		step.ConfigureRAID: time.Hour,
 	}
 }
 

@@ -47,6 +47,7 @@ func Wipe(d *journey.Draft, t metal3.ErrorType) (dec journey.Decision, clean boo
 	}
 	d.EndStep("")
 	d.Record.CleanedAt, d.Record.CleanedOwnDisks, d.Record.CleanedErasure = d.Stamp(), journey.OwnDisksText(out.Owns), followed.String()
+	journey.ForgetArrays(&d.Record)
 	switch {
 	case d.Record.CleanedOwnDisks != journey.OwnDisksText(owns):
 		return d.Again(journey.ReasonObjectsChanged, "the host calls other disks its own than those that were wiped: the wipe begins again"), false

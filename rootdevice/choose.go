@@ -89,6 +89,8 @@ func unwritable(d step.Disk, h Hints, owns []step.Outside) []string {
 		return []string{fmt.Sprintf("it is reached over a network (%s) and may be another machine's", d.Outside())}
 	case d.ReadOnly:
 		return []string{"it is read-only"}
+	case d.MemberOf != "":
+		return []string{"it is a part of the software RAID array " + d.MemberOf}
 	}
 	return nil
 }

@@ -85,4 +85,7 @@ type Disk struct {
 	Removable bool `json:"removable,omitempty"`
 	// Kept: the policy of its host keeps what is on it, so that it is chosen for an image only by its number.
 	Kept bool `json:"kept,omitempty"`
+	// Array: it is no disk but a software RAID array; its SerialNumber is the array's UUID. MemberOf is the array that a disk is a part of, empty for none.
+	Array    bool   `json:"array,omitempty"`
+	MemberOf string `json:"memberOf,omitempty"`
 }

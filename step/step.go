@@ -50,6 +50,8 @@ type Outcome struct {
 	Disk *Disk `json:"disk,omitempty"`
 	// Written is the result of WriteImage.
 	Written *Written `json:"written,omitempty"`
+	// Arrays is the result of ConfigureRAID, in the order of the volumes.
+	Arrays []Array `json:"arrays,omitempty"`
 }
 
 // FailureKind tells failures apart by what can be done about them.

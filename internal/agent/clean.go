@@ -36,6 +36,9 @@ func (a *agent) clean(ctx context.Context, p protocol.Clean, report func(step.Pr
 		}
 		disks = append(disks, d)
 	}
+	if err := a.stopArrays(ctx, all, nil); err != nil {
+		return failure(err)
+	}
 	wipes := make([]step.Wipe, len(disks))
 	done := newTally(len(disks), report)
 	free := make(chan struct{}, wipesAtOnce)

@@ -21,6 +21,8 @@ func (a *agent) execute(ctx context.Context, s protocol.Step, report func(step.P
 		return a.clean(ctx, *s.Clean, report)
 	case s.Kind == step.WriteImage && s.WriteImage != nil:
 		return a.writeImage(ctx, *s.WriteImage, report)
+	case s.Kind == step.ConfigureRAID && s.ConfigureRAID != nil:
+		return a.configureRAID(ctx, *s.ConfigureRAID, report)
 	case s.Kind == step.PowerOff:
 		// The exchange that carries this outcome turns the machine off.
 		return step.Outcome{}
@@ -35,15 +37,21 @@ func (a *agent) inspect(ctx context.Context, report func(step.Progress)) step.Ou
 	if err != nil {
 		return failure(fmt.Errorf("inspect the hardware: %w", err))
 	}
+	a.tellArrays(ctx, inventory.Disks)
 	return step.Outcome{Inventory: &inventory}
 }
 
 func (a *agent) chooseDisk(ctx context.Context, p protocol.ChooseDisk) step.Outcome {
-	disks, err := a.hardware.Inspector.Disks(ctx)
+	disks, err := a.disks(ctx, p.Arrays)
 	if err != nil {
 		return failure(fmt.Errorf("list the disks: %w", err))
 	}
-	d, refused := rootdevice.Choose(markKept(disks, p.Erasure), p.Hints, p.MinSizeBytes, p.Owns...)
+	hints := p.Hints
+	if noHints(hints) && len(p.Arrays) > 0 {
+		// The first volume is the root device.
+		hints = &rootdevice.Hints{SerialNumber: p.Arrays[0]}
+	}
+	d, refused := rootdevice.Choose(markKept(disks, p.Erasure), hints, p.MinSizeBytes, p.Owns...)
 	if refused != nil {
 		return step.Outcome{Failure: refused}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ingotmetal/ingot/internal/driver/disk"
+	"github.com/ingotmetal/ingot/internal/driver/volume"
 	"github.com/ingotmetal/ingot/matrix"
 	"github.com/ingotmetal/ingot/step"
 )
@@ -18,7 +19,12 @@ type Hardware struct {
 	Inspector Inspector
 	// Disks opens the disks by the names that Inspector gives them.
 	Disks disk.Opener
-	Power Power
+	// Volumes makes file systems; nil: it cannot. Loader is the folder with the boot loader that goes with them (package rootfs).
+	Volumes volume.Maker
+	Loader  string
+	// Arrays is the machine's software RAID, whose arrays Disks opens as well; nil: it has none.
+	Arrays disk.Arrays
+	Power  Power
 }
 
 // Inspector lists the hardware.

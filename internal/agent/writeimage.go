@@ -14,6 +14,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
 	"github.com/ingotmetal/ingot/internal/driver/disk"
 	"github.com/ingotmetal/ingot/internal/image"
+	"github.com/ingotmetal/ingot/internal/image/array"
 	"github.com/ingotmetal/ingot/internal/image/fetch"
 	"github.com/ingotmetal/ingot/matrix"
 	"github.com/ingotmetal/ingot/rootdevice"
@@ -25,6 +26,9 @@ import (
 func (a *agent) writeImage(ctx context.Context, p protocol.WriteImage, report func(step.Progress)) step.Outcome {
 	found, err := a.claimed(ctx, p)
 	if err != nil {
+		return failure(err)
+	}
+	if err := a.freeForWriting(ctx, found, p.Arrays); err != nil {
 		return failure(err)
 	}
 	target, err := a.hardware.Disks.Open(ctx, found.Name)
@@ -60,12 +64,16 @@ func (a *agent) writeTo(ctx context.Context, target disk.Disk, found step.Disk, 
 	}
 	defer transport.CloseIdleConnections()
 	source := image.Source{URL: p.Image.URL, Format: image.Format(p.Image.Format), Checksum: p.Image.Checksum, ChecksumType: p.Image.ChecksumType}
-	return image.Write(ctx, source, target, image.Options{Transport: transport, ConfigDrive: p.ConfigDrive, Now: a.clock.Now}, report)
+	o := image.Options{Transport: transport, ConfigDrive: p.ConfigDrive, Now: a.clock.Now}
+	if found.Array {
+		return array.Write(ctx, a.hardware.Arrays, target, found.Name, func() (step.Written, error) { return image.Write(ctx, source, target, o, report) })
+	}
+	return image.Write(ctx, source, target, o, report)
 }
 
 // claimed finds the one disk that a claim means among the disks as they are now, and holds it against the hints.
 func (a *agent) claimed(ctx context.Context, p protocol.WriteImage) (step.Disk, error) {
-	disks, err := a.hardware.Inspector.Disks(ctx)
+	disks, err := a.disks(ctx, p.Arrays)
 	if err != nil {
 		return step.Disk{}, fmt.Errorf("list the disks before writing: %w", err)
 	}
@@ -73,10 +81,10 @@ func (a *agent) claimed(ctx context.Context, p protocol.WriteImage) (step.Disk, 
 	if refused != nil {
 		return step.Disk{}, refused
 	}
-	if p.Hints == nil || *p.Hints == (rootdevice.Hints{}) {
+	if noHints(p.Hints) {
 		// Without hints the choice was a matter of names and sizes, which the claim replaces; it only must be a disk that may be written.
-		if !d.Owned(p.Owns) || d.ReadOnly || d.Kept {
-			return step.Disk{}, &step.Failure{Kind: step.Invalid, Message: fmt.Sprintf("write image: the claimed disk %s is not the machine's own (%s), read-only or kept by its host; nothing was written",
+		if !d.Owned(p.Owns) || d.ReadOnly || d.Kept || d.MemberOf != "" {
+			return step.Disk{}, &step.Failure{Kind: step.Invalid, Message: fmt.Sprintf("write image: the claimed disk %s is not the machine's own (%s), read-only, kept by its host or a part of an array; nothing was written",
 				d.Name, d.Outside())}
 		}
 		return d, nil

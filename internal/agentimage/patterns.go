@@ -13,6 +13,8 @@ var folders = []string{
 	"drivers/char/hw_random/virtio-rng.ko",
 	"drivers/char/ipmi",
 	"drivers/char/tpm",
+	// Software RAID; raid4 to 6 are not made, and bring much with them.
+	"drivers/md/md-mod.ko", "drivers/md/raid0.ko", "drivers/md/raid1.ko", "drivers/md/raid10.ko",
 	"drivers/message/fusion",
 	"drivers/net/bonding",
 	"drivers/net/ethernet",
@@ -30,6 +32,8 @@ var folders = []string{
 	"drivers/acpi/button.ko",
 	"drivers/input/evdev.ko",
 	"fs/efivarfs",
+	// What systems are unpacked to. The checksums of ext4 and xfs are a module that nothing names.
+	"fs/ext4", "fs/xfs", "fs/fat", "fs/nls/nls_cp437.ko", "fs/nls/nls_ascii.ko", "fs/nls/nls_iso8859-1.ko", "crypto/crc32c_generic.ko",
 	"net/8021q",
 	"net/packet",
 }
@@ -50,8 +54,8 @@ var always = []string{"af_packet", "sd_mod", "button", "evdev"}
 
 // required must be in the package, as modules or built in, or the image would boot and see nothing.
 var required = map[Flavour][]string{
-	Cloud:   {"virtio_pci", "virtio_net", "virtio_blk", "virtio_rng", "nvme", "sd_mod", "af_packet", "efivarfs", "8021q", "bonding"},
-	Generic: {"virtio_pci", "virtio_net", "virtio_blk", "nvme", "ahci", "sd_mod", "e1000e", "igb", "ixgbe", "i40e", "mlx5_core", "bnxt_en", "tg3", "megaraid_sas", "mpt3sas", "xhci_pci", "usb_storage", "af_packet", "efivarfs", "8021q", "bonding"},
+	Cloud:   {"virtio_pci", "virtio_net", "virtio_blk", "virtio_rng", "nvme", "sd_mod", "af_packet", "efivarfs", "ext4", "xfs", "vfat", "nls_cp437", "nls_ascii", "crc32c_generic", "8021q", "bonding", "tpm_crb", "tpm_tis", "md_mod", "raid0", "raid1", "raid10"},
+	Generic: {"virtio_pci", "virtio_net", "virtio_blk", "nvme", "ahci", "sd_mod", "e1000e", "igb", "ixgbe", "i40e", "mlx5_core", "bnxt_en", "tg3", "megaraid_sas", "mpt3sas", "xhci_pci", "usb_storage", "af_packet", "efivarfs", "ext4", "xfs", "vfat", "nls_cp437", "nls_ascii", "crc32c_generic", "8021q", "bonding", "tpm_crb", "tpm_tis", "md_mod", "raid0", "raid1", "raid10"},
 }
 
 // patterns is the choice as one list, for the cache's key.

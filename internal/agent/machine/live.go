@@ -24,6 +24,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/driver/socket"
 	"github.com/ingotmetal/ingot/internal/driver/socket/kernel"
 	"github.com/ingotmetal/ingot/internal/driver/socket/packet"
+	volumes "github.com/ingotmetal/ingot/internal/driver/volume/linux"
 	"github.com/ingotmetal/ingot/matrix"
 	"github.com/ingotmetal/ingot/netboot/medium"
 )
@@ -124,9 +125,12 @@ func live(ctx context.Context, version string, log *agent.Log, logger *slog.Logg
 		Hardware: agent.Hardware{
 			Inspector: inspector{reader: reader, network: network, hotplug: hotplug, logger: logger},
 			Disks:     linux.Opener{},
+			Arrays:    linux.Arrays{Module: modules.Named},
+			Volumes:   volumes.Maker{Load: modules.Named},
+			Loader:    "/usr/lib/ingot/grub",
 			Power:     end,
-		},
 			TPM:       security{device: tpmDevice, table: tpmTable},
+		},
 		Dial: bound.Dial, Clock: clock{}, Log: log, Version: version,
 	})
 }

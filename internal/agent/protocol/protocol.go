@@ -1,6 +1,7 @@
 // Package protocol is what the agent and the partition role say to each other: HTTPS requests with JSON bodies, always from the agent.
 //
-//	POST /v1/agent/enroll    token + certificate request -> short-lived client certificate   (the only request without a client certificate)
+//	POST /v1/agent/enroll    token + certificate request -> short-lived client certificate   (the only request without a client certificate);
+//	                         a machine with a TPM is answered with a challenge first, and proves on a second request that it is that TPM's
 //	POST /v1/agent/exchange  what I am at -> what you want next (long poll)
 //	POST /v1/agent/log       lines of the agent's log
 //	POST /v1/first-boot/{host namespace}/{host name}/{token}  the provisioned system's own report (form as cloud-init's phone_home sends it)
@@ -14,11 +15,13 @@
 package protocol
 
 import (
-	"time"
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
+	"github.com/ingotmetal/ingot/filesystem"
+	"github.com/ingotmetal/ingot/raid"
 	"github.com/ingotmetal/ingot/rootdevice"
 	"github.com/ingotmetal/ingot/step"
 )
@@ -57,10 +60,18 @@ type EnrollRequest struct {
 	// SystemUUID is the machine's (SMBIOS type 1), lower case; empty where it has none. At most MaxUUIDBytes.
 	SystemUUID   string `json:"systemUUID,omitempty"`
 	AgentVersion string `json:"agentVersion"`
+	// TPM is what the machine's TPM shows, nil where it has none. TPMTrouble is why it has one and shows nothing; at most MaxTPMTroubleBytes.
+	TPM        *TPMIdentity `json:"tpm,omitempty"`
+	TPMTrouble string       `json:"tpmTrouble,omitempty"`
+	// TPMProof answers the challenge of the answer before; everything else is as in the request that it answered.
+	TPMProof *TPMProof `json:"tpmProof,omitempty"`
 }
 
-// EnrollResponse holds the certificate chain in DER, leaf first.
+// EnrollResponse holds the certificate chain in DER, leaf first; or a challenge and no certificate.
 type EnrollResponse struct {
+	// TPMChallenge asks for a proof of the TPM that the request showed: the same request is sent again, with TPMProof.
+	TPMChallenge *TPMChallenge `json:"tpmChallenge,omitempty"`
+
 	CertificateDER [][]byte  `json:"certificateDER"`
 	NotAfter       time.Time `json:"notAfter"`
 }
@@ -138,6 +149,8 @@ type Step struct {
 	ChooseDisk *ChooseDisk `json:"chooseDisk,omitempty"`
 	Clean      *Clean      `json:"clean,omitempty"`
 	WriteImage *WriteImage `json:"writeImage,omitempty"`
+
+	ConfigureRAID *ConfigureRAID `json:"configureRAID,omitempty"`
 }
 
 // ChooseDisk finds the disk that the hints mean.
@@ -149,6 +162,8 @@ type ChooseDisk struct {
 	Erasure *step.Erasure `json:"erasure,omitempty"`
 	// Owns are the kinds of disks outside of the machine that the host says are its own.
 	Owns []step.Outside `json:"owns,omitempty"`
+	// Arrays are the UUIDs of the host's own software RAID arrays. They are disks to choose from; the first is the one without hints.
+	Arrays []string `json:"arrays,omitempty"`
 }
 
 // What Clean.Method says. An agent that does not know MethodPolicy refuses the step, where it would have left data.
@@ -175,24 +190,44 @@ type WriteImage struct {
 	// Owns and Erasure are as in ChooseDisk.
 	Owns    []step.Outside `json:"owns,omitempty"`
 	Erasure *step.Erasure  `json:"erasure,omitempty"`
-	Image   Image          `json:"image"`
+	// Arrays is as in ChooseDisk.
+	Arrays []string `json:"arrays,omitempty"`
+	Image  Image    `json:"image"`
+	// Layout: the image is the tar archive of a root file system, to be unpacked into file systems made by it; Image.Format is FormatTarball then. Nil: the image is a disk.
+	Layout *filesystem.Layout `json:"layout,omitempty"`
+	// UEFI is how the machine will boot the layout, Seed what its identifiers are made of.
+	UEFI bool   `json:"uefi,omitempty"`
+	Seed string `json:"seed,omitempty"`
 	// ConfigDrive is an ISO 9660 image with label config-2, empty for none.
 	ConfigDrive []byte `json:"configDrive,omitempty"`
 }
 
+// ConfigureRAID makes software RAID of disks that are proved clean.
+type ConfigureRAID struct {
+	Volumes []raid.Volume `json:"volumes"`
+	// Host tells the host's arrays from all others: their UUIDs are made of it.
+	Host string `json:"host"`
+	// Owns and Erasure are as in ChooseDisk: kept disks are not touched.
+	Owns    []step.Outside `json:"owns,omitempty"`
+	Erasure *step.Erasure  `json:"erasure,omitempty"`
+}
+
+// FormatTarball is the format of an image that goes with a layout. An agent that knows no layouts refuses the format.
+const FormatTarball = "tarball"
+
 // Image is what to write.
 type Image struct {
 	URL string `json:"url"`
-	// Format is raw or qcow2; compression is told by the content.
+	// Format is raw, qcow2 or FormatTarball; compression is told by the content.
 	Format string `json:"format,omitempty"`
 	// Checksum is hex, or the URL of a sums file; ChecksumType sha256, sha512, md5 or auto. With an oci:// URL it may be empty.
 	Checksum     string `json:"checksum"`
 	ChecksumType string `json:"checksumType,omitempty"`
 	// CAPEM verifies an https image server; empty: the system's roots and the boot medium's CA.
 	CAPEM []byte `json:"caPEM,omitempty"`
-}
 	// Login is for the registry of an oci:// URL; nil: anonymous.
 	Login *Login `json:"login,omitempty"`
+}
 
 // Login is a user name and a password or access token. It prints as ***.
 type Login struct {

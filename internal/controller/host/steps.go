@@ -60,7 +60,7 @@ func (r *Reconciler) builder(key types.NamespacedName, uid types.UID, bootID str
 		}
 		switch a.Kind {
 		case step.ChooseDisk:
-			s.ChooseDisk = &protocol.ChooseDisk{Hints: hintsOf(host), Owns: owns, Erasure: erasure}
+			s.ChooseDisk = &protocol.ChooseDisk{Hints: hintsOf(host), Owns: owns, Erasure: erasure, Arrays: journey.Arrays(&record.Status)}
 		case step.Clean:
 			s.Clean = &protocol.Clean{Method: protocol.MethodMetadata, Owns: owns}
 			if erasure != nil {
@@ -70,6 +70,8 @@ func (r *Reconciler) builder(key types.NamespacedName, uid types.UID, bootID str
 			if s.WriteImage, err = r.writeImage(ctx, host, record, a, owns); err == nil {
 				s.WriteImage.Erasure = erasure
 			}
+		case step.ConfigureRAID:
+			s.ConfigureRAID = &protocol.ConfigureRAID{Volumes: journey.SoftwareRAID(host), Host: string(host.UID), Owns: owns, Erasure: erasure}
 		case step.Inspect, step.PowerOff: // the kind says all
 		}
 		if err != nil {
@@ -89,7 +91,9 @@ func erasureOf(host *metal3.BareMetalHost) (*step.Erasure, error) {
 }
 
 // destroys: the step changes what is on a disk.
-func destroys(k step.Kind) bool { return k == step.Clean || k == step.WriteImage }
+func destroys(k step.Kind) bool {
+	return k == step.Clean || k == step.WriteImage || k == step.ConfigureRAID
+}
 
 func readBoth(ctx context.Context, from client.Reader, key types.NamespacedName, uid types.UID) (*metal3.BareMetalHost, *ingot.HostLifecycle, error) {
 	host, record := &metal3.BareMetalHost{}, &ingot.HostLifecycle{}
@@ -124,8 +128,12 @@ func refuseStep(host *metal3.BareMetalHost, l *ingot.HostLifecycle, bootID strin
 	if host.Status.OperationalStatus == metal3.OperationalStatusDetached || lifecycle.DetachWanted(host) {
 		return "the host is detached"
 	}
-	if a.Kind == step.Clean {
+	switch a.Kind {
+	case step.Clean:
 		return refuseClean(host)
+	case step.ConfigureRAID:
+		return journey.RefuseRAID(host, &l.Status)
+	default:
 	}
 	return refuseWrite(host, l.Status.Disk, a)
 }
@@ -176,7 +184,7 @@ func (r *Reconciler) writeImage(ctx context.Context, host *metal3.BareMetalHost,
 	}
 	w := &protocol.WriteImage{
 		Claim: step.Disk{Name: a.Claim.DeviceName, SerialNumber: a.Claim.SerialNumber, WWN: a.Claim.WWN, SizeBytes: a.Claim.SizeBytes},
-		Hints: hintsOf(host), Owns: owns,
+		Hints: hintsOf(host), Owns: owns, Arrays: journey.Arrays(&l.Status),
 		Image: protocol.Image{URL: image.URL, Checksum: checksum, ChecksumType: kind},
 	}
 	if f := image.DiskFormat; f != nil {

@@ -83,7 +83,7 @@ func (b *builder) loaders(ctx context.Context) error {
 	if err := os.WriteFile(b.path("early.cfg"), []byte(early), 0o644); err != nil {
 		return err
 	}
-	modules := []string{"part_gpt", "part_msdos", "ext2", "fat", "search", "search_fs_uuid", "normal", "configfile", "linux", "serial", "terminal", "echo", "test", "ls", "minicmd"}
+	modules := []string{"part_gpt", "part_msdos", "mdraid1x", "ext2", "fat", "search", "search_fs_uuid", "normal", "configfile", "linux", "serial", "terminal", "echo", "test", "ls", "minicmd"}
 	bios := append([]string{"-O", "i386-pc", "-d", grubBIOS, "-p", "/boot/grub", "-c", "early.cfg", "-o", "core.img", "biosdisk"}, modules...)
 	efi := append([]string{"-O", "x86_64-efi", "-d", grubEFI, "-p", "/boot/grub", "-c", "early.cfg", "-o", "BOOTX64.EFI", "efi_gop"}, modules...)
 	if err := errors.Join(b.command(ctx, "grub-mkimage", bios...), b.command(ctx, "grub-mkimage", efi...)); err != nil {

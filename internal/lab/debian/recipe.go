@@ -8,7 +8,7 @@ import (
 )
 
 // recipeVersion counts changes of this package that the key would not see otherwise.
-const recipeVersion = 1
+const recipeVersion = 2
 
 // epoch is the time of every file that has no better one: 1 January 2024.
 const epoch = "1704067200"
@@ -29,7 +29,8 @@ const (
 func packages() []string {
 	return []string{
 		"systemd-sysv", "systemd-resolved", "dbus", "udev", "linux-image-cloud-amd64", "initramfs-tools", "zstd",
-		"cloud-init", "cloud-guest-utils", "fdisk", "openssh-server", "ca-certificates", "sudo", "iproute2", "iputils-ping", "netbase", "less", "curl",
+		// mdadm brings arrays up in the initial ramdisk, for hosts with software RAID.
+		"mdadm", "cloud-init", "cloud-guest-utils", "fdisk", "openssh-server", "ca-certificates", "sudo", "iproute2", "iputils-ping", "netbase", "less", "curl",
 	}
 }
 
@@ -45,7 +46,7 @@ func earlyFiles() map[string]file {
 		// Only what finds a disk in a virtual machine: the ramdisk of MODULES=most takes seconds longer to load and unpack under emulation.
 		"etc/initramfs-tools/conf.d/lab.conf": {0o644, "MODULES=list\nCOMPRESS=zstd\nFSTYPE=ext4\nRESUME=none\n"},
 		"etc/initramfs-tools/hooks/lab-disks": {0o755, "#!/bin/sh\n[ \"$1\" = prereqs ] && exit 0\n. /usr/share/initramfs-tools/hook-functions\n" +
-			"manual_add_modules virtio_pci virtio_blk virtio_scsi sd_mod nvme ext4\n"},
+			"manual_add_modules virtio_pci virtio_blk virtio_scsi sd_mod nvme ext4 raid1\n"},
 	}
 }
 

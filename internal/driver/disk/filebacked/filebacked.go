@@ -46,6 +46,8 @@ type Machine struct {
 	Observer Observer
 	// Direct asks for O_DIRECT where the file system has it. Without it many machines on one small host are faster.
 	Direct bool
+	// shared opens files without the lock: parts of a disk whose whole is not open.
+	shared bool
 }
 
 // Disk is an open file.
@@ -71,7 +73,7 @@ func (m *Machine) Open(_ context.Context, name string) (disk.Disk, error) {
 	if !ok || spec.Removed {
 		return nil, &disk.Error{Op: "open", Disk: name, Kind: disk.ErrNotFound}
 	}
-	f, direct, err := open(spec.Path, m.Direct)
+	f, direct, err := open(spec.Path, m.Direct, !m.shared)
 	if err != nil {
 		return nil, &disk.Error{Op: "open for exclusive writing", Disk: name, Kind: directio.Kind(err), Err: err}
 	}
@@ -91,18 +93,21 @@ func (m *Machine) Open(_ context.Context, name string) (disk.Disk, error) {
 	return d, nil
 }
 
-// open locks the file as it opens it. A file system without O_DIRECT answers EINVAL.
-func open(path string, direct bool) (*os.File, bool, error) {
+// open opens a file, locked for a whole disk. A file system without O_DIRECT answers EINVAL.
+func open(path string, direct, lock bool) (*os.File, bool, error) {
 	flags := os.O_RDWR | unix.O_CLOEXEC
 	if direct {
 		flags |= unix.O_DIRECT
 	}
 	f, err := os.OpenFile(path, flags, 0)
 	if direct && errors.Is(err, unix.EINVAL) {
-		return open(path, false)
+		return open(path, false, lock)
 	}
 	if err != nil {
 		return nil, false, err
+	}
+	if !lock {
+		return f, direct, nil
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return nil, false, errors.Join(err, f.Close())

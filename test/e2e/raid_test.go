@@ -1,0 +1,164 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ingotmetal/ingot/internal/agent/protocol"
+	"github.com/ingotmetal/ingot/internal/configdrive"
+	"github.com/ingotmetal/ingot/internal/driver/bmc"
+	"github.com/ingotmetal/ingot/internal/lab"
+	"github.com/ingotmetal/ingot/internal/lab/bmcsim"
+	"github.com/ingotmetal/ingot/internal/lab/debian"
+	"github.com/ingotmetal/ingot/internal/lab/labtest"
+	"github.com/ingotmetal/ingot/netboot"
+	"github.com/ingotmetal/ingot/raid"
+	"github.com/ingotmetal/ingot/step"
+)
+
+// raidPatience is for the whole test on a busy host; a quiet one needs two to three minutes.
+const raidPatience = 12 * time.Minute
+
+// onArray is what the user data makes the installed system write to its console: where its root is, and the members of that array.
+const onArray = "INGOT-E2E root on"
+
+// TestBootsFromSoftwareRAID makes a mirror of a virtual machine's two disks with the kernel's own md driver, writes Debian to it, pulls the first disk's content, and boots from the other. The agent that
+// comes before the write is another than the one that made the array: it finds it by its superblocks.
+func TestBootsFromSoftwareRAID(t *testing.T) {
+	artifacts := openArtifacts(t)
+	l, err := lab.Start(t.Context(), lab.Options{Kind: lab.QEMU, Machines: 1, DataDir: shortDir(t), DiskBytes: 4 << 30, CPUs: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	m := l.State().Machines[0]
+	w := machineWorld{lab: l, machine: l.Machine(m.Name), mac: m.MACAddress, site: labtest.NewSite(t, l.State().SwitchSocket, artifacts)}
+	ctx, cancel := context.WithTimeout(t.Context(), raidPatience)
+	defer cancel()
+	lap := stopwatch(t)
+	boot := func(id string) {
+		t.Helper()
+		config := w.site.OpenWindow(t, id, w.mac, netboot.BootsMedia)
+		if err := w.machine.Reset(ctx, bmcsim.BootPlan{Mode: bmc.ModeUEFI, Device: bmc.BootCD, Once: true, Medium: w.medium(t, artifacts, config)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.site.Enrolled(ctx, id); err != nil {
+			t.Fatalf("%v; console:\n%s", err, w.machine.Console(8192))
+		}
+	}
+	do := func(id string, s protocol.Step) step.Outcome {
+		t.Helper()
+		s.ID, s.Deadline = id+"-"+string(s.Kind), time.Now().Add(raidPatience)
+		o, err := w.site.Run(ctx, id, s)
+		if err != nil || o.Failure != nil {
+			t.Fatalf("%s: %v, %+v; console:\n%s", s.Kind, err, o.Failure, w.machine.Console(8192))
+		}
+		return o
+	}
+	boot("boot-1")
+	lap("agent is there")
+	do("boot-1", protocol.Step{Kind: step.Clean, Clean: &protocol.Clean{Method: protocol.MethodMetadata}})
+	made := do("boot-1", protocol.Step{Kind: step.ConfigureRAID, ConfigureRAID: &protocol.ConfigureRAID{
+		Host: m.UUID, Volumes: []raid.Volume{{Level: raid.Mirrored, SizeBytes: 2 << 30}, {Level: raid.Striped}},
+	}}).Arrays
+	if len(made) != 2 || made[0].SizeBytes != 2<<30 || len(made[1].Disks) != 2 {
+		t.Fatalf("made %+v", made)
+	}
+	lap("arrays are made")
+	w.site.Supersede("boot-1")
+	if err := w.waitOff(ctx); err != nil {
+		t.Fatal(err)
+	}
+
+	boot("boot-2")
+	arrays := []string{made[0].UUID, made[1].UUID}
+	chosen := do("boot-2", protocol.Step{Kind: step.ChooseDisk, ChooseDisk: &protocol.ChooseDisk{Arrays: arrays}}).Disk
+	if !chosen.Array || chosen.Name != "/dev/md127" || chosen.SizeBytes != 2<<30 {
+		t.Fatalf("the root device is %+v", chosen)
+	}
+	write := protocol.WriteImage{Claim: *chosen, Arrays: arrays, Image: raidImage(t, l), ConfigDrive: raidConfigDrive(t, m.UUID)}
+	do("boot-2", protocol.Step{Kind: step.WriteImage, WriteImage: &write})
+	lap("the image is on the mirror")
+	w.site.Supersede("boot-2")
+	if err := w.waitOff(ctx); err != nil {
+		t.Fatal(err)
+	}
+
+	if err := w.machine.PowerOn(ctx, bmcsim.BootPlan{Mode: bmc.ModeUEFI}); err != nil {
+		t.Fatal(err)
+	}
+	w.awaitSystem(ctx, t, m.ConsoleLog, 1)
+	lap("Debian runs on both disks")
+	if err := w.machine.ForceOff(ctx); err != nil {
+		t.Fatal(err)
+	}
+
+	// Another disk is put in for the first one.
+	if err := errors.Join(os.Truncate(m.Disks[0].Path, 0), os.Truncate(m.Disks[0].Path, m.Disks[0].SizeBytes)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.machine.PowerOn(ctx, bmcsim.BootPlan{Mode: bmc.ModeUEFI}); err != nil {
+		t.Fatal(err)
+	}
+	w.awaitSystem(ctx, t, m.ConsoleLog, 2)
+	lap("Debian runs on the second disk alone")
+}
+
+// raidImage is Debian in the lab's image store.
+func raidImage(t *testing.T, l *lab.Lab) protocol.Image {
+	t.Helper()
+	image := filepath.Join(cacheDir(t), "images", debian.FileName)
+	for _, path := range []string{image, image + ".sha256"} {
+		if _, err := os.Stat(path); err != nil {
+			t.Fatalf("%v: make image builds it", err)
+		}
+		if err := os.Symlink(path, filepath.Join(l.State().ImageDir, filepath.Base(path))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	url := l.State().ImageURL + "/" + debian.FileName
+	return protocol.Image{URL: url, Format: "raw", Checksum: url + ".sha256", ChecksumType: "sha256"}
+}
+
+func raidConfigDrive(t *testing.T, uid string) []byte {
+	t.Helper()
+	drive, err := configdrive.Build(configdrive.Drive{
+		Metadata: configdrive.DefaultMetadata(configdrive.Host{UID: uid, Name: "raid", Namespace: "default"}, nil),
+		// bootcmd runs at every boot, and early.
+		UserData: []byte("#cloud-config\nbootcmd:\n- echo \"" + onArray + " $(findmnt -no SOURCE /), $(grep raid1 /proc/mdstat)\" >/dev/ttyS0\n"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return drive
+}
+
+// awaitSystem waits for the installed system to have said so many times that its root is on the array.
+func (w machineWorld) awaitSystem(ctx context.Context, t *testing.T, log string, times int) {
+	t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		text, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Count(string(text), onArray+" /dev/md") >= times {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("the installed system did not say %d times that its root is on the array; console:\n%s", times, w.machine.Console(8192))
+		}
+	}
+}
