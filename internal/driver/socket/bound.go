@@ -73,7 +73,11 @@ func (b *Bound) ListenPacket(ctx context.Context, flow matrix.FlowName, addr net
 	if err != nil {
 		return nil, fmt.Errorf("listen on udp %s for flow %s: %w", addr, flow, err)
 	}
-	return trackedPacketConn{c, b.open.add(Listener{flow, matrix.UDP, c.LocalAddr().String()})}, nil
+	place := b.open.add(Listener{flow, matrix.UDP, c.LocalAddr().String()})
+	if direct, ok := c.(*net.UDPConn); ok {
+		return trackedUDPConn{direct, place}, nil
+	}
+	return trackedPacketConn{c, place}, nil
 }
 
 // ListenRouter receives the router solicitations of a link.
@@ -237,6 +241,17 @@ type trackedListener struct {
 func (l trackedListener) Close() error {
 	l.forget()
 	return l.Listener.Close()
+}
+
+// trackedUDPConn keeps the kernel's own ways to read and write, which need no memory for addresses.
+type trackedUDPConn struct {
+	*net.UDPConn
+	*tracked
+}
+
+func (c trackedUDPConn) Close() error {
+	c.forget()
+	return c.UDPConn.Close()
 }
 
 type trackedPacketConn struct {

@@ -41,4 +41,6 @@ type PacketOptions struct {
 	Interface string
 	// Broadcast allows sending to 255.255.255.255 (and receiving what was sent there).
 	Broadcast bool
+	// ReceiveBytes is the size of the receive buffer, as far as the network has one and allows it; 0: the network's own.
+	ReceiveBytes int
 }

@@ -150,7 +150,7 @@ func anyAddress(port uint16) netip.AddrPort { return netip.AddrPortFrom(netip.IP
 
 func (p *process) openDHCP(flow matrix.FlowName, port uint16) func(context.Context, *opened) error {
 	return func(ctx context.Context, s *opened) error {
-		conn, err := p.provisioning.ListenPacket(ctx, flow, anyAddress(port), socket.PacketOptions{Interface: p.o.Link(), Broadcast: true})
+		conn, err := p.provisioning.ListenPacket(ctx, flow, anyAddress(port), socket.PacketOptions{Interface: p.o.Link(), Broadcast: true, ReceiveBytes: dhcp.ReceiveBytes})
 		if err != nil {
 			return err
 		}
@@ -172,7 +172,11 @@ func (p *process) openTFTP(ctx context.Context, s *opened) error {
 		}}
 	for _, name := range netboot.Files(netboot.TFTP) {
 		if file, ok := p.artifacts.File(name); ok {
-			server.Files[name] = tftp.File{ReaderAt: file, Size: file.Size()}
+			loaded, err := tftp.Load(file, file.Size())
+			if err != nil {
+				return errors.Join(fmt.Errorf("%s: %w", name, err), conn.Close())
+			}
+			server.Files[name] = loaded
 		}
 	}
 	s.add(conn, func(ctx context.Context) error { return server.Serve(ctx, conn) })

@@ -7,7 +7,6 @@ package dhcp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
+	"github.com/ingotmetal/ingot/internal/server/datagram"
 	"github.com/ingotmetal/ingot/internal/server/window"
 	"github.com/ingotmetal/ingot/netboot"
 )
@@ -33,6 +33,9 @@ const (
 	maxReply   = 1472
 )
 
+// ReceiveBytes is the receive buffer that a server's socket should have: the requests of some thousand machines that are turned on together wait in it.
+const ReceiveBytes = 4 << 20
+
 // Server answers requests.
 type Server struct {
 	Windows *window.Index
@@ -44,33 +47,10 @@ type Server struct {
 
 // Serve answers what comes to a socket until the context ends. PXEPort says that it is port 4011.
 func (s *Server) Serve(ctx context.Context, conn net.PacketConn, pxePort bool) error {
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	defer stop()
-	buf := make([]byte, maxRequest)
-	for {
-		n, from, err := conn.ReadFrom(buf)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if errors.Is(err, net.ErrClosed) {
-			return fmt.Errorf("DHCP socket %s was closed: %w", conn.LocalAddr(), err)
-		}
-		if err != nil {
-			s.Log.Warn("DHCP request not read", "err", err)
-			continue
-		}
-		peer, ok := from.(*net.UDPAddr)
-		if !ok {
-			continue
-		}
-		reply, to := s.Answer(buf[:n], pxePort, peer.AddrPort())
-		if reply == nil {
-			continue
-		}
-		if _, err := conn.WriteTo(reply, net.UDPAddrFromAddrPort(to)); err != nil {
-			s.Log.Warn("DHCP answer not sent", "to", to.String(), "err", err)
-		}
+	answer := func(packet []byte, from netip.AddrPort) ([]byte, netip.AddrPort) {
+		return s.Answer(packet, pxePort, from)
 	}
+	return datagram.Loop{Protocol: "DHCP", MaxBytes: maxRequest, Handle: answer, Log: s.Log}.Serve(ctx, conn)
 }
 
 // Answer is the reply to one packet and where it goes; nil for silence.

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/ingotmetal/ingot/internal/server/datagram"
 )
 
 // Waiting for an acknowledgement: retries times, the first time for firstRetry, then twice as long each time, at most maxRetry.
@@ -22,11 +24,13 @@ const (
 type session struct {
 	*transfer
 	conn   net.PacketConn
-	to     net.Addr
+	io     datagram.Conn
 	retry  time.Duration
 	now    func() time.Time
 	packet []byte
 	answer []byte
+	// deadline is the socket's.
+	deadline time.Time
 	// next is the block that is sent next, from 1; last is the file's last one, which is shorter than the others and may be empty.
 	next, last int64
 }
@@ -54,7 +58,7 @@ func (s *Server) send(ctx context.Context, t *transfer) (outcome string, err err
 		retry = time.Duration(t.terms.timeout) * time.Second
 	}
 	block := int64(t.terms.block)
-	ss := &session{transfer: t, conn: conn, to: net.UDPAddrFromAddrPort(t.client), retry: retry, now: time.Now,
+	ss := &session{transfer: t, conn: conn, io: datagram.Of(conn), retry: retry, now: time.Now,
 		packet: make([]byte, 4+block), answer: make([]byte, 128), next: 1, last: t.file.Size/block + 1}
 	switch err := ss.run(); {
 	case err == nil:
@@ -133,17 +137,27 @@ func (s *session) sendWindow() error {
 }
 
 func (s *session) write(packet []byte) error {
-	_, err := s.conn.WriteTo(packet, s.to)
+	_, err := s.io.WriteToUDPAddrPort(packet, s.client)
 	return err
+}
+
+// waitUntil sets the time at which reading gives up. It stays where it is as long as it is at most an eighth of a retry too early: setting it for each block costs a
+// twentieth of a transfer.
+func (s *session) waitUntil(deadline time.Time) error {
+	if late := deadline.Sub(s.deadline); late >= 0 && late <= s.retry/8 {
+		return nil
+	}
+	s.deadline = deadline
+	return s.conn.SetReadDeadline(deadline)
 }
 
 // await waits for an acknowledgement of a block from first to end, and says which. MayMiss: an acknowledgement of the block before first means that first was lost.
 func (s *session) await(deadline time.Time, first, end int64, mayMiss bool) (int64, error) {
-	if err := s.conn.SetReadDeadline(deadline); err != nil {
+	if err := s.waitUntil(deadline); err != nil {
 		return 0, err
 	}
 	for {
-		n, from, err := s.conn.ReadFrom(s.answer)
+		n, from, err := s.io.ReadFromUDPAddrPort(s.answer)
 		if err != nil {
 			return 0, err
 		}
@@ -166,11 +180,6 @@ func (s *session) await(deadline time.Time, first, end int64, mayMiss bool) (int
 	}
 }
 
-func (s *session) isClient(from net.Addr) bool {
-	peer, ok := from.(*net.UDPAddr)
-	if !ok {
-		return false
-	}
-	at := peer.AddrPort()
+func (s *session) isClient(at netip.AddrPort) bool {
 	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port()) == s.client
 }

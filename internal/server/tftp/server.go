@@ -11,8 +11,8 @@
 package tftp
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ingotmetal/ingot/internal/server/datagram"
 	"github.com/ingotmetal/ingot/internal/server/window"
 	"github.com/ingotmetal/ingot/matrix"
 	"github.com/ingotmetal/ingot/netboot"
@@ -40,6 +41,21 @@ const (
 type File struct {
 	io.ReaderAt
 	Size int64
+}
+
+// maxLoaded is far more than a boot loader has, and little memory.
+const maxLoaded = 8 << 20
+
+// Load reads a boot loader into memory, so that no transfer waits for a disk or asks the kernel for each block.
+func Load(from io.ReaderAt, size int64) (File, error) {
+	if size > maxLoaded {
+		return File{}, fmt.Errorf("a boot loader of %d bytes: at most %d are served by TFTP", size, maxLoaded)
+	}
+	content := make([]byte, size)
+	if n, err := from.ReadAt(content, 0); int64(n) < size {
+		return File{}, fmt.Errorf("read a boot loader of %d bytes: %w", size, err)
+	}
+	return File{ReaderAt: bytes.NewReader(content), Size: size}, nil
 }
 
 // Server answers read requests.
@@ -79,29 +95,13 @@ func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
 	var transfers sync.WaitGroup
 	defer transfers.Wait()
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	defer stop()
-	buf := make([]byte, maxRequest)
-	for {
-		n, from, err := conn.ReadFrom(buf)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if errors.Is(err, net.ErrClosed) {
-			return fmt.Errorf("TFTP socket %s was closed: %w", conn.LocalAddr(), err)
-		}
-		if err != nil {
-			s.Log.Warn("TFTP request not read", "err", err)
-			continue
-		}
-		peer, ok := from.(*net.UDPAddr)
-		if !ok {
-			continue
-		}
-		if t := s.admit(buf[:n], peer.AddrPort()); t != nil {
+	begin := func(packet []byte, from netip.AddrPort) ([]byte, netip.AddrPort) {
+		if t := s.admit(packet, from); t != nil {
 			transfers.Go(func() { s.run(ctx, t) })
 		}
+		return nil, from // a transfer answers from a socket of its own
 	}
+	return datagram.Loop{Protocol: "TFTP", MaxBytes: maxRequest, Handle: begin, Log: s.Log}.Serve(ctx, conn)
 }
 
 // transfer is one file on its way to one client.

@@ -83,6 +83,12 @@ func setOptions(fd int, o socket.PacketOptions) error {
 			return fmt.Errorf("allow broadcast: %w", err)
 		}
 	}
+	if o.ReceiveBytes > 0 && unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, o.ReceiveBytes) != nil {
+		// Beyond the system's limit needs a right; up to it, none.
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, o.ReceiveBytes); err != nil {
+			return fmt.Errorf("set the receive buffer: %w", err)
+		}
+	}
 	if o.Interface != "" {
 		if err := unix.BindToDevice(fd, o.Interface); err != nil {
 			return fmt.Errorf("bind to interface %s: %w", o.Interface, err)
