@@ -10,6 +10,7 @@ import (
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/artifact"
 	"github.com/ingotmetal/ingot/step"
 )
@@ -24,7 +25,11 @@ func ImageKey(h *metal3.BareMetalHost) string {
 	if i.DiskFormat != nil {
 		format = *i.DiskFormat
 	}
-	sum := sha256.Sum256([]byte(strings.Join([]string{i.URL, i.Checksum, string(i.ChecksumType), format}, "\x00")))
+	words := []string{i.URL, i.Checksum, string(i.ChecksumType), format}
+	if m := Method(h); m != "" {
+		words = append(words, m, h.Annotations[ingot.LayoutAnnotation])
+	}
+	sum := sha256.Sum256([]byte(strings.Join(words, "\x00")))
 	return hex.EncodeToString(sum[:8])
 }
 

@@ -34,6 +34,8 @@ type Facts struct {
 	Credentials Credentials
 	// UserData, NetworkData and MetaData say whether the Secrets that the host names are there.
 	Secrets SecretFacts
+	// Layout is the FilesystemLayout that the host names, where its deploy method needs one.
+	Layout LayoutFact
 	// Power is the last power reading; its zero value means never read.
 	Power PowerReading
 	// Media is the URL of the virtual medium that the BMC reported last, empty for none or never read.

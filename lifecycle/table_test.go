@@ -215,6 +215,15 @@ func TestUnknownState(t *testing.T) {
 }
 
 // TestBadHosts: each gets a clear error on the object and a word on what to do.
+// tarball asks for the unpacking of a root file system, with one thing changed.
+func tarball(change func(f *journey.Facts)) func(f *journey.Facts) {
+	return func(f *journey.Facts) {
+		f.Host.Spec.CustomDeploy = &metal3.CustomDeploy{Method: ingot.DeployTarball}
+		f.Host.Spec.Image = &metal3.Image{URL: "http://a/root.tar.zst", Checksum: "c"}
+		change(f)
+	}
+}
+
 func TestBadHosts(t *testing.T) {
 	image := func(i metal3.Image) change {
 		return func(f *journey.Facts) { f.Host.Spec.Image = &i }
@@ -252,8 +261,14 @@ func TestBadHosts(t *testing.T) {
 		"OCI as live ISO":               {metal3.StateAvailable, image(metal3.Image{URL: "oci://a/b", DiskFormat: format("live-iso")}), "cannot come from an OCI registry"},
 		"a pull secret and no registry": {metal3.StateAvailable, image(metal3.Image{URL: "http://a/b", Checksum: "c", OCIAuthSecretName: format("s")}), "pull secret"},
 		"custom deploy":                 {metal3.StateAvailable, func(f *journey.Facts) { f.Host.Spec.CustomDeploy = &metal3.CustomDeploy{Method: "m"} }, "custom deploy"},
-		"no virtual media here":         {metal3.StateInspecting, func(f *journey.Facts) { f.Site.VirtualMedia = false }, "this site serves none"},
-		"BMC has no media":              {metal3.StateInspecting, func(f *journey.Facts) { f.Record.BMC.Capabilities = nil }, "the BMC has none"},
+		"tarball without layout":        {metal3.StateAvailable, tarball(func(*journey.Facts) {}), "names none"},
+		"tarball as qcow2":              {metal3.StateAvailable, tarball(func(f *journey.Facts) { f.Host.Spec.Image.DiskFormat = format("qcow2") }), "unpacks a tar archive"},
+		"tarball without sum":           {metal3.StateAvailable, tarball(func(f *journey.Facts) { f.Layout.Name, f.Host.Spec.Image.Checksum = "server", "" }), "no checksum"},
+		"tarball with a wrong layout": {metal3.StateAvailable, tarball(func(f *journey.Facts) {
+			f.Layout = journey.LayoutFact{Name: "server", Problem: "the FilesystemLayout server is wrong: partitions[0].name"}
+		}), "partitions[0].name"},
+		"no virtual media here": {metal3.StateInspecting, func(f *journey.Facts) { f.Site.VirtualMedia = false }, "this site serves none"},
+		"BMC has no media":      {metal3.StateInspecting, func(f *journey.Facts) { f.Record.BMC.Capabilities = nil }, "the BMC has none"},
 		"no boot MAC": {metal3.StateInspecting, func(f *journey.Facts) {
 			f.Host.Spec.BMC.Address, f.Record.BMC.Address, f.Record.BMC.Capabilities = "redfish://b", "redfish://b", nil
 		}, "boot MAC"},

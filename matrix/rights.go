@@ -59,6 +59,7 @@ func partitionRights() []Right {
 		{Group: ingotGroup, Resources: []string{"hostlifecycles/status", "hostlifecycles/finalizers"}, Verbs: set},
 		{Group: ingotGroup, Resources: []string{"partitions"}, Verbs: read},
 		{Group: ingotGroup, Resources: []string{"partitions/status"}, Verbs: set},
+		{Group: ingotGroup, Resources: []string{"filesystemlayouts"}, Verbs: read},
 		{Group: coreGroup, Resources: []string{"secrets"}, Verbs: set},
 		{Group: coreGroup, Resources: []string{"events"}, Verbs: announce},
 		{Group: "events.k8s.io", Resources: []string{"events"}, Verbs: announce},

@@ -9,7 +9,6 @@ import (
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/power"
 	"github.com/ingotmetal/ingot/ramdisk"
-	"github.com/ingotmetal/ingot/step"
 	"github.com/ingotmetal/ingot/update"
 )
 
@@ -97,7 +96,7 @@ func imageFailed(d *journey.Draft) (journey.Decision, bool) {
 
 // unusable ends the draft when the image or a Secret cannot be used as they are.
 func unusable(d *journey.Draft) (journey.Decision, bool) {
-	f := checkImage(d.Host)
+	f := journey.CheckDeploy(d.Host, d.Facts.Layout)
 	if f == nil {
 		f = journey.NoLiveISO(d.Host.Spec.Image, &d.Record)
 	}
@@ -133,6 +132,7 @@ func begin(d *journey.Draft) {
 	d.Record.FirstBoot = nil
 	p := &d.Host.Status.Provisioning
 	p.Image = *d.Host.Spec.Image.DeepCopy()
+	p.CustomDeploy = d.Host.Spec.CustomDeploy.DeepCopy()
 	p.BootMode = d.Host.BootMode()
 }
 
@@ -143,15 +143,6 @@ func forgetImage(d *journey.Draft) {
 		d.Record.Failure = nil
 		d.Overcome(metal3.ProvisioningError)
 	}
-}
-
-// checkImage says why an image cannot be provisioned as it is described.
-func checkImage(h *metal3.BareMetalHost) *step.Failure {
-	if h.Spec.CustomDeploy != nil && h.Spec.CustomDeploy.Method != "" {
-		return &step.Failure{Kind: step.Unsupported, Message: fmt.Sprintf("custom deploy (method %q) is not supported yet", h.Spec.CustomDeploy.Method),
-			Fix: "remove spec.customDeploy and set spec.image"}
-	}
-	return journey.CheckImage(h.Spec.Image)
 }
 
 // rest keeps an available host as its owner wants it: off, or on, with the agent for as long as it is there.

@@ -12,7 +12,7 @@ func live(h *metal3.BareMetalHost) bool { return h.Status.Provisioning.Image.IsL
 
 // startLive boots the ISO the way a system is started from its disk: the agent's machine is seen off first.
 func startLive(d *journey.Draft) journey.Decision {
-	f := checkImage(d.Host)
+	f := journey.CheckDeploy(d.Host, d.Facts.Layout)
 	if f == nil {
 		f = journey.NoLiveISO(d.Host.Spec.Image, &d.Record)
 	}

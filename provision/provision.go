@@ -59,15 +59,25 @@ func cancelled(h *metal3.BareMetalHost) string {
 		return "the image was cleared"
 	case want.URL != have.URL:
 		return "another image is asked for"
+	case journey.Method(h) != deployed(h):
+		return "the custom deploy method was changed"
 	case want.IsLiveISO() != have.IsLiveISO():
 		return "the image is asked for in another format, which is started in another way"
 	}
 	return ""
 }
 
+// deployed is the custom deploy method that is at work; empty for none.
+func deployed(h *metal3.BareMetalHost) string {
+	if c := h.Status.Provisioning.CustomDeploy; c != nil {
+		return c.Method
+	}
+	return ""
+}
+
 // write brings the image to the disk.
 func write(d *journey.Draft) journey.Decision {
-	if f := checkImage(d.Host); f != nil {
+	if f := journey.CheckDeploy(d.Host, d.Facts.Layout); f != nil {
 		return fail(d, *f)
 	}
 	if p := d.Facts.Secrets.Problem(); p != "" {
@@ -140,14 +150,6 @@ func takeImage(h *metal3.BareMetalHost) bool {
 	}
 	p.Image = *h.Spec.Image.DeepCopy()
 	return true
-}
-
-func checkImage(h *metal3.BareMetalHost) *step.Failure {
-	if h.Spec.CustomDeploy != nil && h.Spec.CustomDeploy.Method != "" {
-		return &step.Failure{Kind: step.Unsupported, Message: fmt.Sprintf("custom deploy (method %q) is not supported yet", h.Spec.CustomDeploy.Method),
-			Fix: "remove spec.customDeploy"}
-	}
-	return journey.CheckImage(h.Spec.Image)
 }
 
 // choose asks the agent for the disk and claims it for the write step that comes next.

@@ -13,6 +13,7 @@ import (
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/power"
 	"github.com/ingotmetal/ingot/update"
@@ -46,7 +47,8 @@ func DecideExternal(f journey.Facts, now time.Time) journey.Decision {
 	return steady(d, journey.ReasonExternallyProvisioned, "externally provisioned; only power is managed")
 }
 
-// unwanted says why the image on the disk is no longer wanted, empty if it is. As in Metal3 the URL and the custom deploy method count, nothing else.
+// unwanted says why the image on the disk is no longer wanted, empty if it is. As in Metal3 the URL and the custom deploy method count, nothing else; with a method of another
+// operator's the method alone.
 func unwanted(h *metal3.BareMetalHost) string {
 	want, have := h.Spec.Image, h.Status.Provisioning
 	custom := h.Spec.CustomDeploy != nil && h.Spec.CustomDeploy.Method != ""
@@ -55,7 +57,7 @@ func unwanted(h *metal3.BareMetalHost) string {
 		return "the custom deploy method was changed or cleared"
 	case have.CustomDeploy == nil && custom:
 		return "a custom deploy method is asked for"
-	case have.CustomDeploy != nil:
+	case have.CustomDeploy != nil && have.CustomDeploy.Method != ingot.DeployTarball:
 		return ""
 	case want == nil || want.URL == "":
 		return "the image was cleared"

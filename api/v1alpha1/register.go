@@ -16,6 +16,7 @@ func AddToScheme(s *runtime.Scheme) error {
 		&BootWindow{}, &BootWindowList{},
 		&Partition{}, &PartitionList{},
 		&CommunicationMatrix{}, &CommunicationMatrixList{},
+		&FilesystemLayout{}, &FilesystemLayoutList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

@@ -23,6 +23,8 @@ func TestSchemasHaveEveryField(t *testing.T) {
 		"ingot.dev_bootwindows.yaml":    ingot.BootWindow{},
 		"ingot.dev_partitions.yaml":     ingot.Partition{},
 
+		"ingot.dev_filesystemlayouts.yaml": ingot.FilesystemLayout{},
+
 		"projectcalico.org_hostendpoints.yaml":               calico.HostEndpoint{},
 		"projectcalico.org_globalnetworkpolicies.yaml":       calico.GlobalNetworkPolicy{},
 		"projectcalico.org_networkpolicies.yaml":             calico.NetworkPolicy{},

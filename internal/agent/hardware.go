@@ -15,7 +15,9 @@ import (
 // simulated machine.
 type Hardware struct {
 	// TPM is nil where the machine cannot have one.
-	TPM       TPM
+	TPM TPM
+	// Kernels starts an installed system without the firmware; nil: it cannot.
+	Kernels   Kernels
 	Inspector Inspector
 	// Disks opens the disks by the names that Inspector gives them.
 	Disks disk.Opener

@@ -36,6 +36,9 @@ func (a *agent) writeImage(ctx context.Context, p protocol.WriteImage, report fu
 		return failure(openFailure(found, err))
 	}
 	written, err := a.writeTo(ctx, target, found, p, report)
+	if p.Layout != nil {
+		target = &closedOnce{Disk: target}
+	}
 	if closeErr := target.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("close the disk %s after writing the image: %w", found.Name, closeErr)
 	}
@@ -63,8 +66,14 @@ func (a *agent) writeTo(ctx context.Context, target disk.Disk, found step.Disk, 
 		return step.Written{}, err
 	}
 	defer transport.CloseIdleConnections()
-	source := image.Source{URL: p.Image.URL, Format: image.Format(p.Image.Format), Checksum: p.Image.Checksum, ChecksumType: p.Image.ChecksumType}
-	o := image.Options{Transport: transport, ConfigDrive: p.ConfigDrive, Now: a.clock.Now}
+	if p.Layout != nil {
+		return a.install(ctx, target, found, p, transport, report)
+	}
+	source, from, err := a.source(ctx, p.Image, artifact.Disk, transport, report)
+	if err != nil {
+		return step.Written{}, err
+	}
+	o := image.Options{Transport: from, ConfigDrive: p.ConfigDrive, Now: a.clock.Now}
 	if found.Array {
 		return array.Write(ctx, a.hardware.Arrays, target, found.Name, func() (step.Written, error) { return image.Write(ctx, source, target, o, report) })
 	}

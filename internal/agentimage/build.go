@@ -27,7 +27,7 @@ const (
 )
 
 // format changes when the same inputs give another result.
-const format = "1"
+const format = "2"
 
 // Flavour is one of Debian's kernels.
 type Flavour string
@@ -136,11 +136,19 @@ func build(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	tools, err := apt.tools(ctx)
+	if err != nil {
+		return Result{}, err
+	}
 	m := Manifest{
 		Flavour: o.Flavour, Architecture: "x86_64", Packages: []string{kernel.String(), roots.String()},
 		AgentBytes: agent.SizeBytes, AgentSHA256: agent.SHA256, CommandLine: commandLine(o.Flavour),
 	}
-	m.Key = digest(format, string(m.Flavour), kernel.SHA256, roots.SHA256, agent.SHA256, strings.Join(patterns(), "\n"), m.CommandLine.String())
+	inputs := []string{format, string(m.Flavour), kernel.SHA256, roots.SHA256, agent.SHA256, strings.Join(patterns(), "\n"), m.CommandLine.String(), loaderRecipe()}
+	for _, p := range tools {
+		m.Packages, inputs = append(m.Packages, p.String()), append(inputs, p.SHA256)
+	}
+	m.Key = digest(inputs...)
 	result := Result{Kernel: filepath.Join(o.OutputDir, KernelFile), Ramdisk: filepath.Join(o.OutputDir, RamdiskFile)}
 	if old, err := Read(o.OutputDir); err == nil && old.Key == m.Key {
 		result.Manifest, result.Cached = old, true
@@ -159,7 +167,11 @@ func build(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if err := fill(o, &m, tree, certificates, result); err != nil {
+	extra, err := apt.programFiles(ctx, tools)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := fill(o, &m, tree, certificates, extra, result); err != nil {
 		return Result{}, err
 	}
 	result.Manifest = m
@@ -167,7 +179,7 @@ func build(ctx context.Context, o Options) (Result, error) {
 }
 
 // fill writes the three files, the manifest last.
-func fill(o Options, m *Manifest, tree, certificates string, r Result) error {
+func fill(o Options, m *Manifest, tree, certificates string, extra []packed, r Result) error {
 	o.Progress("choosing kernel modules")
 	modules, err := choose(tree)
 	if err != nil {
@@ -181,7 +193,7 @@ func fill(o Options, m *Manifest, tree, certificates string, r Result) error {
 		return err
 	}
 	o.Progress(fmt.Sprintf("packing the ramdisk: agent (%d KiB) and %d kernel modules", m.AgentBytes>>10, m.Modules))
-	if err := writeRamdisk(r.Ramdisk, o.Agent, certificates, modules); err != nil {
+	if err := writeRamdisk(r.Ramdisk, o.Agent, certificates, extra, modules); err != nil {
 		return err
 	}
 	m.Files = map[string]File{}

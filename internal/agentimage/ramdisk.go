@@ -23,7 +23,7 @@ var empty = []string{"dev", "etc", "etc/ssl", "etc/ssl/certs", "ingot", "lib", "
 const RootsFile = "etc/ssl/certs/ca-certificates.crt"
 
 // writeRamdisk packs the ramdisk. Owner, time and order of the entries are fixed.
-func writeRamdisk(file, agent, certificates string, m moduleSet) error {
+func writeRamdisk(file, agent, certificates string, extra []packed, m moduleSet) error {
 	program, err := os.ReadFile(agent)
 	if err != nil {
 		return err
@@ -49,6 +49,9 @@ func writeRamdisk(file, agent, certificates string, m moduleSet) error {
 		}
 
 		err = errors.Join(err, a.add("init", cpio.TypeReg|0o755, program), a.add(RootsFile, cpio.TypeReg|0o444, roots), a.add(coldplug.IndexPath, cpio.TypeReg|0o444, index))
+		for _, p := range extra {
+			err = errors.Join(err, a.add(p.name, cpio.FileMode(p.mode), p.content))
+		}
 		for _, module := range m.index.Modules {
 			err = errors.Join(err, a.add(filepath.Join(coldplug.ModuleDir, module.File), cpio.TypeReg|0o444, m.files[module.File]))
 		}

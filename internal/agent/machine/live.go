@@ -129,6 +129,7 @@ func live(ctx context.Context, version string, log *agent.Log, logger *slog.Logg
 			Volumes:   volumes.Maker{Load: modules.Named},
 			Loader:    "/usr/lib/ingot/grub",
 			Power:     end,
+			Kernels:   kernels{end: end},
 			TPM:       security{device: tpmDevice, table: tpmTable},
 		},
 		Dial: bound.Dial, Clock: clock{}, Log: log, Version: version,

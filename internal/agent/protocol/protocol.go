@@ -149,8 +149,15 @@ type Step struct {
 	ChooseDisk *ChooseDisk `json:"chooseDisk,omitempty"`
 	Clean      *Clean      `json:"clean,omitempty"`
 	WriteImage *WriteImage `json:"writeImage,omitempty"`
+	LoadSystem *LoadSystem `json:"loadSystem,omitempty"`
 
 	ConfigureRAID *ConfigureRAID `json:"configureRAID,omitempty"`
+}
+
+// LoadSystem makes the system on a disk ready to be started without the firmware.
+type LoadSystem struct {
+	// Claim is the disk that the image was written to.
+	Claim step.Disk `json:"claim"`
 }
 
 // ChooseDisk finds the disk that the hints mean.

@@ -14,6 +14,7 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/controller/host/components"
 	"github.com/ingotmetal/ingot/internal/controller/host/dataimage"
+	"github.com/ingotmetal/ingot/internal/controller/host/layout"
 	"github.com/ingotmetal/ingot/journey"
 )
 
@@ -105,6 +106,11 @@ func (r *Reconciler) gatherObjects(ctx context.Context, v *view, now time.Time) 
 	}
 	if b := v.facts.Record.Boot; b != nil {
 		v.facts.Window, err = r.windows.Get(ctx, b.ID)
+	}
+	if !atRest(v.host) {
+		if v.facts.Layout, _, err = layout.Of(ctx, r.live, v.host); err != nil {
+			return err
+		}
 	}
 	return err
 }

@@ -15,6 +15,7 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
+	"github.com/ingotmetal/ingot/internal/controller/host/layout"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/lifecycle"
 	"github.com/ingotmetal/ingot/rootdevice"
@@ -199,8 +200,29 @@ func (r *Reconciler) writeImage(ctx context.Context, host *metal3.BareMetalHost,
 		return nil, notNow("%s", problem)
 	}
 	w.Image.Login = login
+	if err := r.tarball(ctx, host, w, a.ID); err != nil {
+		return nil, err
+	}
 	w.ConfigDrive, err = r.configDrive(ctx, host, l, a.ID)
 	return w, err
+}
+
+// tarball adds what makes a write the unpacking of a root file system, where the host was given that method.
+func (r *Reconciler) tarball(ctx context.Context, host *metal3.BareMetalHost, w *protocol.WriteImage, stepID string) error {
+	p := host.Status.Provisioning
+	if p.CustomDeploy == nil || p.CustomDeploy.Method == "" {
+		return nil
+	}
+	fact, l, err := layout.Of(ctx, r.live, host)
+	switch {
+	case err != nil:
+		return err
+	case l == nil:
+		return notNow("the filesystem layout of the host cannot be used any more: %s", fact.Problem)
+	}
+	w.Image.Format, w.Layout, w.Seed = protocol.FormatTarball, l, stepID
+	w.UEFI = p.BootMode != metal3.Legacy
+	return nil
 }
 
 // hintsOf are the hints that the host was prepared with; before that, those that it asks for.

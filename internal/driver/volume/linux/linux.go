@@ -170,7 +170,8 @@ func (m Maker) Mount(device, folder, format string) error {
 		data = "quiet" // owners and modes, which it has not, are no error
 		m.load("nls_cp437", "nls_ascii", "nls_iso8859-1")
 	}
-	m.load(format)
+	// The checksums of ext4 and xfs.
+	m.load("crc32c_generic", format)
 	if err := unix.Mount(device, folder, format, unix.MS_NOATIME|unix.MS_NODEV|unix.MS_NOEXEC|unix.MS_NOSUID, data); err != nil {
 		return fmt.Errorf("mount %s (%s) at %s: %w", device, format, folder, err)
 	}

@@ -1,0 +1,88 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// FilesystemLayout is what a machine's disk is to look like when the archive of an operating system is unpacked on it. Package filesystem of Ingot says what each field means
+// and checks what a schema cannot; the host that names a wrong one says what is wrong with it. Writers: people.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:scope=Cluster,shortName=fsl,categories=ingot
+// +kubebuilder:printcolumn:name="Description",type=string,JSONPath=`.spec.description`
+// +kubebuilder:printcolumn:name="Partitions",type=string,JSONPath=`.spec.partitions[*].name`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type FilesystemLayout struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec FilesystemLayoutSpec `json:"spec"`
+}
+
+// FilesystemLayoutList is a list of FilesystemLayout.
+//
+// +kubebuilder:object:root=true
+type FilesystemLayoutList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []FilesystemLayout `json:"items"`
+}
+
+// FilesystemLayoutSpec is one disk's layout. The disk is the one that the host's root device hints mean.
+type FilesystemLayoutSpec struct {
+	// Description is for people.
+	// +kubebuilder:validation:MaxLength=256
+	Description string `json:"description,omitempty"`
+	// Partitions are in the order on the disk.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Partitions []LayoutPartition `json:"partitions"`
+	// Filesystems are what is made in the partitions, and what else is mounted.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Filesystems []LayoutFilesystem `json:"filesystems"`
+}
+
+// LayoutPartition is a part of the disk.
+type LayoutPartition struct {
+	// Name is the partition's name in the GPT, and what filesystems speak of it by.
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]{1,36}$`
+	Name string `json:"name"`
+	// Type is its type in the GPT: efi-system (sgdisk's ef00), bios-boot (ef02), linux (8300), swap (8200).
+	// +kubebuilder:validation:Enum=efi-system;bios-boot;linux;swap
+	Type string `json:"type"`
+	// SizeMiB is its size; 0, allowed in the last one only: all that is left.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=8589934592
+	SizeMiB int64 `json:"sizeMiB,omitempty"`
+}
+
+// LayoutFilesystem is one file system.
+type LayoutFilesystem struct {
+	// Partition is the name of its partition; empty for tmpfs.
+	// +kubebuilder:validation:MaxLength=36
+	Partition string `json:"partition,omitempty"`
+	// +kubebuilder:validation:Enum=vfat;ext4;xfs;swap;tmpfs
+	Format string `json:"format"`
+	// Path is where it is mounted; empty for swap.
+	// +kubebuilder:validation:MaxLength=255
+	Path string `json:"path,omitempty"`
+	// Label is the file system's own.
+	// +kubebuilder:validation:MaxLength=16
+	Label string `json:"label,omitempty"`
+	// MountOptions are for fstab, one each.
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=128
+	MountOptions []string `json:"mountOptions,omitempty"`
+	// CreateOptions are pairs of an option of mkfs, a letter, and its value: ["-m", "1"].
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=128
+	CreateOptions []string `json:"createOptions,omitempty"`
+}
+
+// LayoutAnnotation on a BareMetalHost whose spec.customDeploy.method is DeployTarball names the FilesystemLayout.
+const LayoutAnnotation = "ingot.dev/filesystem-layout"
+
+// DeployTarball in spec.customDeploy.method of a BareMetalHost means that spec.image is the tar archive of a root file system, which is unpacked by a FilesystemLayout.
+const DeployTarball = "install-tarball"
