@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/ingotmetal/ingot/artifact"
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
 	"github.com/ingotmetal/ingot/internal/driver/disk"
 	"github.com/ingotmetal/ingot/internal/image"
@@ -35,10 +36,10 @@ func (a *agent) writeImage(ctx context.Context, p protocol.WriteImage, report fu
 	if err != nil {
 		return failure(openFailure(found, err))
 	}
-	written, err := a.writeTo(ctx, target, found, p, report)
 	if p.Layout != nil {
 		target = &closedOnce{Disk: target}
 	}
+	written, err := a.writeTo(ctx, target, found, p, report)
 	if closeErr := target.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("close the disk %s after writing the image: %w", found.Name, closeErr)
 	}
@@ -137,7 +138,11 @@ func openFailure(d step.Disk, err error) error {
 
 // imageTransport makes the connections to image stores. Each is a flow of the matrix, and none goes to an address that images do not come from.
 func (a *agent) imageTransport(i protocol.Image) (*http.Transport, error) {
-	policy, err := fetch.PolicyOf(i.URL)
+	from, err := policyURL(i)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := fetch.PolicyOf(from)
 	if err != nil {
 		return nil, err
 	}
