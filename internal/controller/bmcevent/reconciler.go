@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
@@ -51,6 +52,8 @@ type Reconciler struct {
 	o      Options
 	cached client.Client
 	memory memory
+	// hosts has a lock for each host whose BMC was asked for a subscription: two objects that ask for the same must not take one for theirs.
+	hosts sync.Map
 }
 
 // stepsAtOnce bounds the steps of one turn: hold, look, subscribe, and a last look at what came of it.
@@ -194,6 +197,10 @@ func (r *Reconciler) onBMC(ctx context.Context, o *metal3.BMCEventSubscription, 
 	if err != nil {
 		return "", err
 	}
+	lock, _ := r.hosts.LoadOrStore(types.NamespacedName{Namespace: o.Namespace, Name: o.Spec.HostName}, &sync.Mutex{})
+	own := lock.(*sync.Mutex) //nolint:forcetypeassert // stored above
+	own.Lock()
+	defer own.Unlock()
 	want := bmc.Subscription{ID: d.ID, Destination: o.Spec.Destination, Context: o.Spec.Context, Headers: headers}
 	others, err := r.othersOf(ctx, o)
 	if err != nil {
@@ -203,6 +210,7 @@ func (r *Reconciler) onBMC(ctx context.Context, o *metal3.BMCEventSubscription, 
 		id, err = work(ctx, s, d.Do, want, others)
 		return err
 	})
+	r.memory.claim(o, id)
 	return id, err
 }
 
@@ -218,7 +226,7 @@ func (r *Reconciler) othersOf(ctx context.Context, o *metal3.BMCEventSubscriptio
 			ids = append(ids, x.Status.SubscriptionID)
 		}
 	}
-	return ids, nil
+	return append(ids, r.memory.claims(o)...), nil
 }
 
 // hold puts our finalizer on an object, or takes it off.

@@ -75,6 +75,8 @@ type memory struct {
 
 type remembered struct {
 	uid    types.UID
+	host   string
+	id     string
 	seen   subscription.Seen
 	failed subscription.Failed
 }
@@ -102,6 +104,24 @@ func (m *memory) set(o *metal3.BMCEventSubscription, change func(*remembered)) {
 		m.by = map[types.NamespacedName]remembered{}
 	}
 	m.by[key] = r
+}
+
+// claim notes the ID that an object has at its BMC, before its status says so.
+func (m *memory) claim(o *metal3.BMCEventSubscription, id string) {
+	m.set(o, func(r *remembered) { r.host, r.id = o.Spec.HostName, id })
+}
+
+// claims are the IDs that other objects have at the BMC of an object's host.
+func (m *memory) claims(o *metal3.BMCEventSubscription) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var ids []string
+	for key, r := range m.by {
+		if key.Namespace == o.Namespace && r.uid != o.UID && r.host == o.Spec.HostName && r.id != "" {
+			ids = append(ids, r.id)
+		}
+	}
+	return ids
 }
 
 func (m *memory) saw(o *metal3.BMCEventSubscription, right bool, now time.Time) {
