@@ -33,7 +33,7 @@ func (saidDaemon) Drops(context.Context) ([]node.Drop, error) {
 	return []node.Drop{
 		{
 			From: netip.MustParseAddr("192.0.2.9"), To: netip.MustParseAddr("192.0.2.10"), Who: "set customers", Protocol: "tcp", Port: 8443, Hook: "input", Interface: "eth0",
-			By: "tier/default/end", Packets: 3, Bytes: 180, Last: said, Fix: "no row is for tcp port 8443: add one from set customers to this host, if it is meant to be",
+			By: "tier/default/end", Policies: []string{"shop.web.front", "shop.any.front"}, Packets: 3, Bytes: 180, Last: said, Fix: "no row is for tcp port 8443: add one from set customers to this host, if it is meant to be",
 		},
 		{
 			From: netip.MustParseAddr("2001:db8::9"), To: netip.MustParseAddr("2001:db8::10"), Protocol: "icmpv6", Hook: "input", Interface: "eth0",

@@ -30,10 +30,12 @@ type Drop struct {
 	// Interface that it came in by, or was to go out by.
 	Interface string `json:"interface,omitempty"`
 	// By is the rule or tier's end that refuses it under what rules now; Row is the matrix's, where the rule is of one.
-	By      string `json:"by"`
-	Row     string `json:"row,omitempty"`
-	Packets uint64 `json:"packets"`
-	Bytes   uint64 `json:"bytes,omitempty"`
+	By string `json:"by"`
+	// Policies are those behind By: the one whose rule it is, or all of the tier that apply there, none of whose rules let it pass.
+	Policies []string `json:"policies,omitempty"`
+	Row      string   `json:"row,omitempty"`
+	Packets  uint64   `json:"packets"`
+	Bytes    uint64   `json:"bytes,omitempty"`
 	// Last is when the latest packet was refused.
 	Last time.Time `json:"last"`
 	// Fix says which row allows it, or what to add.
@@ -88,6 +90,7 @@ func (n *Node) drop(ctx context.Context, t hostnet.Tuple) Drop {
 		if p.Hook == firewall.Output {
 			d.Interface = p.Out
 		}
+		d.Policies = policiesBehind(sc.Host, p, decision)
 		d.Allowed = decision.Verdict == firewall.Accept
 		if !d.Allowed || i == len(packets)-1 {
 			d.Fix = advice(policies, p, decision)
@@ -95,6 +98,40 @@ func (n *Node) drop(ctx context.Context, t hostnet.Tuple) Drop {
 		}
 	}
 	return d
+}
+
+// maxPolicies bounds how many policies are named for one refusal.
+const maxPolicies = 16
+
+// policiesBehind names the policies that decided: a rule's own, or those of the tier at whose end a packet was dropped.
+func policiesBehind(h *firewall.Host, p firewall.Packet, d evaluate.Decision) []string {
+	in, out := h.Endpoint(p.In), h.Endpoint(p.Out)
+	var names []string
+	look := func(e *firewall.Endpoint, stage firewall.Stage, direction calico.Direction) {
+		if e == nil {
+			return
+		}
+		for _, t := range e.Tiers(stage, direction) {
+			for _, one := range t.Policies {
+				rule := strings.HasPrefix(d.By, strings.TrimSuffix(firewall.ByRule(one.Name, direction, 0), "0"))
+				if (rule || d.By == firewall.ByTier(t.Name)) && !slices.Contains(names, one.Name) && len(names) < maxPolicies {
+					names = append(names, one.Name)
+				}
+			}
+		}
+	}
+	for _, stage := range []firewall.Stage{firewall.DoNotTrack, firewall.PreDNAT, firewall.Forwarded, firewall.Local} {
+		if local := stage == firewall.Local; stage == firewall.Forwarded && p.Hook != firewall.Forward || local && p.Hook == firewall.Forward {
+			continue
+		}
+		if p.Hook != firewall.Output {
+			look(in, stage, calico.Ingress)
+		}
+		if p.Hook != firewall.Input {
+			look(out, stage, calico.Egress)
+		}
+	}
+	return names
 }
 
 // advice says which row would let a packet through, or what to add.

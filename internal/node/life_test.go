@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -398,7 +399,7 @@ func TestDropsSayWhatHelps(t *testing.T) {
 			l.Fatalf("drops %v, %v", drops, err)
 		}
 		d := drops[0]
-		if d.By != "tier/default/end" || d.Interface != "eth0" || d.Packets != 3 || !strings.Contains(d.Fix, "tcp port 22") || !strings.Contains(d.Fix, "10.0.9.9/32") {
+		if d.By != "tier/default/end" || !slices.Equal(d.Policies, []string{"p"}) || d.Interface != "eth0" || d.Packets != 3 || !strings.Contains(d.Fix, "tcp port 22") || !strings.Contains(d.Fix, "10.0.9.9/32") {
 			l.Errorf("drop %+v", d)
 		}
 		all, err := l.node.Explain(l.Context(), firewall.Packet{Source: operator, Destination: own, Protocol: 6, DestinationPort: 22})

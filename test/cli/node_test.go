@@ -69,14 +69,14 @@ func TestHostsFromTheAPIServer(t *testing.T) {
 		Conditions: []metav1.Condition{{Type: "Enforced", Status: "True", Reason: "Confirmed", Message: "generation 3 rules", LastTransitionTime: at}},
 		Drops: []calico.Drop{
 			{From: "2001:db8::9", To: "2001:db8::10", Protocol: "icmpv6", Hook: "input", Interface: "eth0", By: "tier/default/end", Packets: 1, Last: metav1.NewTime(at.Add(-time.Hour)), Fix: "no row"},
-			{From: "192.0.2.9", To: "192.0.2.10", Who: "set customers", Protocol: "tcp", Port: 5432, Hook: "input", Interface: "eth0", By: "tier/default/end", Packets: 3, Last: at, Fix: "row 1.2 (web-to-db)"},
+			{From: "192.0.2.9", To: "192.0.2.10", Who: "set customers", Protocol: "tcp", Port: 5432, Hook: "input", Interface: "eth0", By: "tier/default/end", Policies: []string{"shop.db.back"}, Packets: 3, Last: at, Fix: "row 1.2 (web-to-db)"},
 		},
 	}
 	if err := k.Status().Update(t.Context(), h); err != nil {
 		t.Fatal(err)
 	}
 	shown, messages = run(0, "drops", "db7")
-	contains(shown, "192.0.2.9 (set customers)", "tcp/5432", "input eth0", "tier/default/end", "row 1.2 (web-to-db)", "2001:db8::9")
+	contains(shown, "192.0.2.9 (set customers)", "tcp/5432", "input eth0", "tier/default/end, no rule of shop.db.back", "row 1.2 (web-to-db)", "2001:db8::9")
 	if strings.Index(shown, "5432") > strings.Index(shown, "icmpv6") || messages != "" {
 		t.Errorf("the latest is not the first, or there is something to say:\n%s%s", shown, messages)
 	}

@@ -187,6 +187,11 @@ type Drop struct {
 	// By is the rule, or the tier's end, that refuses it.
 	// +kubebuilder:validation:MaxLength=1024
 	By string `json:"by"`
+	// Policies are those behind By: the one whose rule it is, or all of the tier that apply there.
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=253
+	// +listType=atomic
+	Policies []string `json:"policies,omitempty"`
 	// Row is the row of the matrix that the rule is of, where there is one.
 	// +kubebuilder:validation:MaxLength=253
 	Row string `json:"row,omitempty"`

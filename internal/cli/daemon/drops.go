@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -125,7 +126,11 @@ func dropsTable(out io.Writer, drops []node.Drop, header bool) error {
 		if d.Port != 0 {
 			protocol = fmt.Sprintf("%s/%d", d.Protocol, d.Port)
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s %s\t%s\t%s\n", d.Packets, d.Last.Local().Format(time.DateTime), from, d.To, protocol, d.Hook, d.Interface, d.By, d.Fix)
+		by := d.By
+		if strings.HasPrefix(by, "tier/") && len(d.Policies) > 0 { // a rule's name has its policy's
+			by += ", no rule of " + strings.Join(d.Policies, ", ")
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s %s\t%s\t%s\n", d.Packets, d.Last.Local().Format(time.DateTime), from, d.To, protocol, d.Hook, d.Interface, by, d.Fix)
 	}
 	return w.Flush()
 }

@@ -83,7 +83,7 @@ func (e endpoints) Drops(ctx context.Context, host string) ([]node.Drop, error) 
 		}
 		for _, d := range h.Status.Drops {
 			one := node.Drop{
-				Who: d.Who, Protocol: d.Protocol, Port: uint16(d.Port), Hook: d.Hook, Interface: d.Interface, By: d.By, Row: d.Row, Packets: uint64(d.Packets),
+				Who: d.Who, Protocol: d.Protocol, Port: uint16(d.Port), Hook: d.Hook, Interface: d.Interface, By: d.By, Policies: d.Policies, Row: d.Row, Packets: uint64(d.Packets),
 				Last: d.Last.Time, Fix: d.Fix,
 			}
 			if one.From, err = netip.ParseAddr(d.From); err != nil {

@@ -167,6 +167,9 @@ func drops(e node.Endpoint, s node.Status) []any {
 				one[field] = text
 			}
 		}
+		if len(d.Policies) > 0 {
+			one["policies"] = d.Policies
+		}
 		if d.Port != 0 {
 			one["port"] = d.Port
 		}
