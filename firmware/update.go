@@ -116,7 +116,9 @@ func versionLetter(s string, i int, before bool) bool {
 	}
 	c := s[i]
 	switch {
-	case c >= '0' && c <= '9', c >= 'a' && c <= 'z' && !(before && c == 'v'):
+	case before && c == 'v':
+		return false
+	case c >= '0' && c <= '9', c >= 'a' && c <= 'z':
 		return true
 	case c != '.':
 		return false
