@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -125,14 +126,23 @@ func (r *Reconciler) patchHost(ctx context.Context, host *metal3.BareMetalHost, 
 	}
 	// The answer replaces the copy's content, which nobody uses.
 	err = r.cached.Patch(ctx, host.DeepCopy(), client.RawPatch(types.JSONPatchType, body))
-	if apierrors.IsInvalid(err) && strings.Contains(err.Error(), "testing") {
-		// A failed "test" is how a JSON patch says conflict (RFC 6902, section 4.6).
+	if failedTest(err) {
 		return apierrors.NewConflict(metal3.GroupVersion.WithResource("baremetalhosts").GroupResource(), host.Name, err)
 	}
 	if err != nil {
 		return fmt.Errorf("write host's metadata: %w", err)
 	}
 	return nil
+}
+
+// failedTest says whether a JSON patch was refused by one of its tests, which is how a patch says conflict (RFC 6902, section 4.6). The API server answers 422 with general
+// words, and puts the patch library's into the causes.
+func failedTest(err error) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
+		return false
+	}
+	return slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool { return strings.Contains(c.Message, "testing") })
 }
 
 // operation is one of RFC 6902.
