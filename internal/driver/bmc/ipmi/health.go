@@ -226,7 +226,7 @@ func entryOf(data []byte, next uint16) (*entry, error) {
 		return nil, &fault{step.Internal, fmt.Sprintf("an event log record that cannot be read: %v", err), ""}
 	}
 	e := &entry{id: sel.RecordID, next: next}
-	e.ID = strconv.Itoa(int(sel.RecordID))
+	e.ID, e.Level = strconv.Itoa(int(sel.RecordID)), health.OK
 	switch {
 	case sel.Standard != nil:
 		s := sel.Standard

@@ -53,7 +53,7 @@ func (m *memory) Write(p []byte) (int, error) { return m.body.Write(p) }
 func FuzzAnswers(f *testing.F) {
 	paths := []string{"/redfish/v1/Systems/1/VirtualMedia/1", "/redfish/v1/", "/redfish/v1/Systems", "/redfish/v1/Systems/1", "/redfish/v1/Systems/1/VirtualMedia", "/more"}
 	for i := range paths {
-		for _, doc := range []string{rootDoc, systemsDoc, systemDoc, mediaDoc, driveDoc, passwordInError, moreDoc, "", "null", "[]", `{"Members":{"@odata.id":7}}`, "<html>"} {
+		for _, doc := range []string{rootDoc, systemsDoc, systemDoc, mediaDoc, driveDoc, passwordInError, moreDoc, updateDoc, "", "null", "[]", `{"Members":{"@odata.id":7}}`, "<html>"} {
 			f.Add(uint8(i), uint16(200), doc)
 		}
 		f.Add(uint8(i), uint16(503), extended("ResourceInUse", "busy"))
@@ -61,8 +61,9 @@ func FuzzAnswers(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, which uint8, status uint16, body string) {
 		good := goodBMC()
+		good["/redfish/v1/"] = says(200, replaceIn(rootDoc, `"Systems"`, `"UpdateService":{"@odata.id":"/more"},"Tasks":{"@odata.id":"/more"},"Systems"`))
 		good["/redfish/v1/Systems/1"] = says(200, replaceIn(systemDoc, `"PowerState"`,
-			`"Processors":{"@odata.id":"/more"},"EthernetInterfaces":{"@odata.id":"/more"},"Storage":{"@odata.id":"/more"},"SimpleStorage":{"@odata.id":"/more"},"LogServices":{"@odata.id":"/more/HostLogger"},"SecureBoot":{"@odata.id":"/more"},"Bios":{"@odata.id":"/more"},"PowerState"`))
+			`"Processors":{"@odata.id":"/more"},"EthernetInterfaces":{"@odata.id":"/more"},"Storage":{"@odata.id":"/more"},"SimpleStorage":{"@odata.id":"/more"},"LogServices":{"@odata.id":"/more/HostLogger"},"SecureBoot":{"@odata.id":"/more"},"Bios":{"@odata.id":"/more"},"Status":{"HealthRollup":"Critical"},"Links":{"Chassis":[{"@odata.id":"/more/chassis"}]},"PowerState"`))
 		o := fast()
 		o.Transport = fuzzed{good: good, path: paths[int(which)%len(paths)], status: 200 + int(status)%400, body: body}
 		o.PollInterval, o.FollowTimeout, o.MaxBodyBytes = time.Microsecond, 2*time.Millisecond, 1<<20
@@ -83,6 +84,9 @@ func FuzzAnswers(f *testing.F) {
 		}
 	})
 }
+
+// updateDoc is UpdateService, its inventory, and a task of an update in one.
+const updateDoc = `{"@odata.id":"/more","Actions":{"#UpdateService.SimpleUpdate":{"target":"/more","TransferProtocol@Redfish.AllowableValues":["HTTPS"],"@Redfish.OperationApplyTimeSupport":{"SupportedValues":["Immediate"]}}},"FirmwareInventory":{"@odata.id":"/more"},"Tasks":{"@odata.id":"/more"},"Members":[{"@odata.id":"/more/1"}],"Id":"NIC1","Version":"1.2","RelatedItem":[{"@odata.id":"/x/NetworkAdapters/1"}],"NetworkAdapters":{"@odata.id":"/more"},"Controllers":[{"FirmwarePackageVersion":"1.2"}],"TaskState":"Exception","PercentComplete":"1e3","Messages":[{"Message":"no"}],"Payload":{"TargetUri":"/SimpleUpdate","JsonBody":"{\"ImageURI\":\"https:\\/\\/boot\\/bios.bin\"}"},"Oem":{"Hpe":{"State":"Error","FlashProgressPercent":-7}}}`
 
 const moreDoc = `{"@odata.id":"/more","Members":[{"@odata.id":"/more/1"},{"@odata.id":"/more/HostLogger"}],"Members@odata.nextLink":"/more?$skip=1","Drives":[{"@odata.id":"/more/d"}],"TotalThreads":8,"MACAddress":"52:54:00:00:00:01","CapacityBytes":1e12,"Entries":{"@odata.id":"/more"},"Devices":[{"Name":"x"}],"Attributes":{"BootRetries":3},"AttributeRegistry":"R","@Redfish.Settings":{"SettingsObject":{"@odata.id":"/more"},"SupportedApplyTimes":["OnReset"]},"Location":[{"Language":"en","Uri":"/more"}],"RegistryEntries":{"Attributes":[{"AttributeName":"BootRetries","Type":"Integer"}]}}`
 
@@ -117,6 +121,22 @@ func useAll(t *testing.T, ctx context.Context, s bmc.Session) {
 		sound(t, err)
 		sound(t, b.Set(ctx, map[string]string{"BootRetries": "7"}))
 	}
+	if c := s.Components(); c != nil {
+		_, err := c.Read(ctx)
+		sound(t, err)
+		ticket, err := c.Start(ctx, "bios", "https://boot/bios.bin")
+		sound(t, err)
+		for _, ask := range []string{ticket, "/more", "update-service"} {
+			p, err := c.Progress(ctx, ask)
+			sound(t, err)
+			if p.Percent < 0 || p.Percent > 100 || strings.ContainsAny(p.Message, "\n\r\x00") || len(ticket) > 512 {
+				t.Errorf("an unsound update: %+v, ticket of %d bytes", p, len(ticket))
+			}
+		}
+		_, err = c.Find(ctx, "https://boot/bios.bin")
+		sound(t, err)
+	}
+	useEvents(t, ctx, s)
 	sound(t, s.Close(ctx))
 }
 
