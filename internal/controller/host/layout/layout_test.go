@@ -1,9 +1,13 @@
 package layout_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"os"
 	"reflect"
 	"testing"
+
+	"sigs.k8s.io/yaml"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/filesystem"
@@ -39,5 +43,26 @@ func TestTheObjectHasTheSameWords(t *testing.T) {
 	b, err2 := json.Marshal(spec)
 	if err1 != nil || err2 != nil || string(a) != string(b) {
 		t.Errorf("%s is not %s", a, b)
+	}
+}
+
+func TestTheExampleFitsADisk(t *testing.T) {
+	text, err := os.ReadFile("../../../../examples/filesystem-layout.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := bytes.Cut(text, []byte("\n---\n"))
+	var object ingot.FilesystemLayout
+	if err := yaml.UnmarshalStrict(first, &object); err != nil {
+		t.Fatal(err)
+	}
+	l, err := layout.Words(object.Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, uefi := range []bool{true, false} {
+		if _, err := filesystem.Make(l, filesystem.Target{SizeBytes: 100 << 30, SectorBytes: 512, UEFI: uefi}); err != nil {
+			t.Error(err)
+		}
 	}
 }
