@@ -1,0 +1,51 @@
+package host_test
+
+import (
+	"strings"
+	"testing"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/agent/protocol"
+)
+
+// A host that is installed from an archive waits for its layout, hands it to the agent with the write, and is cleaned when another way of deploying is asked for.
+func TestInstallFromAnArchive(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	name := "layout-" + w.namespace
+	m := w.addHost("a", func(h *metal3.BareMetalHost) {
+		h.Annotations = map[string]string{ingot.LayoutAnnotation: name}
+		h.Spec.Image = &metal3.Image{URL: "https://images.test/root.tar.zst", Checksum: strings.Repeat("a", 64), ChecksumType: metal3.SHA256}
+		h.Spec.CustomDeploy = &metal3.CustomDeploy{Method: ingot.DeployTarball}
+		h.Spec.RootDeviceHints = &metal3.RootDeviceHints{SerialNumber: "ROOT"}
+	})
+	w.until("a misses its layout", func() bool {
+		return strings.Contains(w.host("a").Status.ErrorMessage, "there is no FilesystemLayout "+name)
+	})
+	w.create(&ingot.FilesystemLayout{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: ingot.FilesystemLayoutSpec{
+		Partitions:  []ingot.LayoutPartition{{Name: "esp", Type: "efi-system", SizeMiB: 64}, {Name: "root", Type: "linux"}},
+		Filesystems: []ingot.LayoutFilesystem{{Partition: "esp", Format: "vfat", Path: "/boot/efi"}, {Partition: "root", Format: "ext4", Path: "/"}},
+	}})
+	w.edit("a", func(h *metal3.BareMetalHost) { h.Labels["looked-at"] = "again" })
+	w.untilState("a", metal3.StateProvisioned)
+	m.mu.Lock()
+	asked := m.asked
+	m.mu.Unlock()
+	if asked.Layout == nil || len(asked.Layout.Partitions) != 2 || asked.Layout.Filesystems[0].Path != "/boot/efi" || !asked.UEFI || asked.Image.Format != protocol.FormatTarball || len(asked.Seed) < 16 {
+		t.Errorf("the machine was told %+v", asked)
+	}
+	if c := w.host("a").Status.Provisioning.CustomDeploy; c == nil || c.Method != ingot.DeployTarball {
+		t.Errorf("the status says %+v", c)
+	}
+	w.edit("a", func(h *metal3.BareMetalHost) { h.Spec.CustomDeploy, h.Spec.Image = nil, nil })
+	w.until("a is available again", func() bool {
+		p := w.host("a").Status.Provisioning
+		return p.State == metal3.StateAvailable && p.CustomDeploy == nil && p.Image.URL == ""
+	})
+	if _, wipes, _ := m.counts(); wipes != 2 {
+		t.Errorf("%d wipes, want one before and one after", wipes)
+	}
+}
