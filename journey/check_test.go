@@ -115,6 +115,18 @@ func TestCheckFindsEachViolation(t *testing.T) {
 			f.Record.Components = d.Record.Components
 			act(d, StartAgent{BootID: "b"})
 		}},
+		"RAID beside a claim": {"software RAID is made only of clean disks", func(f *Facts, d *Decision) { arraying(f, d); d.Record.Disk = &ingot.DiskClaim{} }},
+		"RAID of dirty disks": {"software RAID is made only of clean disks", func(f *Facts, d *Decision) { arraying(f, d); d.Record.CleanedAt = nil }},
+		"RAID under an image": {"software RAID is made only of clean disks", func(f *Facts, d *Decision) { arraying(f, d); f.Host.Status.Provisioning.Image.URL = "http://i" }},
+		"RAID in use": {"software RAID is made only of clean disks", func(f *Facts, d *Decision) {
+			arraying(f, d)
+			f.Host.Status.Provisioning.State = metal3.StateProvisioned
+		}},
+		"RAID unasked": {"software RAID is made only of clean disks", func(f *Facts, d *Decision) { arraying(f, d); f.Host.Spec.RAID = nil }},
+		"offered without RAID": {"a host is offered with its volumes", func(f *Facts, d *Decision) {
+			arraying(f, d)
+			d.Host.Spec.RAID, d.Host.Status.Provisioning.State = f.Host.Spec.RAID, metal3.StateAvailable
+		}},
 		"offered dirty": {"nothing is offered unless clean", func(f *Facts, d *Decision) {
 			f.Host.Status.Provisioning.State, d.Host.Status.Provisioning.State = metal3.StateDeprovisioning, metal3.StateAvailable
 		}},

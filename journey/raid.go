@@ -45,8 +45,8 @@ func DiskHints(h *metal3.RootDeviceHints) *rootdevice.Hints {
 	}
 }
 
-// RAIDKey tells what volumes were asked for, whatever their kind.
-func RAIDKey(volumes any) string {
+// RAIDKey tells what volumes were asked for.
+func RAIDKey(volumes []raid.Volume) string {
 	b, err := json.Marshal(volumes)
 	if err != nil {
 		panic(err) // strings, numbers and lists of them
@@ -78,13 +78,7 @@ func Arrays(r *ingot.HostLifecycleStatus) []string {
 
 // ForgetArrays notes that cleaning took the arrays away.
 func ForgetArrays(r *ingot.HostLifecycleStatus) {
-	if r.RAID == nil {
-		return
-	}
-	r.RAID.Arrays, r.RAID.ArraysFor = nil, ""
-	if r.RAID.VolumesFor == "" && !r.RAID.Changed {
-		r.RAID = nil
-	}
+	r.RAID = nil
 }
 
 // RefuseRAID says why software RAID may not be made on a host now, empty when it may: what is on its disks is lost by it.

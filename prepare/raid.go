@@ -66,10 +66,7 @@ func makeArrays(d *journey.Draft) (dec journey.Decision, made bool) {
 		return d.Fail(metal3.PreparationError, *failure), false
 	}
 	d.EndStep("")
-	if d.Record.RAID == nil {
-		d.Record.RAID = &ingot.RAIDStatus{}
-	}
-	d.Record.RAID.ArraysFor, d.Record.RAID.Arrays = journey.RAIDKey(want), nil
+	d.Record.RAID = &ingot.RAIDStatus{ArraysFor: journey.RAIDKey(want)}
 	for _, a := range out.Arrays {
 		r := ingot.RAIDArray{UUID: a.UUID, Level: a.Level, SizeBytes: a.SizeBytes, MadeAt: *d.Stamp()}
 		for _, disk := range a.Disks {

@@ -1,7 +1,6 @@
 // Package raid says what RAID volumes mean: which disks they are on, where on them, how large they become, and what has to be done to get there.
 //
-// It owns the words of spec.raid free of Kubernetes (the agent has them too), the layout of software RAID on disks (software.go) and the changes that bring a RAID controller to what is asked for
-// (hardware.go). It refuses to do any of it: the agent makes arrays, the BMC makes volumes.
+// It owns the words of spec.raid's software volumes free of Kubernetes (the agent has them too) and their layout on disks. It refuses to do any of it: the agent makes the arrays.
 //
 // Software RAID is as in Metal3: one volume of level 1, or two of which the first has level 1; the first is the root device. Every disk gets a GPT with one partition for each volume that it is a part
 // of, and disks of the first volume one for the firmware before them: the firmware knows nothing of arrays, so that each of these disks has the image's EFI system partition, and boots alone.

@@ -10,12 +10,6 @@ type RAIDStatus struct {
 	// ArraysFor tells the volumes that they were made for: a digest.
 	// +kubebuilder:validation:MaxLength=64
 	ArraysFor string `json:"arraysFor,omitempty"`
-	// VolumesFor tells the hardware RAID volumes that the machine's controllers were found to have, which were asked for: a digest. VolumesAt is when.
-	// +kubebuilder:validation:MaxLength=64
-	VolumesFor string       `json:"volumesFor,omitempty"`
-	VolumesAt  *metav1.Time `json:"volumesAt,omitempty"`
-	// Changed: a volume was deleted or made since the machine's disks were last listed and proved clean.
-	Changed bool `json:"changed,omitempty"`
 }
 
 // RAIDArray is a software RAID array.

@@ -164,6 +164,8 @@ var goodHosts = []struct {
 	{name: "custom deploy", spec: `{image: null, customDeploy: {method: install_coreos}}`},
 	{name: "disk by path", spec: `{rootDeviceHints: {deviceName: "/dev/disk/by-path/pci-0000:00:1f.2-ata-1", hctl: "0:0:0:0", minSizeGigabytes: 10, rotational: false}}`},
 	{name: "hardware RAID", spec: `{raid: {hardwareRAIDVolumes: [{level: "1", controller: c, physicalDisks: [a, b], numberOfPhysicalDisks: 2}]}}`},
+	{name: "software RAID alone, as a client in Go writes it", spec: `{raid: {hardwareRAIDVolumes: null, softwareRAIDVolumes: [{level: "1"}]}}`},
+	{name: "hardware RAID alone, as a client in Go writes it", spec: `{raid: {hardwareRAIDVolumes: [{level: "1"}], softwareRAIDVolumes: null}}`},
 	{name: "both RAID lists empty", spec: `{raid: {hardwareRAIDVolumes: [], softwareRAIDVolumes: []}}`},
 	{name: "externally provisioned at creation", spec: `{externallyProvisioned: true, image: null}`},
 	{name: "dead fields that upstream ignores", spec: `{hardwareProfile: libvirt, taints: [{key: a, effect: NoSchedule}]}`},

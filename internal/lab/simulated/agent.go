@@ -7,6 +7,8 @@ import (
 	"net"
 
 	"github.com/ingotmetal/ingot/internal/agent"
+	"github.com/ingotmetal/ingot/internal/driver/disk/filebacked"
+	"github.com/ingotmetal/ingot/internal/image/partition"
 	"github.com/ingotmetal/ingot/matrix"
 	"github.com/ingotmetal/ingot/netboot/medium"
 	"github.com/ingotmetal/ingot/step"
@@ -24,9 +26,10 @@ func (m *Machine) agent(ctx context.Context, config medium.Config) error {
 	}
 	defer release()
 	end := &power{}
+	arrays := filebacked.NewArrays(m.disks, partition.Places)
 	err = agent.Run(ctx, agent.Options{
 		Config:   config,
-		Hardware: agent.Hardware{Inspector: inspector{m.config.Inventory}, Disks: m.disks, Power: end},
+		Hardware: agent.Hardware{Inspector: inspector{m.config.Inventory}, Disks: arrays, Arrays: arrays, Power: end},
 		Dial:     func(ctx context.Context, _ matrix.FlowName, to string) (net.Conn, error) { return dial(ctx, to) },
 		Log:      agent.NewLog(slog.NewTextHandler(m.console, nil)),
 		Version:  agentVersion,

@@ -68,6 +68,9 @@ func (m *Machine) system(ctx context.Context, path string) error {
 		return err
 	}
 	drive, err := findConfigDrive(f)
+	if errors.Is(err, errNoConfigDrive) {
+		drive, err = m.configDriveOnArray(ctx)
+	}
 	closeErr := f.Close()
 	switch {
 	case errors.Is(err, errNoConfigDrive):
