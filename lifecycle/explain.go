@@ -41,6 +41,8 @@ type Explanation struct {
 	TPMPolicy string `json:"tpmPolicy,omitempty"`
 	// Error is Metal3's error with its count.
 	Error string `json:"error,omitempty"`
+	// Health is how the machine is by its BMC, with the sensors and log entries that say so; empty where it does not say.
+	Health string `json:"health,omitempty"`
 	// Disks says of each known disk whether the next image could go to it.
 	Disks []string `json:"disks,omitempty"`
 	// Erasure says how the disks are erased when the host is cleaned; Wipes what the last cleaning came to, one line for each disk.
@@ -59,6 +61,7 @@ func Explain(f journey.Facts, now time.Time) Explanation {
 		e.Error = fmt.Sprintf("%s (%d so far): %s", s.ErrorType, s.ErrorCount, s.ErrorMessage)
 	}
 	e.TPM, e.TPMPolicy = TPMText(f.Record.TPM), tpmPolicyText(f)
+	e.Health = HealthText(f.Record.Health)
 	policy, err := journey.Erasure(f.Host)
 	switch {
 	case err != nil:

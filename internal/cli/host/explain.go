@@ -76,6 +76,7 @@ func explain(w io.Writer, h Host, e lifecycle.Explanation, now time.Time) error 
 		{Name: "TPM policy", Value: e.TPMPolicy},
 		{Name: "First boot", Value: firstBootLine(h.record().FirstBoot)},
 		{Name: "Error", Value: e.Error},
+		{Name: "Health", Value: e.Health},
 	}
 	for _, d := range e.Disks {
 		fields = append(fields, print.Field{Name: "Known disk", Value: d})

@@ -45,6 +45,7 @@ func describe(w io.Writer, h Host, now time.Time, wide bool) error {
 		{Name: "Operational", Value: string(b.Status.OperationalStatus)},
 		{Name: "Power", Value: fmt.Sprintf("%s (wanted: %s)", power(h), wantedPower(b))},
 		{Name: "BMC", Value: bmcLine(b, r.BMC)},
+		{Name: "Health", Value: lifecycle.HealthText(r.Health)},
 		{Name: "Now", Value: activity(h)},
 		{Name: "Since", Value: since(r.Outcome, now)},
 		{Name: "Error", Value: errorLine(b)},
