@@ -87,6 +87,12 @@ type BootDisk struct {
 	Mode   metal3.BootMode
 }
 
+// SetDisk makes the next boot the disk's, and changes nothing about the machine that runs: medium ejected, override set. The agent is about to start the installed system itself.
+type SetDisk struct {
+	BootID string
+	Mode   metal3.BootMode
+}
+
 // BootISO makes the machine boot a live ISO, now and at every later start: windows of other boots closed, medium inserted, override set until changed, power-cycled (or turned on). Its own
 // window, of purpose first-boot, was opened before and stays.
 type BootISO struct {
@@ -120,6 +126,7 @@ func (StartAgent) Name() string    { return "boot agent" }
 func (a RunStep) Name() string     { return string(a.Kind) }
 func (CloseWindow) Name() string   { return "close boot window" }
 func (BootDisk) Name() string      { return "boot from disk" }
+func (SetDisk) Name() string       { return "set disk for the next boot" }
 func (BootISO) Name() string       { return "boot live ISO" }
 func (EjectMedium) Name() string   { return "eject medium" }
 func (SaveHardware) Name() string  { return "save hardware data" }

@@ -241,6 +241,11 @@ func diskStarted(f Facts, dec Decision) string {
 		(!written || dec.Record.Disk.ImageURL != dec.Host.Status.Provisioning.Image.URL) {
 		return "provisioned without the image on the disk"
 	}
+	if run, ok := dec.Action.(RunStep); ok && run.Kind == step.EnterSystem {
+		if h := dec.Record.HandOver; !written || from != metal3.StateProvisioning || h == nil || h.BootID == "" || h.ReadyAt == nil || h.DiskSetAt == nil {
+			return "the disk is entered without a write, or before the BMC knows of it"
+		}
+	}
 	a, ok := dec.Action.(BootDisk)
 	if !ok {
 		return ""

@@ -49,6 +49,8 @@ const (
 	ReasonClosingWindow Reason = "ClosingBootWindow"
 	// ReasonBootingDisk: the machine is told to boot from its disk.
 	ReasonBootingDisk Reason = "BootingDisk"
+	// ReasonHandingOver: the agent's machine is made ready to go on with the installed system by itself.
+	ReasonHandingOver Reason = "HandingOver"
 	// ReasonBootingISO: the machine is told to boot a live ISO.
 	ReasonBootingISO Reason = "BootingLiveISO"
 	// ReasonEjecting: the owner's medium is taken out of the virtual CD drive.
@@ -111,7 +113,7 @@ func Reasons() []Reason {
 		ReasonPaused, ReasonDetached, ReasonDeleteDelayed, ReasonObjectsChanged, ReasonStageChanged, ReasonAnnotationInvalid, ReasonUnknownState, ReasonUnsafeDecision, ReasonSavingHardware, ReasonReadingInventory,
 		ReasonNoBMC, ReasonCredentialsMissing, ReasonCredentialsIncomplete, ReasonVerifying,
 		ReasonOpeningWindow, ReasonBootingAgent, ReasonWaitingForAgent, ReasonAgentSilent, ReasonStepStarting, ReasonStepRunning,
-		ReasonClosingWindow, ReasonBootingDisk, ReasonBootingISO, ReasonEjecting,
+		ReasonClosingWindow, ReasonBootingDisk, ReasonHandingOver, ReasonBootingISO, ReasonEjecting,
 		ReasonImageInvalid, ReasonImageGivenUp, ReasonSecretUnusable,
 		ReasonReadingPower, ReasonPowerChanging, ReasonRebootHeld, ReasonRestarting,
 		ReasonAvailable, ReasonProvisioned, ReasonExternallyProvisioned, ReasonReleasing, ReasonGone,

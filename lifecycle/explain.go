@@ -36,6 +36,8 @@ type Explanation struct {
 	Step string `json:"step,omitempty"`
 	Boot string `json:"boot,omitempty"`
 	Disk string `json:"disk,omitempty"`
+	// HandOver is how the machine came from the agent to its system, empty where nobody asked for another way than the firmware's.
+	HandOver string `json:"handOver,omitempty"`
 	// TPM is the machine's TPM as it was proved, empty for none; TPMPolicy what the next boot of the agent asks of it.
 	TPM       string `json:"tpm,omitempty"`
 	TPMPolicy string `json:"tpmPolicy,omitempty"`
@@ -60,6 +62,7 @@ func Explain(f journey.Facts, now time.Time) Explanation {
 	if s.ErrorMessage != "" {
 		e.Error = fmt.Sprintf("%s (%d so far): %s", s.ErrorType, s.ErrorCount, s.ErrorMessage)
 	}
+	e.HandOver = HandOverText(f.Record.HandOver)
 	e.TPM, e.TPMPolicy = TPMText(f.Record.TPM), tpmPolicyText(f)
 	e.Health = HealthText(f.Record.Health)
 	policy, err := journey.Erasure(f.Host)

@@ -123,6 +123,8 @@ func (m *model) do(a journey.Action) *journey.ActionResult {
 		m.agentComes(a.BootID)
 	case journey.RunStep:
 		m.finish(a.ID, a.Kind, a.Claim)
+	case journey.SetDisk:
+		r.BootID = a.BootID
 	case journey.BootDisk:
 		r.BootID = a.BootID
 		m.setPower(true)
@@ -247,6 +249,8 @@ func (m *model) outcome(kind step.Kind, claim *ingot.DiskClaim) *step.Outcome {
 			out.Disk = &step.Disk{Name: claim.DeviceName, SerialNumber: claim.SerialNumber, WWN: claim.WWN, SizeBytes: claim.SizeBytes}
 		}
 		return out
+	case step.LoadSystem:
+		return &step.Outcome{Loaded: &step.Loaded{}}
 	default:
 		return &step.Outcome{}
 	}

@@ -207,7 +207,7 @@ func kept(d *journey.Draft, disk step.Disk) *step.Failure {
 }
 
 func claim(d *journey.Draft, disk step.Disk) {
-	d.Record.CleanedAt = nil
+	d.Record.CleanedAt, d.Record.HandOver = nil, nil
 	d.Record.Disk = &ingot.DiskClaim{
 		DeviceName: disk.Name, SerialNumber: disk.SerialNumber, WWN: disk.WWN, SizeBytes: disk.SizeBytes,
 		StepID: ramdisk.NextStepID(d, step.WriteImage),

@@ -17,7 +17,15 @@ const firstBootWindow = time.Hour
 // startSystem turns the agent's machine off and starts it from the disk that was written.
 func startSystem(d *journey.Draft) journey.Decision {
 	b := d.Record.Boot
+	if entered(d) {
+		return endEntered(d)
+	}
 	if b == nil || b.Purpose != ingot.PurposeFirstBoot {
+		if !live(d.Host) {
+			if dec, over := handOver(d); over {
+				return dec
+			}
+		}
 		return endAgent(d)
 	}
 	switch w := d.Facts.Window; {

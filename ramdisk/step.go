@@ -21,6 +21,10 @@ func timeouts() map[step.Kind]time.Duration {
 		step.ChooseDisk: 5 * time.Minute,
 		step.Clean:      time.Hour,
 		step.WriteImage: 6 * time.Hour,
+		// Some 100 MiB are read, and their digest is made.
+		step.LoadSystem: 5 * time.Minute,
+		// Longer than an agent that does not call is waited for: one that was told to leave has left.
+		step.EnterSystem: 15 * time.Minute,
 		// A table and a superblock on each disk, and the metadata of the arrays.
 		step.ConfigureRAID: time.Hour,
 	}

@@ -21,6 +21,10 @@ const (
 	Clean Kind = "clean"
 	// WriteImage writes image and config drive to the claimed disk and nowhere else.
 	WriteImage Kind = "write-image"
+	// LoadSystem makes the installed system's kernel ready to be started without the firmware (kexec). Nothing is written, and nothing is started.
+	LoadSystem Kind = "load-system"
+	// EnterSystem starts the kernel that LoadSystem made ready. The agent ends with it.
+	EnterSystem Kind = "enter-system"
 	// PowerOff makes the agent sync and turn the machine off by itself.
 	PowerOff Kind = "power-off"
 )
@@ -48,6 +52,8 @@ type Outcome struct {
 	Erasure *Erasure `json:"erasure,omitempty"`
 	// Disk is the result of ChooseDisk and WriteImage.
 	Disk *Disk `json:"disk,omitempty"`
+	// Loaded is the result of LoadSystem.
+	Loaded *Loaded `json:"loaded,omitempty"`
 	// Written is the result of WriteImage.
 	Written *Written `json:"written,omitempty"`
 	// Arrays is the result of ConfigureRAID, in the order of the volumes.
@@ -125,4 +131,11 @@ type Written struct {
 	WrittenBytes    int64 `json:"writtenBytes"`
 	DownloadedBytes int64 `json:"downloadedBytes"`
 	Resumes         int   `json:"resumes,omitempty"`
+}
+
+// Loaded is a kernel that is ready to be started.
+type Loaded struct {
+	// Kernel is its path on the installed system, CommandLine what it is given.
+	Kernel      string `json:"kernel"`
+	CommandLine string `json:"commandLine,omitempty"`
 }

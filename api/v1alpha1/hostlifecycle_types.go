@@ -54,6 +54,8 @@ type HostLifecycleStatus struct {
 	Boot *BootStatus `json:"boot,omitempty"`
 	// Disk is the disk this host's image was written to, or is being written to. It is set before the first byte is written.
 	Disk *DiskClaim `json:"disk,omitempty"`
+	// HandOver is how the machine came from the agent to the system that was written, nil where nobody asked for another way than the firmware's.
+	HandOver *HandOverStatus `json:"handOver,omitempty"`
 	// Drive is what the owner has in the virtual CD drive, nil for nothing. It is set before the BMC is asked.
 	Drive *DriveStatus `json:"drive,omitempty"`
 	// Firmware is how far the host is with its HostFirmwareSettings, nil before they were first looked at.

@@ -44,11 +44,16 @@ func (a *agent) exchange(ctx context.Context, s *session) (over bool, err error)
 		}
 		a.logger.Info("Certificate renewed", "until", answer.Certificate.NotAfter)
 	}
+	if req.Phase == step.Finished && req.Outcome.Failure == nil && a.work.isAt(req.StepID, step.EnterSystem) {
+		// The answer may say that the boot is over already: it is, with this.
+		a.entering = true
+		return true, nil
+	}
 	if answer.Superseded {
 		a.logger.Info("This boot is over")
 		return true, nil
 	}
-	if req.Phase == step.Finished && a.work.isPowerOff(req.StepID) {
+	if req.Phase == step.Finished && a.work.isAt(req.StepID, step.PowerOff) {
 		return true, nil
 	}
 	a.work.reportEvery(answer.ReportEvery)
@@ -67,7 +72,7 @@ func (a *agent) state(s *session) (protocol.ExchangeRequest, <-chan struct{}, er
 	if req.Phase != step.Running {
 		req.Wait = a.timing.IdleWait
 	}
-	if a.work.isPowerOff(req.StepID) {
+	if a.work.isAt(req.StepID, step.PowerOff) || a.work.isAt(req.StepID, step.EnterSystem) {
 		req.Wait = 0
 	}
 	if s.halfSpent(a.clock.Now()) {

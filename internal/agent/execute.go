@@ -23,6 +23,10 @@ func (a *agent) execute(ctx context.Context, s protocol.Step, report func(step.P
 		return a.writeImage(ctx, *s.WriteImage, report)
 	case s.Kind == step.ConfigureRAID && s.ConfigureRAID != nil:
 		return a.configureRAID(ctx, *s.ConfigureRAID, report)
+	case s.Kind == step.LoadSystem && s.LoadSystem != nil:
+		return a.loadSystem(ctx, *s.LoadSystem)
+	case s.Kind == step.EnterSystem:
+		return a.mayEnter()
 	case s.Kind == step.PowerOff:
 		// The exchange that carries this outcome turns the machine off.
 		return step.Outcome{}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ingotmetal/ingot/netboot/medium"
@@ -41,6 +42,9 @@ func Run(ctx context.Context, o Options) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
+	if end == nil && a.entering {
+		return a.enter(ctx)
+	}
 	return a.turnOff(ctx, end)
 }
 
@@ -60,6 +64,9 @@ type agent struct {
 	work  *worker
 	// sequence is the number of the last exchange.
 	sequence int64
+	// loaded: an installed system is ready; entering: it is to be started, since the partition role knows of it.
+	loaded   atomic.Bool
+	entering bool
 
 	mu sync.Mutex
 	// session is how the endpoint is spoken to at the moment, nil before the first enrolment and after a certificate was lost.

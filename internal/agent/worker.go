@@ -221,10 +221,11 @@ func (w *worker) wait(ctx context.Context) {
 	}
 }
 
-func (w *worker) isPowerOff(id string) bool {
+// isAt says whether the step of an ID is the current one, and of a kind.
+func (w *worker) isAt(id string, kind step.Kind) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return id != "" && w.current.ID == id && w.current.Kind == step.PowerOff
+	return id != "" && w.current.ID == id && w.current.Kind == kind
 }
 
 // overdueForPowerOff: a power-off was asked for and could not be acknowledged for too long.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/lab/debian"
 	"github.com/ingotmetal/ingot/test/harness"
 )
@@ -25,14 +27,17 @@ const greeting = "INGOT-E2E user data was run on"
 
 // TestLifeOfAVirtualMachine takes a virtual machine from its BMC's address to a Debian that reported its first boot, and back to available with a wiped disk.
 func TestLifeOfAVirtualMachine(t *testing.T) {
-	for name, args := range map[string][]string{
-		"virtual media, UEFI": {"--boot", "virtual-media", "--firmware", "uefi"},
-		"network boot, BIOS":  {"--boot", "pxe", "--firmware", "bios"},
+	for name, c := range map[string]struct {
+		args     []string
+		handOver ingot.HandOverMethod
+	}{
+		"virtual media, UEFI": {[]string{"--boot", "virtual-media", "--firmware", "uefi"}, ingot.HandOverByReboot},
+		"network boot, BIOS":  {[]string{"--boot", "pxe", "--firmware", "bios", "--tpm"}, ingot.HandOverByKexec},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := harness.Start(t, harness.Options{
 				Bin: binDir(t), Artifacts: filepath.Join(cacheDir(t), "artifacts"),
-				Lab: append([]string{"--qemu", "--machines", "1", "--disk-size", "8GiB", "--cpus", "2"}, args...),
+				Lab: append([]string{"--qemu", "--machines", "1", "--disk-size", "8GiB", "--cpus", "2"}, c.args...),
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), virtualPatience)
 			defer cancel()
@@ -41,13 +46,19 @@ func TestLifeOfAVirtualMachine(t *testing.T) {
 			host := w.UntilState(ctx, t, w.Key(0), metal3.StateAvailable)
 			lap("available")
 
-			provision(ctx, t, w)
+			provision(ctx, t, w, c.handOver)
 			w.UntilState(ctx, t, w.Key(0), metal3.StateProvisioned)
 			lap("provisioned")
 			record := w.UntilReported(ctx, t, w.Key(0))
 			lap("first boot reported")
 			if f := record.Status.FirstBoot; f.Hostname != host.Name || f.InstanceID != string(host.UID) {
 				t.Errorf("first boot reports %+v; want hostname %s and instance %s", f, host.Name, host.UID)
+			}
+			if h := record.Status.HandOver; (h != nil) != (c.handOver == ingot.HandOverByKexec) || h != nil && (h.Method != c.handOver || h.EnteredAt == nil) {
+				t.Errorf("handed over by %+v; want %s", h, c.handOver)
+			}
+			if hasTPM := slices.Contains(c.args, "--tpm"); hasTPM != (record.Status.TPM != nil) {
+				t.Errorf("TPM %+v; the machine has one: %v", record.Status.TPM, hasTPM)
 			}
 			w.Until(ctx, t, "the user data's line on the console", func(context.Context) error {
 				return consoleSays(w.State.Machines[0].ConsoleLog, greeting+" "+host.Name)
@@ -69,7 +80,7 @@ func TestLifeOfAVirtualMachine(t *testing.T) {
 }
 
 // provision asks for Debian with user data.
-func provision(ctx context.Context, t *testing.T, w *harness.World) {
+func provision(ctx context.Context, t *testing.T, w *harness.World, handOver ingot.HandOverMethod) {
 	t.Helper()
 	image := filepath.Join(cacheDir(t), "images", debian.FileName)
 	for _, path := range []string{image, image + ".sha256"} {
@@ -93,6 +104,9 @@ func provision(ctx context.Context, t *testing.T, w *harness.World) {
 		h.Spec.Image = &metal3.Image{URL: url, Checksum: url + ".sha256", ChecksumType: metal3.SHA256, DiskFormat: &raw}
 		h.Spec.UserData = &corev1.SecretReference{Name: secret.Name}
 		h.Spec.Online = true
+		if handOver != ingot.HandOverByReboot {
+			metav1.SetMetaDataAnnotation(&h.ObjectMeta, ingot.HandOverAnnotation, string(handOver))
+		}
 	})
 }
 

@@ -72,6 +72,7 @@ func explain(w io.Writer, h Host, e lifecycle.Explanation, now time.Time) error 
 		{Name: "Step", Value: e.Step},
 		{Name: "Boot", Value: e.Boot},
 		{Name: "Disk", Value: e.Disk},
+		{Name: "Hand-over", Value: e.HandOver},
 		{Name: "TPM", Value: e.TPM},
 		{Name: "TPM policy", Value: e.TPMPolicy},
 		{Name: "First boot", Value: firstBootLine(h.record().FirstBoot)},

@@ -53,6 +53,7 @@ func describe(w io.Writer, h Host, now time.Time, wide bool) error {
 		{Name: "Image", Value: imageLine(b)},
 		{Name: "Disk", Value: diskLine(r.Disk)},
 		{Name: "First boot", Value: firstBootLine(r.FirstBoot)},
+		{Name: "Hand-over", Value: lifecycle.HandOverText(r.HandOver)},
 		{Name: "TPM", Value: lifecycle.TPMText(r.TPM)},
 	}
 	fields = append(fields, hardwareFields(b.Status.HardwareDetails)...)

@@ -183,16 +183,21 @@ func startAgent(ctx context.Context, s bmc.Session, a agentStart, note func(stri
 	if err := override(ctx, s, set); err != nil {
 		return err
 	}
-	return s.Power().Do(ctx, bmc.ForceRestart)
+	note("")
+	return override(ctx, s, bmc.BootSetting{Device: bmc.BootDisk, Mode: modeOf(mode), Once: true})
 }
 
 // bootDisk makes the next boot the disk's. The override is for one boot: later ones follow the firmware's own order, in which the installed system has entered itself.
 func bootDisk(ctx context.Context, s bmc.Session, a journey.BootDisk, note func(string)) error {
-	if err := eject(ctx, s); err != nil {
+	if err := setDisk(ctx, s, a.Mode, note); err != nil {
 		return err
 	}
-	note("")
-	if err := override(ctx, s, bmc.BootSetting{Device: bmc.BootDisk, Mode: modeOf(a.Mode), Once: true}); err != nil {
+	return s.Power().Do(ctx, bmc.ForceRestart)
+}
+
+// setDisk is bootDisk without the start.
+func setDisk(ctx context.Context, s bmc.Session, mode metal3.BootMode, note func(string)) error {
+	if err := eject(ctx, s); err != nil {
 		return err
 	}
 	return s.Power().Do(ctx, bmc.ForceRestart)

@@ -22,7 +22,7 @@ const justNow = 2 * time.Second
 // just now, it was the leader's and nothing else asks for another action: then the watch's word is enough. Readings are always let through.
 func (r *Reconciler) refuseAction(ctx context.Context, key types.NamespacedName, uid types.UID, a journey.Action) string {
 	switch a.(type) {
-	case journey.StartAgent, journey.BootDisk, journey.BootISO, journey.EjectMedium, journey.SetPower, journey.SetFirmware, journey.StartUpdate, journey.Restart:
+	case journey.StartAgent, journey.BootDisk, journey.SetDisk, journey.BootISO, journey.EjectMedium, journey.SetPower, journey.SetFirmware, journey.StartUpdate, journey.Restart:
 	default:
 		return ""
 	}
@@ -55,6 +55,10 @@ func refusePower(host *metal3.BareMetalHost, record *ingot.HostLifecycleStatus, 
 		}
 	case journey.BootDisk:
 		if b := record.Boot; b == nil || b.ID != a.BootID || b.Purpose != ingot.PurposeFirstBoot || record.Disk == nil || !record.Disk.Written {
+			return "the host is at another boot, or its disk is not written"
+		}
+	case journey.SetDisk:
+		if b := record.Boot; b == nil || b.ID != a.BootID || record.Disk == nil || !record.Disk.Written {
 			return "the host is at another boot, or its disk is not written"
 		}
 	case journey.BootISO:

@@ -73,7 +73,9 @@ func (r *Reconciler) builder(key types.NamespacedName, uid types.UID, bootID str
 			}
 		case step.ConfigureRAID:
 			s.ConfigureRAID = &protocol.ConfigureRAID{Volumes: journey.SoftwareRAID(host), Host: string(host.UID), Owns: owns, Erasure: erasure}
-		case step.Inspect, step.PowerOff: // the kind says all
+		case step.LoadSystem:
+			s.LoadSystem = &protocol.LoadSystem{Claim: claimedDisk(record.Status.Disk)}
+		case step.Inspect, step.PowerOff, step.EnterSystem: // the kind says all
 		}
 		if err != nil {
 			return nil, err
@@ -172,6 +174,14 @@ func refuseWrite(host *metal3.BareMetalHost, d *ingot.DiskClaim, a journey.RunSt
 	return ""
 }
 
+// claimedDisk is a claim in the agent's words; the record is read for a step that is handed out after the claim was made.
+func claimedDisk(c *ingot.DiskClaim) step.Disk {
+	if c == nil {
+		return step.Disk{}
+	}
+	return step.Disk{Name: c.DeviceName, SerialNumber: c.SerialNumber, WWN: c.WWN, SizeBytes: c.SizeBytes}
+}
+
 // writeImage fills in what the agent needs to write: where, what, and the config drive with its first-boot credential. The image is the one in the status, which says what
 // is being written, whatever is edited in the spec meanwhile.
 func (r *Reconciler) writeImage(ctx context.Context, host *metal3.BareMetalHost, l *ingot.HostLifecycle, a journey.RunStep, owns []step.Outside) (*protocol.WriteImage, error) {
@@ -184,7 +194,7 @@ func (r *Reconciler) writeImage(ctx context.Context, host *metal3.BareMetalHost,
 		kind = string(metal3.AutoChecksum)
 	}
 	w := &protocol.WriteImage{
-		Claim: step.Disk{Name: a.Claim.DeviceName, SerialNumber: a.Claim.SerialNumber, WWN: a.Claim.WWN, SizeBytes: a.Claim.SizeBytes},
+		Claim: claimedDisk(a.Claim),
 		Hints: hintsOf(host), Owns: owns, Arrays: journey.Arrays(&l.Status),
 		Image: protocol.Image{URL: image.URL, Checksum: checksum, ChecksumType: kind},
 	}
