@@ -63,7 +63,7 @@ func command() *cobra.Command {
 	cmd.Flags().StringVar(&f.bind, "bind", "127.0.0.1:6443", "address and port to listen on; port 0 takes a free one")
 	cmd.Flags().StringVar(&f.matrix, "matrix", "", declared.Usage)
 	cmd.Flags().StringSliceVar(&f.advertise, "advertise", nil, "names and addresses that clients know this server by; the first one goes into the kubeconfig")
-	cmd.Flags().Int64Var(&f.memory, "memory-limit", 900, "MiB that the garbage collector aims to stay under")
+	cmd.Flags().Int64Var(&f.memory, "memory-limit", 800, "MiB that the garbage collector aims to stay under")
 	cmd.Flags().IntVar(&f.gcPercent, "gc-percent", 400, "heap growth in percent that starts a collection, below the memory limit")
 	cmd.Flags().BoolVar(&f.verbose, "verbose", false, "log Kubernetes' own informational messages")
 	_ = cmd.MarkFlagRequired("data-dir")
@@ -104,6 +104,7 @@ func run(ctx context.Context, f flags) error {
 	}
 	log.Info("control plane ready", "url", server.URL)
 	fmt.Println("ready", server.URL)
+	go releaseWhenIdle(ctx)
 	err = server.Wait()
 	log.Info("control plane stopped", "err", err)
 	return err

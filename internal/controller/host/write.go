@@ -57,6 +57,8 @@ func (r *Reconciler) writeRecord(ctx context.Context, v *view, d *journey.Decisi
 	if err := r.cached.Status().Update(ctx, l); err != nil {
 		return false, fmt.Errorf("write HostLifecycle: %w", err)
 	}
+	// The answer may hold no more than the metadata.
+	l.Status = *is
 	v.lifecycle = l
 	r.memories.with(keyOf(v.host), v.host.UID, func(m *memory) { m.wroteAt = now })
 	return true, nil

@@ -108,6 +108,7 @@ func (p *process) open(ctx context.Context) (err error) {
 	if p.config, err = p.o.RESTConfig(p.bound, matrix.PartitionToAPIServer); err != nil {
 		return err
 	}
+	p.config.Wrap(func(next http.RoundTripper) http.RoundTripper { return leanAnswers{next} })
 	if p.http, err = rest.HTTPClientFor(p.config); err != nil {
 		return fmt.Errorf("client of the API server: %w", err)
 	}
