@@ -29,7 +29,7 @@ func serveRegistry(t *testing.T, content []byte) (protocol.Image, string) {
 	t.Helper()
 	store := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	put := func(method, at, kind string, body []byte) string {
-		r := httptest.NewRequest(method, at, bytes.NewReader(body))
+		r := httptest.NewRequestWithContext(t.Context(), method, at, bytes.NewReader(body))
 		r.Header.Set("Content-Type", kind)
 		w := httptest.NewRecorder()
 		if store.ServeHTTP(w, r); w.Code != http.StatusCreated {

@@ -85,7 +85,7 @@ func (s *site) put(kind, repository, name, mediaType string, content []byte) str
 	if kind == "blob" {
 		method, at = http.MethodPost, "/v2/"+repository+"/blobs/uploads/?digest="+url.QueryEscape(digest)
 	}
-	r := httptest.NewRequest(method, at, bytes.NewReader(content))
+	r := httptest.NewRequestWithContext(s.t.Context(), method, at, bytes.NewReader(content))
 	r.Header.Set("Content-Type", mediaType)
 	w := httptest.NewRecorder()
 	s.store.ServeHTTP(w, r)

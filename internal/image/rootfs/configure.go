@@ -112,7 +112,7 @@ func (i *installer) kernel() (kernel, error) {
 // plain says whether a name means itself to GRUB.
 func plain(name string) bool {
 	return !strings.ContainsFunc(name, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._+~-", r))
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._+~-", r)
 	})
 }
 

@@ -58,7 +58,7 @@ func newLoop(t *testing.T) loop {
 
 func run(t *testing.T, program string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(program, args...) // not bound to the test's context: cleanups run after it
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, args...) // cleanups run after the test's context ended
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s %v (in scripts/packages.txt?): %v: %s", program, args, err, out)
