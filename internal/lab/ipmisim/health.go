@@ -2,6 +2,7 @@ package ipmisim
 
 import (
 	"context"
+	"encoding/binary"
 	"sync"
 	"time"
 
@@ -111,9 +112,9 @@ func (b *board) logInfo(context.Context, *handlers.HandlerContext, []byte) ([]by
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	out := make([]byte, 14)
-	types.PackUint8(0x51, out, 0)
-	types.PackUint16L(uint16(len(b.log)), out, 1) //nolint:gosec // a lab's log is short
-	types.PackUint16L(0x1000, out, 3)
+	out[0] = 0x51
+	binary.LittleEndian.PutUint16(out[1:], uint16(len(b.log))) //nolint:gosec // a lab's log is short
+	binary.LittleEndian.PutUint16(out[3:], 0x1000)
 	return out, types.CodeOK, nil
 }
 
@@ -135,7 +136,7 @@ func (b *board) readLog(_ context.Context, _ *handlers.HandlerContext, req []byt
 			next = b.log[i+1].RecordID
 		}
 		out := make([]byte, 2, 18)
-		types.PackUint16L(next, out, 0)
+		binary.LittleEndian.PutUint16(out, next)
 		return append(out, b.log[i].Pack()...), types.CodeOK, nil
 	}
 	return nil, notPresent, nil
