@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ingotmetal/ingot/event"
+	"github.com/ingotmetal/ingot/internal/driver/bmc/redfish/sse"
 )
 
 // SetSettle replaces the wait of a quirk, so that tests see it asked for and do not wait.
@@ -16,9 +17,9 @@ func (d *Driver) WithoutQuirks() { d.quirks = nil }
 
 // ReadStream reads a stream of server-sent events to its end, as a stream does, and gives the events that it held.
 func ReadStream(r io.Reader) (out []event.Event, err error) {
-	sse := newSSEReader(r)
+	stream := sse.New(r)
 	for {
-		data, err := sse.next()
+		data, err := stream.Next()
 		if err != nil {
 			return out, err
 		}

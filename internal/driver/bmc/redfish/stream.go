@@ -13,13 +13,14 @@ import (
 	"github.com/ingotmetal/ingot/event"
 	"github.com/ingotmetal/ingot/health"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
+	"github.com/ingotmetal/ingot/internal/driver/bmc/redfish/sse"
 	"github.com/ingotmetal/ingot/step"
 )
 
 // stream implements bmc.EventStream over one HTTP answer that does not end.
 type stream struct {
 	c     *client
-	sse   *sseReader
+	sse   *sse.Reader
 	queue []event.Event
 	close func() error
 }
@@ -99,7 +100,7 @@ func (c *client) startStream(ctx context.Context, end func(), path link, s sessi
 		idle()
 		return nil, faultf(step.Unsupported, "GET %s: expected a stream of events, got %q", path, clip(resp.Header.Get("Content-Type"), 60))
 	}
-	return &stream{c: c, sse: newSSEReader(resp.Body), close: sync.OnceValue(func() error {
+	return &stream{c: c, sse: sse.New(resp.Body), close: sync.OnceValue(func() error {
 		end()
 		err := resp.Body.Close()
 		idle()
@@ -121,7 +122,7 @@ func (c *client) streamClient() (*http.Client, func()) {
 // Next implements bmc.EventStream. What is no event (a metric report, a broken line) is passed over: nothing depends on it.
 func (s *stream) Next() (event.Event, error) {
 	for len(s.queue) == 0 {
-		data, err := s.sse.next()
+		data, err := s.sse.Next()
 		if err != nil {
 			return event.Event{}, s.c.wrap("read event stream", faultf(step.Unreachable, "the event stream ended: %w", err))
 		}

@@ -1,4 +1,9 @@
-package redfish
+// Package sse reads streams of server-sent events (WHATWG HTML §9.2.6, as DSP0266 §13.5.2 uses them).
+//
+// It owns the format and its bounds. It refuses what the data means, and the network: it reads what it is given.
+//
+// Invariant: what is held at a time is bounded, and nothing waits for a byte after an event's end.
+package sse
 
 import (
 	"bufio"
@@ -7,8 +12,8 @@ import (
 	"io"
 )
 
-// sseReader reads a stream of server-sent events (WHATWG HTML §9.2.6, as DSP0266 §13.5.2 uses it). Only the data of events is kept: their ids serve clients that resume, and a lost event is no loss here.
-type sseReader struct {
+// Reader reads a stream. Only the data of events is kept: their ids serve clients that resume, and a lost event is no loss here.
+type Reader struct {
 	r *bufio.Reader
 	// afterCR: the last line ended with a carriage return, whose line feed may still come.
 	afterCR bool
@@ -18,8 +23,8 @@ type sseReader struct {
 
 // Bounds of what a BMC may send at once.
 const (
-	maxSSELine = 256 << 10
-	maxSSEData = 1 << 20
+	maxLine = 256 << 10
+	maxData = 1 << 20
 )
 
 var (
@@ -27,10 +32,11 @@ var (
 	errLongEvent = errors.New("an event of the stream is larger than 1 MiB")
 )
 
-func newSSEReader(r io.Reader) *sseReader { return &sseReader{r: bufio.NewReader(r)} }
+// New makes a reader from the stream's beginning.
+func New(r io.Reader) *Reader { return &Reader{r: bufio.NewReader(r)} }
 
-// next is the data of the next event; events without data are passed over.
-func (s *sseReader) next() ([]byte, error) {
+// Next is the data of the next event; events without data are passed over.
+func (s *Reader) Next() ([]byte, error) {
 	var data []byte
 	has := false
 	for {
@@ -52,7 +58,7 @@ func (s *sseReader) next() ([]byte, error) {
 		if has {
 			data = append(data, '\n')
 		}
-		if len(data)+len(value) > maxSSEData {
+		if len(data)+len(value) > maxData {
 			return nil, errLongEvent
 		}
 		data, has = append(data, value...), true
@@ -60,7 +66,7 @@ func (s *sseReader) next() ([]byte, error) {
 }
 
 // line is one line without its end, which is CR, LF or both. It does not wait for a byte after the end.
-func (s *sseReader) line() ([]byte, error) {
+func (s *Reader) line() ([]byte, error) {
 	var line []byte
 	for {
 		c, err := s.r.ReadByte()
@@ -78,7 +84,7 @@ func (s *sseReader) line() ([]byte, error) {
 				s.begun = true
 			}
 			return line, nil
-		case len(line) >= maxSSELine:
+		case len(line) >= maxLine:
 			return nil, errLongLine
 		}
 		line = append(line, c)
