@@ -20,7 +20,7 @@ const maxReason = 1024
 // Three things, each in the record before the next: the kernel is ready; the BMC has the disk as the next boot's; the agent leaves. An agent that was told to leave and is not heard any more has
 // left, so that a lost answer never cuts into the new system's first boot. Whatever fails before that ends in the firmware's way, with the reason in the record.
 func handOver(d *journey.Draft) (dec journey.Decision, over bool) {
-	method, err := journey.HandOver(d.Host)
+	method, err := asked(d.Host)
 	h := d.Record.HandOver
 	switch {
 	case leaving(d):
@@ -137,4 +137,16 @@ func endEntered(d *journey.Draft) journey.Decision {
 	}
 	d.Record.Boot.ConfirmedAt = d.Stamp()
 	return provisioned(d)
+}
+
+// asked is how a host's machine is to come from the agent to its system (ingot.HandOverAnnotation). A word that is not known means the firmware's way, which always works, and is told.
+func asked(h *metal3.BareMetalHost) (ingot.HandOverMethod, error) {
+	text := h.Annotations[ingot.HandOverAnnotation]
+	switch m := ingot.HandOverMethod(strings.ToLower(strings.TrimSpace(text))); m {
+	case "", ingot.HandOverByReboot:
+		return ingot.HandOverByReboot, nil
+	case ingot.HandOverByKexec:
+		return m, nil
+	}
+	return ingot.HandOverByReboot, fmt.Errorf("the annotation %s has %q, which is neither %s nor %s", ingot.HandOverAnnotation, text, ingot.HandOverByKexec, ingot.HandOverByReboot)
 }

@@ -18,9 +18,9 @@ import (
 	"github.com/google/go-tpm/tpm2"
 
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
+	"github.com/ingotmetal/ingot/internal/agent/tpm"
+	"github.com/ingotmetal/ingot/internal/agent/tpm/tpmtest"
 	"github.com/ingotmetal/ingot/internal/attestation"
-	"github.com/ingotmetal/ingot/internal/driver/tpm"
-	"github.com/ingotmetal/ingot/internal/driver/tpm/tpmtest"
 )
 
 var (

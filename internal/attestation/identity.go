@@ -1,7 +1,7 @@
 // Package attestation proves that an agent runs on the machine with a certain TPM 2.0, by credential activation.
 //
 // It owns the structures that an agent's TPM shows: their parsing, the challenge (TPM2_MakeCredential, done here in software), and the check of its answer. It refuses policy (package
-// attest), transport, and talking to a TPM (internal/driver/tpm).
+// attest), transport, and talking to a TPM (internal/agent/tpm).
 //
 // What is proved, in order. The challenge can only be opened by the TPM that has the endorsement key, and only while the attestation key with exactly the shown public area is loaded in
 // it. That area says that the key was made in this TPM, never leaves it, and signs nothing but what the TPM itself says. It signs a quote whose extra data binds the boot, the opened secret,
@@ -31,6 +31,7 @@ import (
 
 	"github.com/ingotmetal/ingot/attest"
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
+	"github.com/ingotmetal/ingot/internal/agent/tpm"
 )
 
 // The algorithms of endorsement keys.
@@ -103,7 +104,7 @@ func (i *Identity) readAttestation(area []byte) error {
 	if err != nil {
 		return err
 	}
-	if !sameTemplate(*public, AttestationTemplate()) {
+	if !sameTemplate(*public, tpm.AttestationTemplate()) {
 		return errors.New("its public area is not that of a restricted signing key on ECC P-256, made in the TPM")
 	}
 	key, err := tpm2.Pub(*public)
@@ -120,22 +121,6 @@ func (i *Identity) readAttestation(area []byte) error {
 	}
 	i.signer, i.name = signer, name.Buffer
 	return nil
-}
-
-// AttestationTemplate is the attestation key's: a restricted signing key, ECDSA on P-256 with SHA-256, made in the TPM and fixed to it.
-func AttestationTemplate() tpm2.TPMTPublic {
-	return tpm2.TPMTPublic{
-		Type: tpm2.TPMAlgECC, NameAlg: tpm2.TPMAlgSHA256,
-		ObjectAttributes: tpm2.TPMAObject{FixedTPM: true, FixedParent: true, SensitiveDataOrigin: true, UserWithAuth: true, NoDA: true, Restricted: true, SignEncrypt: true},
-		Parameters: tpm2.NewTPMUPublicParms(tpm2.TPMAlgECC, &tpm2.TPMSECCParms{
-			Scheme: tpm2.TPMTECCScheme{
-				Scheme:  tpm2.TPMAlgECDSA,
-				Details: tpm2.NewTPMUAsymScheme(tpm2.TPMAlgECDSA, &tpm2.TPMSSigSchemeECDSA{HashAlg: tpm2.TPMAlgSHA256}),
-			},
-			CurveID: tpm2.TPMECCNistP256,
-		}),
-		Unique: tpm2.NewTPMUPublicID(tpm2.TPMAlgECC, &tpm2.TPMSECCPoint{X: tpm2.TPM2BECCParameter{Buffer: make([]byte, 32)}, Y: tpm2.TPM2BECCParameter{Buffer: make([]byte, 32)}}),
-	}
 }
 
 // readPublic parses a public area, and checks its key: a point on the curve, an odd modulus of the right size.

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-tpm/tpm2/transport/linuxtpm"
 
 	"github.com/ingotmetal/ingot/internal/agent"
-	"github.com/ingotmetal/ingot/internal/driver/tpm"
+	"github.com/ingotmetal/ingot/internal/agent/tpm"
 )
 
 const (

@@ -161,11 +161,6 @@ func (r *Reconciler) bmcWork(ctx context.Context, v *view, a journey.Action, res
 			return bootISO(ctx, s, a, w.note, out)
 		}
 	case journey.EjectMedium:
-	case journey.SetDisk:
-		result.BootID = a.BootID
-		w.do = func(ctx context.Context, s bmc.Session, _ *journey.ActionResult) error {
-			return setDisk(ctx, s, a.Mode, w.note)
-		}
 		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
 			return ejectMedium(ctx, s, w.note, out)
 		}

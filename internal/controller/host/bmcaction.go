@@ -288,6 +288,11 @@ func reset(ctx context.Context, s bmc.Session, a journey.Restart, now func() tim
 
 func modeOf(m metal3.BootMode) bmc.Mode {
 	switch m {
+	case journey.SetDisk:
+		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
+			out.BootID = a.BootID
+			return setDisk(ctx, s, a.Mode, w.note)
+		}
 	case metal3.Legacy:
 		return bmc.ModeLegacy
 	case metal3.UEFISecureBoot:
@@ -297,7 +302,7 @@ func modeOf(m metal3.BootMode) bmc.Mode {
 	}
 }
 
-// firmwareWork is the arms of the actions on the firmware: its settings here, its versions in package components.
+// firmwareWork is the arms of the actions on the firmware: what it boots next, its settings here, its versions in package components.
 func (r *Reconciler) firmwareWork(w *bmcWork, host *metal3.BareMetalHost, a journey.Action) error {
 	switch a := a.(type) {
 	case journey.ReadFirmware:

@@ -7,8 +7,8 @@ import (
 
 	"github.com/ingotmetal/ingot/attest"
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
-	"github.com/ingotmetal/ingot/internal/driver/tpm"
-	"github.com/ingotmetal/ingot/internal/driver/tpm/tpmtest"
+	"github.com/ingotmetal/ingot/internal/agent/tpm"
+	"github.com/ingotmetal/ingot/internal/agent/tpm/tpmtest"
 	"github.com/ingotmetal/ingot/internal/server/agentapi"
 	"github.com/ingotmetal/ingot/internal/server/agentapi/agentapitest"
 )

@@ -18,7 +18,6 @@ import (
 	"github.com/google/go-tpm/tpm2/transport"
 
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
-	"github.com/ingotmetal/ingot/internal/attestation"
 )
 
 // Session is a conversation with a TPM. It is for one goroutine.
@@ -51,7 +50,7 @@ func (s *Session) keys() error {
 		return fmt.Errorf("make the TPM's endorsement key: %w", err)
 	}
 	s.endorsement = e
-	if s.attestation, err = s.primary(tpm2.TPMRHNull, attestation.AttestationTemplate()); err != nil {
+	if s.attestation, err = s.primary(tpm2.TPMRHNull, AttestationTemplate()); err != nil {
 		return fmt.Errorf("make an attestation key in the TPM: %w", err)
 	}
 	s.identity = protocol.TPMIdentity{EndorsementKey: e.area, Certificate: s.certificate(certificateAt), AttestationKey: s.attestation.area}
@@ -218,4 +217,20 @@ func (s *Session) Close() error {
 		}
 	}
 	return errors.Join(append(problems, s.tpm.Close())...)
+}
+
+// AttestationTemplate is the attestation key's: a restricted signing key, ECDSA on P-256 with SHA-256, made in the TPM and fixed to it.
+func AttestationTemplate() tpm2.TPMTPublic {
+	return tpm2.TPMTPublic{
+		Type: tpm2.TPMAlgECC, NameAlg: tpm2.TPMAlgSHA256,
+		ObjectAttributes: tpm2.TPMAObject{FixedTPM: true, FixedParent: true, SensitiveDataOrigin: true, UserWithAuth: true, NoDA: true, Restricted: true, SignEncrypt: true},
+		Parameters: tpm2.NewTPMUPublicParms(tpm2.TPMAlgECC, &tpm2.TPMSECCParms{
+			Scheme: tpm2.TPMTECCScheme{
+				Scheme:  tpm2.TPMAlgECDSA,
+				Details: tpm2.NewTPMUAsymScheme(tpm2.TPMAlgECDSA, &tpm2.TPMSSigSchemeECDSA{HashAlg: tpm2.TPMAlgSHA256}),
+			},
+			CurveID: tpm2.TPMECCNistP256,
+		}),
+		Unique: tpm2.NewTPMUPublicID(tpm2.TPMAlgECC, &tpm2.TPMSECCPoint{X: tpm2.TPM2BECCParameter{Buffer: make([]byte, 32)}, Y: tpm2.TPM2BECCParameter{Buffer: make([]byte, 32)}}),
+	}
 }
