@@ -55,6 +55,9 @@ func (d *Draft) takeResult() {
 		return
 	}
 	switch r.Action {
+	case StartUpdate{}.Name():
+		// Its line ends with the update.
+		return
 	case StartAgent{}.Name(), BootDisk{}.Name(), BootISO{}.Name():
 		d.Host.Status.PoweredOn = true
 		if mine && b.ConfirmedAt == nil {

@@ -55,9 +55,18 @@ func closeEntry(e *ingot.TimelineEntry, result, message string, now time.Time) {
 // inTimeline says whether an action is worth a line: readings, windows and what only writes objects are not.
 func inTimeline(a Action) bool {
 	switch a.(type) {
-	case ReadFirmware, ReadPower, OpenWindow, CloseWindow, SaveHardware:
+	case ReadFirmware, ReadComponents, FollowUpdate, ReadPower, OpenWindow, CloseWindow, SaveHardware:
 		return false
 	default:
 		return true
 	}
+}
+
+// EndUpdate closes the line of the firmware update that was under way.
+func (d *Draft) EndUpdate(failure string) {
+	result := ResultOK
+	if failure != "" {
+		result = ResultFailed
+	}
+	endEntry(&d.Record, StartUpdate{}.Name(), result, failure, d.Now)
 }

@@ -7,6 +7,7 @@ import (
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 
+	"github.com/ingotmetal/ingot/firmware"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/step"
 )
@@ -143,5 +144,18 @@ func TestExplain(t *testing.T) {
 	fresh := Explain(journey.Facts{Host: newWorld(1, nil).host}, noon)
 	if !strings.Contains(fresh.Unblock, "has not looked") {
 		t.Fatalf("%+v", fresh)
+	}
+}
+
+// TestPlanOfAnUpdate: an available host whose BIOS is to be updated is prepared for it, by one boot.
+func TestPlanOfAnUpdate(t *testing.T) {
+	w := newWorld(4, nil)
+	w.settle(atRest)
+	f := journey.Facts{Host: w.host, Record: w.record, Hardware: w.hardware}
+	f.Record.BMC.Capabilities = append(slices.Clone(f.Record.BMC.Capabilities), journey.CapabilityComponents)
+	f.Components = journey.ComponentsFacts{Wanted: []firmware.Update{{Component: "bios", URL: "https://files/bios.bin"}}}
+	const want = "read firmware versions, update firmware, follow firmware update, open boot window, boot agent, read firmware versions"
+	if got := actions(Plan(f, w.now)); !strings.HasPrefix(got, want) {
+		t.Errorf("actions %q\nwant    %q first", got, want)
 	}
 }

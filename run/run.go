@@ -29,6 +29,10 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 		d.MoveTo(metal3.StateDeprovisioning)
 		return d.Again(journey.ReasonStageChanged, why)
 	}
+	if d.Record.Servicing == nil && !due(d) {
+		// What could not be done is done, or not asked for any more.
+		d.Overcome(metal3.ServicingError)
+	}
 	return shown(steady(d, journey.ReasonProvisioned, provisioned(d)))
 }
 

@@ -103,6 +103,11 @@ func TestService(t *testing.T) {
 			f.Host.Spec.DisablePowerOff, f.Power.State = true, journey.PowerOn
 			f.Host.Annotations = map[string]string{metal3.RebootAnnotationPrefix: ""}
 		}, "update firmware", "", metal3.OperationalStatusServicing},
+		"after a failure, not asked for any more": {func(f *journey.Facts) {
+			f.Firmware.Wanted, f.Components.Wanted = nil, nil
+			s := &f.Host.Status
+			s.OperationalStatus, s.ErrorType, s.ErrorMessage = metal3.OperationalStatusError, metal3.ServicingError, "m"
+		}, "set power", "", metal3.OperationalStatusOK},
 		"no image any more": {func(f *journey.Facts) { begun(f); f.Host.Spec.Image = nil }, "", "the image was cleared", metal3.OperationalStatusOK},
 	} {
 		t.Run(name, func(t *testing.T) {

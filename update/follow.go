@@ -104,6 +104,13 @@ func fail(d *journey.Draft, u *ingot.UpdateStatus, f step.Failure) {
 	if u.Failure == "" {
 		u.Failure = "the BMC gives no reason"
 	}
+	d.EndUpdate(u.Failure)
+}
+
+// lose ends an update of which the BMC tells nothing any more.
+func lose(d *journey.Draft, u *ingot.UpdateStatus) {
+	u.EndedAt, u.Lost, u.Runs = d.Stamp(), true, false
+	d.EndUpdate("how it ended is not known")
 }
 
 // takeLook takes up what the BMC says of an update.
@@ -145,13 +152,15 @@ func judge(d *journey.Draft, u *ingot.UpdateStatus, now *journey.UpdateReading) 
 		}
 		if u.Component != firmware.BMC && !d.Now.Before(u.WaitsAt.Add(staging)) {
 			u.Staged = true
+			d.EndUpdate("")
 		}
 	case journey.UpdateDone:
 		u.EndedAt = d.Stamp()
+		d.EndUpdate("")
 	case journey.UpdateFailed:
 		fail(d, u, step.Failure{Kind: step.Internal, Message: now.Message})
 	default:
-		u.EndedAt, u.Lost = d.Stamp(), true
+		lose(d, u)
 	}
 	if u.EndedAt != nil && d.Record.Components != nil {
 		d.Record.Components.ReadAt = nil
@@ -170,7 +179,7 @@ func follow(d *journey.Draft, u *ingot.UpdateStatus, seen Seen) journey.Decision
 	}
 	switch {
 	case !d.Now.Before(end):
-		u.EndedAt, u.Lost, u.Runs = d.Stamp(), true, false
+		lose(d, u)
 		d.Record.Components.ReadAt = nil
 		return d.Again(journey.ReasonUpdatingFirmware, fmt.Sprintf("the BMC tells nothing of the update of %s any more", u.Component))
 	case mute:

@@ -146,7 +146,8 @@ func begin(d *journey.Draft, seen Seen) (n Next, begins bool) {
 	if len(outstanding) == 0 && slices.ContainsFunc(s.Updates, func(u ingot.UpdateStatus) bool { return !u.Lost }) {
 		return Next{}, false
 	}
-	if s.ReadAt == nil || readBefore(d) || !f.Read && len(f.Wanted) > 0 {
+	switch {
+	case s.ReadAt == nil, readBefore(d), !f.Read && len(f.Wanted) > 0 && !d.Succeeded(journey.ReadComponents{}):
 		if seen == Unanswered {
 			return act(d.Wait(journey.ReasonUpdatingFirmware, "the BMC does not answer after an update; it may be restarting", d.Now.Add(unansweredRetry), time.Time{})), true
 		}
@@ -154,6 +155,10 @@ func begin(d *journey.Draft, seen Seen) (n Next, begins bool) {
 	}
 	if len(outstanding) == 0 {
 		return Next{}, false
+	}
+	if !f.Read {
+		return Next{Failure: &step.Failure{Kind: step.Unsupported, Message: "HostFirmwareComponents ask for updates, and this BMC shows no component's version",
+			Fix: "empty spec.updates of the HostFirmwareComponents, and update the BMC's own firmware by its pages"}}, true
 	}
 	if wrong := f.Problems(); len(wrong) > 0 {
 		return Next{Failure: &step.Failure{Kind: step.Invalid, Message: "HostFirmwareComponents ask for what cannot be: " + firmware.Listed(wrong),

@@ -65,10 +65,14 @@ func TestAdvance(t *testing.T) {
 		// want is an action's name, "wait", "again", "restart", "done", or "failed"; says is a part of its message.
 		want, says string
 	}{
-		"nothing wanted":          {func(f *journey.Facts) { f.Components.Wanted = nil }, false, "done", ""},
-		"never read":              {func(f *journey.Facts) { f.Record.Components = nil }, false, "read firmware versions", ""},
-		"read before inspection":  {func(f *journey.Facts) { f.Host.Status.OperationHistory.Inspect.End = *before(time.Minute) }, false, "read firmware versions", ""},
-		"the object was lost":     {func(f *journey.Facts) { f.Components.Read = false }, false, "read firmware versions", ""},
+		"nothing wanted":         {func(f *journey.Facts) { f.Components.Wanted = nil }, false, "done", ""},
+		"never read":             {func(f *journey.Facts) { f.Record.Components = nil }, false, "read firmware versions", ""},
+		"read before inspection": {func(f *journey.Facts) { f.Host.Status.OperationHistory.Inspect.End = *before(time.Minute) }, false, "read firmware versions", ""},
+		"the object was lost":    {func(f *journey.Facts) { f.Components.Read = false }, false, "read firmware versions", ""},
+		"nothing is shown": {func(f *journey.Facts) {
+			f.Components.Read = false
+			f.Result = result(journey.ReadComponents{}, "", nil)
+		}, false, "failed", "shows no component"},
 		"no service":              {func(f *journey.Facts) { f.Record.BMC.Capabilities = nil }, false, "failed", "has no service"},
 		"no service, not wanted":  {func(f *journey.Facts) { f.Record.BMC.Capabilities, f.Components.Wanted = nil, nil }, false, "done", ""},
 		"no such component":       {func(f *journey.Facts) { f.Components.Wanted[0].Component = "nic:x" }, false, "failed", "nic:x is not a component"},
