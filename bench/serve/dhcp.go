@@ -21,6 +21,8 @@ const (
 type exchanges struct {
 	// done are whole exchanges (four packets), lost the requests of both kinds that were not answered.
 	done, lost int
+	// dropped are the packets for which the server's own receive buffer had no room, unheard those for which perfdhcp's had none.
+	dropped, unheard int
 	// perCPU is done per second of the server's CPU time, rate per second of the run.
 	perCPU, rate float64
 }
@@ -54,8 +56,9 @@ func dhcpPart(ctx context.Context, s *site) error {
 		return out
 	}
 	cpu, rate, lost := func(e exchanges) float64 { return e.perCPU }, func(e exchanges) float64 { return e.rate }, func(e exchanges) float64 { return float64(e.lost) }
+	dropped, unheard := func(e exchanges) float64 { return float64(e.dropped) }, func(e exchanges) float64 { return float64(e.unheard) }
 	show := func(name string, all []exchanges) {
-		fmt.Printf("  %-28s exchanges per CPU-second %s; per second %s; lost %s\n", name, of(all, cpu), of(all, rate), of(all, lost))
+		fmt.Printf("  %-28s exchanges per CPU-second %s; per second %s; lost %s (of these dropped by the server %s, by perfdhcp %s)\n", name, of(all, cpu), of(all, rate), of(all, lost), of(all, dropped), of(all, unheard))
 	}
 	show(fmt.Sprintf("Kea, %d clients", many), kea)
 	show(fmt.Sprintf("ours, %d machines known", many), ours)
@@ -118,6 +121,14 @@ func (s *site) exchange(ctx context.Context, start func(context.Context, int) (*
 		return e, err
 	}
 	mac := macOf(0).String()
+	deaf, err := overflows(s.clients)
+	if err != nil {
+		return e, err
+	}
+	full, err := overflows(s.servers)
+	if err != nil {
+		return e, err
+	}
 	out, ran := s.client(ctx, "perfdhcp", "-4", "-r", strconv.Itoa(s.rate), "-R", strconv.Itoa(clients), "-p", strconv.Itoa(s.seconds), "-b", "mac="+mac,
 		"-l", clientAddress.String(), serverAddress.String())
 	after, err := p.cpu()
@@ -128,6 +139,12 @@ func (s *site) exchange(ctx context.Context, start func(context.Context, int) (*
 	if len(got) < 2 || len(lost) < 2 {
 		return e, fmt.Errorf("perfdhcp: %w: %s", ran, out)
 	}
+	deafNow, err1 := overflows(s.clients)
+	fullNow, err2 := overflows(s.servers)
+	if err := errors.Join(err1, err2); err != nil {
+		return e, err
+	}
+	e.unheard, e.dropped = deafNow-deaf, fullNow-full
 	e.done = number(got[len(got)-1][1])
 	e.lost = number(lost[0][1]) + number(lost[len(lost)-1][1])
 	if e.done == 0 {

@@ -180,6 +180,33 @@ func (s *site) dialed(ctx context.Context, address string) error {
 	})
 }
 
+// overflows counts the datagrams of a namespace that a socket's full receive buffer lost (RcvbufErrors, RFC 4113 has no word for it).
+func overflows(n *netns.Namespace) (int, error) {
+	var text []byte
+	err := n.Do(func() (err error) {
+		text, err = os.ReadFile("/proc/thread-self/net/snmp")
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	var names []string
+	for line := range strings.Lines(string(text)) {
+		rest, udp := strings.CutPrefix(line, "Udp: ")
+		fields := strings.Fields(rest)
+		switch {
+		case !udp:
+		case names == nil:
+			names = fields
+		default:
+			if i := slices.Index(names, "RcvbufErrors"); i >= 0 && i < len(fields) {
+				return strconv.Atoi(fields[i])
+			}
+		}
+	}
+	return 0, errors.New("/proc/net/snmp does not count RcvbufErrors")
+}
+
 func median(v []float64) float64 {
 	v = slices.Clone(v)
 	slices.Sort(v)

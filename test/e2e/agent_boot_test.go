@@ -25,8 +25,10 @@ import (
 // bootPatience is for one boot of the agent on a busy host; a quiet one needs 10 to 25 s.
 const bootPatience = 4 * time.Minute
 
-// TestAgentBootsOnEveryFirmware takes a virtual machine from power-on to its agent's inventory and to power-off, by each way of booting.
+// TestAgentBootsOnEveryFirmware takes a virtual machine from power-on to its agent's inventory and to power-off, by each way of booting, and prints how long each took.
 func TestAgentBootsOnEveryFirmware(t *testing.T) {
+	table := []string{"way of booting | to the agent's enrolment | to its inventory"}
+	defer func() { t.Logf("from power-on:\n%s", strings.Join(table, "\n")) }()
 	artifacts := openArtifacts(t)
 	for _, tc := range []struct {
 		name   string
@@ -36,6 +38,7 @@ func TestAgentBootsOnEveryFirmware(t *testing.T) {
 	}{
 		{"virtual media, UEFI", bmc.BootCD, bmc.ModeUEFI, netboot.BootsMedia},
 		{"virtual media, BIOS", bmc.BootCD, bmc.ModeLegacy, netboot.BootsMedia},
+		{"HTTP over TLS, UEFI", bmc.BootHTTP, bmc.ModeUEFI, netboot.BootsHTTP},
 		{"network, UEFI", bmc.BootPXE, bmc.ModeUEFI, netboot.BootsAgent},
 		{"network, BIOS", bmc.BootPXE, bmc.ModeLegacy, netboot.BootsAgent},
 	} {
@@ -50,7 +53,12 @@ func TestAgentBootsOnEveryFirmware(t *testing.T) {
 				if tc.device == bmc.BootCD {
 					plan.Medium = w.medium(t, artifacts, config)
 				}
-				if err = w.bootAndInspect(t, bootID, plan); err == nil {
+				if tc.device == bmc.BootHTTP {
+					plan.URI, plan.Authorities = labtest.BootURI(bootID), w.site.Authorities(t)
+				}
+				var took laps
+				if took, err = w.bootAndInspect(t, bootID, plan); err == nil {
+					table = append(table, fmt.Sprintf("%s | %s | %s", tc.name, took.enrolled, took.inventory))
 					w.checkTPM(t, bootID)
 					return
 				}
@@ -107,8 +115,11 @@ func (w machineWorld) medium(t *testing.T, artifacts *bootmedia.Artifacts, confi
 	return &bmcsim.Medium{Path: path, Size: iso.Size()}
 }
 
+// laps are times from power-on.
+type laps struct{ enrolled, inventory time.Duration }
+
 // bootAndInspect is one attempt; only a boot that got stuck is an error, a wrong answer ends the test.
-func (w machineWorld) bootAndInspect(t *testing.T, bootID string, plan bmcsim.BootPlan) error {
+func (w machineWorld) bootAndInspect(t *testing.T, bootID string, plan bmcsim.BootPlan) (took laps, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), bootPatience)
 	defer cancel()
@@ -117,17 +128,17 @@ func (w machineWorld) bootAndInspect(t *testing.T, bootID string, plan bmcsim.Bo
 		t.Fatal(err)
 	}
 	if err := w.site.Enrolled(ctx, bootID); err != nil {
-		return err
+		return took, err
 	}
-	t.Logf("agent enrolled after %s", time.Since(started).Round(100*time.Millisecond))
+	took.enrolled = time.Since(started).Round(100 * time.Millisecond)
 	outcome, err := w.site.Run(ctx, bootID, protocol.Step{ID: "inspect-1", Kind: step.Inspect})
 	if err != nil {
-		return err
+		return took, err
 	}
-	t.Logf("inventory after %s", time.Since(started).Round(100*time.Millisecond))
+	took.inventory = time.Since(started).Round(100 * time.Millisecond)
 	w.checkInventory(t, outcome, plan.Mode)
 	w.site.Supersede(bootID)
-	return w.waitOff(ctx)
+	return took, w.waitOff(ctx)
 }
 
 // checkTPM looks at what the machine's TPM proved: its firmware measured itself into register 0 and the boot order or loader into 4, which are zero at reset.

@@ -49,6 +49,7 @@ func TestLifeOfSimulatedMachines(t *testing.T) {
 	for name, args := range map[string][]string{
 		"virtual media":                  {"--boot", "virtual-media"},
 		"network boot":                   {"--boot", "pxe"},
+		"UEFI HTTP boot":                 {"--boot", "uefi-http"},
 		"virtual media, on a network":    {"--boot", "virtual-media", "--on-network"},
 		"a BMC that is slow and forgets": {"--faults", "slow=20ms,busy=0.03,logout=0.05,stale=2"},
 	} {

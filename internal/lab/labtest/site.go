@@ -25,10 +25,11 @@ var (
 
 const joinLimit = 30 * time.Second
 
-// Site is a lab's network with an Endpoint and the real boot servers, except those for virtual media.
+// Site is a lab's network with an Endpoint and the real boot servers, except those for BMCs.
 type Site struct {
 	*Endpoint
-	windows *window.Index
+	windows     *window.Index
+	authorities string
 }
 
 // NewSite joins the lab's switch at a socket, until the test ends. Without artifacts only what is made per boot is served.
@@ -42,7 +43,11 @@ func NewSite(t *testing.T, socketPath string, artifacts *bootmedia.Artifacts) Si
 	}
 	s := Site{Endpoint: Start(t, agents, PartitionAddress.Addr()), windows: window.New()}
 	s.windows.SetSettings(netboot.Settings{Mode: netboot.Server, BootServer: BootAddress.Addr()})
-	servers{t: t, boot: boot, windows: s.windows, log: slog.New(slog.NewTextHandler(t.Output(), nil)), artifacts: artifacts}.start()
+	started := servers{t: t, boot: boot, windows: s.windows, log: slog.New(slog.NewTextHandler(t.Output(), nil)), artifacts: artifacts}
+	started.start()
+	if artifacts != nil {
+		s.authorities = started.media()
+	}
 	return s
 }
 
@@ -69,9 +74,14 @@ func (s Site) OpenWindow(t *testing.T, bootID, mac string, boots netboot.Boots) 
 		t.Fatal(err)
 	}
 	config := s.Open(bootID, mac)
+	uri, name := "", ""
+	if boots == netboot.BootsHTTP {
+		uri, name = BootURI(bootID), mediumName(bootID)
+	}
 	err = s.windows.Put(window.Entry{
+		MediumName: name,
 		Window: netboot.Window{
-			BootID: bootID, Boots: boots, MACs: []netboot.MAC{m}, Leases: []netboot.Lease{{MAC: m, Address: MachineAddress}},
+			BootID: bootID, Boots: boots, BootURI: uri, MACs: []netboot.MAC{m}, Leases: []netboot.Lease{{MAC: m, Address: MachineAddress}},
 			OpensAt: time.Now().Add(-time.Minute), ClosesAt: time.Now().Add(time.Hour),
 		},
 		Config: config, Token: secret.New(config.Token),

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -97,6 +98,8 @@ func (o *Options) check() error {
 		return errors.New("--data-dir is required")
 	case o.AgentBind == "":
 		return errors.New("--agent-bind is required")
+	case o.HTTPBootEndpoint != "" && !strings.HasPrefix(o.HTTPBootEndpoint, "https://"):
+		return errors.New("--uefi-http-endpoint must be https://: the medium holds the boot's one-time token")
 	case o.Workers < 1:
 		return errors.New("--workers must be at least 1")
 	case o.BMCEventStreams < 0:

@@ -106,10 +106,13 @@ func (h *Handler) find(r *http.Request) (*window.Entry, string) {
 	return entry, outcomeServed
 }
 
-// refuse says nothing but "not found", whatever the reason is.
+// refuse says nothing but "not found", whatever the reason is: BMCs need an answer to a wrong URL. On the provisioning network it says nothing at all.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, outcome string) {
 	h.Count(outcome)
 	h.Log.Debug("virtual medium not served", "from", r.RemoteAddr, "reason", outcome)
+	if h.Flow == matrix.MachineToBootMedia {
+		panic(http.ErrAbortHandler) // net/http's way to close a connection without an answer
+	}
 	http.Error(w, "not found", http.StatusNotFound)
 }
 
