@@ -64,6 +64,8 @@ type installer struct {
 	plan   filesystem.Plan
 	loader loader
 	table  table
+	// unpacked is the content of all files.
+	unpacked int64
 	// touched: the disk may have been changed.
 	touched bool
 	// devices are the partitions' own, by number; known those that the kernel was told of; mounted the mount points in order.
@@ -104,6 +106,7 @@ func (i *installer) run(ctx context.Context, open disk.Disk) (step.Written, erro
 		begun = true
 		return i.fill(ctx, open, content)
 	}, i.report)
+	written.WrittenBytes = i.unpacked
 	if !begun {
 		err = errors.Join(err, open.Close())
 	}
@@ -157,7 +160,8 @@ func (i *installer) fill(ctx context.Context, open disk.Disk, content io.Reader)
 	if err := i.mount(); err != nil {
 		return err
 	}
-	_, err = archive.Unpack(ctx, in, i.root, i.geo.SizeBytes)
+	sum, err := archive.Unpack(ctx, in, i.root, i.geo.SizeBytes)
+	i.unpacked = sum.Bytes
 	return err
 }
 

@@ -166,7 +166,7 @@ func TestASystemIsInstalled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if written.Digest != "sha256:"+source.Checksum || written.ImageBytes == 0 || written.DownloadedBytes == 0 {
+	if written.Digest != "sha256:"+source.Checksum || written.ImageBytes == 0 || written.DownloadedBytes == 0 || written.WrittenBytes < 400_000 {
 		t.Errorf("%+v", written)
 	}
 	run(t, "sgdisk", "--verify", l.file)
