@@ -7,9 +7,6 @@ import (
 	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
-	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
@@ -32,7 +29,7 @@ func (r *Reconciler) act(ctx context.Context, v *view, a journey.Action, now tim
 		r.askStep(v, a, now)
 		return false, nil
 	case journey.SaveHardware:
-		err = r.saveHardware(ctx, v.host, a.Hardware)
+		err = r.hardware.Save(ctx, v.host, a.Hardware)
 	case journey.Release:
 		err = r.release(ctx, v)
 	default:
@@ -240,49 +237,6 @@ func (r *Reconciler) askStep(v *view, a journey.RunStep, now time.Time) {
 	r.agents.Ask(boot, agentbook.Want{ID: a.ID, Kind: a.Kind, Deadline: a.Deadline, Build: r.builder(key, v.host.UID, boot, a)}, now)
 }
 
-// saveHardware writes the HardwareData of the host, owned by it; nil deletes it.
-func (r *Reconciler) saveHardware(ctx context.Context, host *metal3.BareMetalHost, hardware *metal3.HardwareDetails) error {
-	d := &metal3.HardwareData{}
-	err := r.cached.Get(ctx, keyOf(host), d)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("read HardwareData: %w", err)
-	}
-	missing := apierrors.IsNotFound(err)
-	if !missing && ofEarlierHost(d, host) {
-		if err := r.cached.Delete(ctx, d, client.Preconditions{UID: &d.UID}); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("delete the HardwareData of an earlier host %s: %w", host.Name, err)
-		}
-		missing = true
-	}
-	switch {
-	case hardware == nil && missing:
-		return nil
-	case hardware == nil:
-		if err := r.cached.Delete(ctx, d); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("delete HardwareData: %w", err)
-		}
-		return nil
-	case missing:
-		d = &metal3.HardwareData{ObjectMeta: metav1.ObjectMeta{
-			Namespace: host.Namespace, Name: host.Name,
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(host, metal3.GroupVersion.WithKind("BareMetalHost"))},
-		}}
-		d.Spec.HardwareDetails = hardware
-		if err := r.cached.Create(ctx, d); err != nil {
-			return fmt.Errorf("create HardwareData: %w", err)
-		}
-		return nil
-	case equality.Semantic.DeepEqual(d.Spec.HardwareDetails, hardware):
-		return nil
-	}
-	d = d.DeepCopy()
-	d.Spec.HardwareDetails = hardware
-	if err := r.cached.Update(ctx, d); err != nil {
-		return fmt.Errorf("update HardwareData: %w", err)
-	}
-	return nil
-}
-
 // release lets go of everything that outlives the host.
 func (r *Reconciler) release(ctx context.Context, v *view) error {
 	if err := r.windows.Close(ctx, v.host.UID, ""); err != nil {
@@ -291,32 +245,11 @@ func (r *Reconciler) release(ctx context.Context, v *view) error {
 	if b := v.facts.Record.Boot; b != nil {
 		r.agents.End(b.ID, r.now())
 	}
-	if err := r.releaseHardware(ctx, v.host); err != nil {
+	if err := r.hardware.Release(ctx, keyOf(v.host)); err != nil {
 		return err
 	}
 	r.hushed(keyOf(v.host), v.host.UID)
 	return r.releaseSecret(ctx, v.host)
-}
-
-// hardwareFinalizer is what Metal3 puts on a HardwareData. We put none on ours, which is owned by its host and goes with it; one that was moved here would never go.
-const hardwareFinalizer = metal3.BareMetalHostFinalizer + "/hardwareData"
-
-// releaseHardware lets a HardwareData go that came from a Metal3 cluster.
-func (r *Reconciler) releaseHardware(ctx context.Context, host *metal3.BareMetalHost) error {
-	d := &metal3.HardwareData{}
-	if err := r.cached.Get(ctx, keyOf(host), d); err != nil {
-		return client.IgnoreNotFound(err)
-	}
-	i := slices.Index(d.Finalizers, hardwareFinalizer)
-	if i < 0 {
-		return nil
-	}
-	d = d.DeepCopy()
-	d.Finalizers = slices.Delete(d.Finalizers, i, i+1)
-	if err := r.cached.Update(ctx, d); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("release HardwareData: %w", err)
-	}
-	return nil
 }
 
 // removeFinalizer is the last write to a host.

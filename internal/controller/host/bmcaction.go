@@ -129,18 +129,6 @@ func macOf(text string) string {
 	return a.String()
 }
 
-// powerOf: a machine on its way is neither on nor off; the next reading tells.
-func powerOf(s bmc.PowerState) journey.PowerState {
-	switch s {
-	case bmc.On:
-		return journey.PowerOn
-	case bmc.Off:
-		return journey.PowerOff
-	default:
-		return journey.PowerUnknown
-	}
-}
-
 // setPower asks for a change, which is nothing where the machine is there already (bmc.Power's contract), then reads where it is.
 func setPower(ctx context.Context, s bmc.Session, a journey.SetPower, now func() time.Time, note func(string), out *journey.ActionResult) error {
 	if err := ownDrive(ctx, s, a.Drive, note, out); err != nil {

@@ -42,6 +42,9 @@ func (r *Reconciler) gather(ctx context.Context, key types.NamespacedName, now t
 		r.memories.forget(key)
 		r.metrics.metal3.Forget(key)
 		r.streams.Drop(key)
+		if err := r.hardware.Release(ctx, key); err != nil {
+			return nil, err
+		}
 		return nil, r.dataImages.Orphan(ctx, key)
 	} else if err != nil {
 		return nil, fmt.Errorf("read host: %w", err)
@@ -74,7 +77,7 @@ func (r *Reconciler) gatherObjects(ctx context.Context, v *view, now time.Time) 
 	if _, paused := v.host.Annotations[metal3.PausedAnnotation]; paused && v.host.DeletionTimestamp.IsZero() {
 		return nil
 	}
-	hardware, err := r.hardwareOf(ctx, v.host)
+	hardware, err := r.hardware.Get(ctx, v.host)
 	if err != nil {
 		return err
 	}
@@ -113,25 +116,6 @@ func (r *Reconciler) gatherObjects(ctx context.Context, v *view, now time.Time) 
 		}
 	}
 	return err
-}
-
-// hardwareOf is the host's HardwareData, nil while there is none. One that belongs to an earlier host of this name says nothing of this machine: it is about to be collected.
-func (r *Reconciler) hardwareOf(ctx context.Context, host *metal3.BareMetalHost) (*metal3.HardwareDetails, error) {
-	d := &metal3.HardwareData{}
-	err := r.cached.Get(ctx, keyOf(host), d)
-	if apierrors.IsNotFound(err) || (err == nil && (!d.DeletionTimestamp.IsZero() || ofEarlierHost(d, host))) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read HardwareData: %w", err)
-	}
-	return d.Spec.HardwareDetails.DeepCopy(), nil
-}
-
-// ofEarlierHost: the object is owned by another BareMetalHost than this one. Without an owner it was given by a person, or moved here.
-func ofEarlierHost(o client.Object, host *metal3.BareMetalHost) bool {
-	owner := metav1.GetControllerOf(o)
-	return owner != nil && owner.Kind == "BareMetalHost" && owner.UID != host.UID
 }
 
 // lifecycleOf is the host's record, made when there is none. Nil: the host is another partition's.

@@ -20,6 +20,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/controller/host/components"
 	"github.com/ingotmetal/ingot/internal/controller/host/dataimage"
 	"github.com/ingotmetal/ingot/internal/controller/host/firmware"
+	"github.com/ingotmetal/ingot/internal/controller/host/hardware"
 	"github.com/ingotmetal/ingot/internal/controller/host/vitals"
 	"github.com/ingotmetal/ingot/internal/secret"
 	"github.com/ingotmetal/ingot/journey"
@@ -68,6 +69,7 @@ type Reconciler struct {
 	dataImages   *dataimage.Keeper
 	firmware     *firmware.Keeper
 	components   *components.Keeper
+	hardware     *hardware.Keeper
 	vitals       *vitals.Reader
 	streams      Streams
 	agents       *agentbook.Book

@@ -29,6 +29,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/controller/host/components"
 	"github.com/ingotmetal/ingot/internal/controller/host/dataimage"
 	"github.com/ingotmetal/ingot/internal/controller/host/firmware"
+	"github.com/ingotmetal/ingot/internal/controller/host/hardware"
 	"github.com/ingotmetal/ingot/internal/controller/host/vitals"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/lifecycle"
@@ -105,7 +106,7 @@ func New(o Options, s Surroundings) (*Reconciler, error) {
 	}
 	return &Reconciler{
 		config: o.Config, cached: s.Cached, live: o.Live, index: s.Index, bmcs: o.BMCs,
-		windows: bootwindow.New(s.Cached, o.Live), dataImages: dataimage.New(s.Cached), firmware: firmware.New(s.Cached), components: components.New(s.Cached), vitals: vitals.New(), streams: o.Streams, agents: agentbook.New(), memories: newMemories(), machines: newMachines(),
+		windows: bootwindow.New(s.Cached, o.Live), dataImages: dataimage.New(s.Cached), firmware: firmware.New(s.Cached), components: components.New(s.Cached), hardware: hardware.New(s.Cached), vitals: vitals.New(), streams: o.Streams, agents: agentbook.New(), memories: newMemories(), machines: newMachines(),
 		hands: newHands(o.Config.BMCActions), queue: &queue{q: s.Queue}, events: s.Events,
 		metrics: m, decide: o.Decide, now: o.Now, log: o.Log,
 	}, nil
@@ -138,6 +139,10 @@ func (r *Reconciler) watch(mgr manager.Manager, workers int) error {
 	// A DataImage has its host's name.
 	if err := c.Watch(source.Kind(mgr.GetCache(), &metal3.DataImage{}, &handler.TypedEnqueueRequestForObject[*metal3.DataImage]{})); err != nil {
 		return fmt.Errorf("watch DataImages: %w", err)
+	}
+	// So has a HardwareData, which matters when it goes.
+	if err := c.Watch(source.Kind(mgr.GetCache(), &metal3.HardwareData{}, &handler.TypedEnqueueRequestForObject[*metal3.HardwareData]{}, hardware.Going())); err != nil {
+		return fmt.Errorf("watch HardwareData: %w", err)
 	}
 	if err := c.Watch(r.queue.source()); err != nil {
 		return fmt.Errorf("take hold of the work queue: %w", err)

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/controller/host/hardware"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/step"
 )
@@ -141,11 +142,11 @@ func (r *Reconciler) windowMACs(ctx context.Context, host *metal3.BareMetalHost,
 // foreignMACs are the MAC addresses that other hosts boot from, or were found to have, and whose they are.
 func (r *Reconciler) foreignMACs(ctx context.Context, host *metal3.BareMetalHost) (map[string]types.NamespacedName, error) {
 	var hosts metal3.BareMetalHostList
-	var hardware metal3.HardwareDataList
+	var found metal3.HardwareDataList
 	if err := r.index.List(ctx, &hosts, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list hosts: %w", err)
 	}
-	if err := r.index.List(ctx, &hardware, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.index.List(ctx, &found, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list HardwareData: %w", err)
 	}
 	there := map[types.NamespacedName]*metal3.BareMetalHost{}
@@ -157,10 +158,10 @@ func (r *Reconciler) foreignMACs(ctx context.Context, host *metal3.BareMetalHost
 			out[strings.ToLower(h.Spec.BootMACAddress)] = keyOf(h)
 		}
 	}
-	for i := range hardware.Items {
-		d := &hardware.Items[i]
+	for i := range found.Items {
+		d := &found.Items[i]
 		h := there[keyOf(d)]
-		if h == nil || h.UID == host.UID || ofEarlierHost(d, h) || d.Spec.HardwareDetails == nil {
+		if h == nil || h.UID == host.UID || hardware.OfEarlierHost(d, h) || d.Spec.HardwareDetails == nil {
 			continue
 		}
 		for _, n := range d.Spec.HardwareDetails.NIC {
