@@ -23,7 +23,7 @@ func TestTPMDemand(t *testing.T) {
 	}{
 		"nobody says anything":        {"", "", "", ingot.TPMPolicy{}, ingot.MethodPXE, attest.Demand{Policy: attest.Prefer}, ""},
 		"the site, by PXE":            {"", "", "", site, ingot.MethodPXE, attest.Demand{Policy: attest.Require}, ""},
-		"the site, by HTTP":           {"", "", "", site, ingot.MethodUEFIHTTP, attest.Demand{Policy: attest.Require}, ""},
+		"the site, by HTTPS":          {"", "", "", site, ingot.MethodUEFIHTTP, attest.Demand{Policy: attest.Never}, ""},
 		"the site, by virtual media":  {"", "", "", site, ingot.MethodVirtualMedia, attest.Demand{Policy: attest.Never}, ""},
 		"the host, against the site":  {"never", "", "", site, ingot.MethodPXE, attest.Demand{Policy: attest.Never}, ""},
 		"the host, on every way":      {"Require", "", "", site, ingot.MethodVirtualMedia, attest.Demand{Policy: attest.Require}, ""},

@@ -20,9 +20,9 @@ type TPMUse string
 
 // TPMPolicy is what a site asks for, by the way that the agent is booted.
 type TPMPolicy struct {
-	// NetworkBoot is for PXE and HTTP boot, where a neighbour on the provisioning network can read a boot's token. Empty means prefer.
+	// NetworkBoot is for PXE, where a neighbour on the provisioning network can read a boot's token. Empty means prefer.
 	NetworkBoot TPMUse `json:"networkBoot,omitempty"`
-	// VirtualMedia is for agents that the BMC fetches over TLS. Empty means prefer.
+	// VirtualMedia is for agents that the BMC, or with UEFI HTTP boot the firmware, fetches over TLS. Empty means prefer.
 	VirtualMedia TPMUse `json:"virtualMedia,omitempty"`
 }
 

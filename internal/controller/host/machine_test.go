@@ -188,6 +188,11 @@ func (m *machine) agent(ctx context.Context, medium string) {
 			return
 		default:
 			m.run(ctx, &at, want)
+			if want.Kind == step.EnterSystem && at.Outcome != nil && at.Outcome.Failure == nil {
+				// Its last word is heard, and the installed system runs.
+				m.exchange(ctx, &at)
+				return
+			}
 		}
 	}
 }
@@ -354,7 +359,7 @@ func (m *machine) begin(s *protocol.Step) {
 	if m.ended[s.ID] > 0 {
 		m.problems = append(m.problems, "finished step "+s.ID+" was begun again")
 	}
-	if w := s.WriteImage; w.Claim.SerialNumber != "ROOT" || w.Hints == nil || w.Image.Checksum == "" && !strings.HasPrefix(w.Image.URL, "oci://") || len(w.ConfigDrive) == 0 {
+	if w := s.WriteImage; w.Claim.SerialNumber != "ROOT" || (w.Hints == nil && len(w.Arrays) == 0) || w.Image.Checksum == "" && !strings.HasPrefix(w.Image.URL, "oci://") || len(w.ConfigDrive) == 0 {
 		m.problems = append(m.problems, fmt.Sprintf("write step without claim, hints, checksum or config drive: %+v", w.Claim))
 	} else {
 		m.drive, m.asked = w.ConfigDrive, w
@@ -390,13 +395,21 @@ func (m *machine) finish(s *protocol.Step, failure *step.Failure) *step.Outcome 
 		}
 	case step.ChooseDisk:
 		if failure == nil {
-			o.Disk = &disks()[1]
+			o.Disk = chosen(s.ChooseDisk)
 		}
+	case step.ConfigureRAID:
+		o.Arrays = arraysFor(s.ConfigureRAID)
 	case step.Clean:
 		m.wiped++
 		m.image = ""
 		for _, d := range disks() {
 			o.Wipes = append(o.Wipes, step.Wipe{Disk: d, Method: "metadata", StartedAt: now, FinishedAt: now, Clean: failure == nil})
+		}
+	case step.LoadSystem:
+		o.Loaded = &step.Loaded{Kernel: "/vmlinuz"}
+	case step.EnterSystem:
+		if failure == nil {
+			m.systems++
 		}
 	case step.WriteImage:
 		m.writing--
