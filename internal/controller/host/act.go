@@ -135,9 +135,7 @@ func (r *Reconciler) bmcWork(ctx context.Context, v *view, a journey.Action, res
 		}
 	case journey.StartAgent:
 		result.BootID = a.BootID
-		start := agentStart{StartAgent: a, authorities: string(r.config.HTTPBootCA)}
-		var err error
-		start.url, err = r.mediaURL(ctx, a)
+		start, err := r.agentStart(ctx, a)
 		if err != nil {
 			return nil, err
 		}
@@ -208,6 +206,11 @@ func (r *Reconciler) openWindow(ctx context.Context, v *view, a journey.OpenWind
 		FirmwareMode: v.host.BootMode(), Architecture: architectureOf(v.host), TPM: a.TPM,
 	}, now)
 	return failure, err
+}
+
+func (r *Reconciler) agentStart(ctx context.Context, a journey.StartAgent) (agentStart, error) {
+	url, err := r.mediaURL(ctx, a)
+	return agentStart{StartAgent: a, url: url, authorities: string(r.config.HTTPBootCA)}, err
 }
 
 // mediaURL is where the BMC, or the firmware, fetches this boot's medium; empty with PXE.
