@@ -138,10 +138,10 @@ func (m Maker) Format(ctx context.Context, device string, s volume.Spec) error {
 		return fmt.Errorf("make %s on %s: no such format", s.Format, device)
 	}
 	args = append(append(args, s.Options...), device)
-	cmd := exec.CommandContext(ctx, program, args...)
+	// By its path: process 1 has no PATH.
+	cmd := exec.CommandContext(ctx, find(program), args...)
 	// Without its file of defaults mke2fs takes those that it was built with, on every machine the same.
 	cmd.Env = []string{"PATH=" + programs(), "LC_ALL=C", "MKE2FS_CONFIG=/nonexistent"}
-	cmd.Path = find(program)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	err := cmd.Run()
