@@ -171,8 +171,7 @@ func startAgent(ctx context.Context, s bmc.Session, a agentStart, note func(stri
 	if err := override(ctx, s, set); err != nil {
 		return err
 	}
-	note("")
-	return override(ctx, s, bmc.BootSetting{Device: bmc.BootDisk, Mode: modeOf(mode), Once: true})
+	return s.Power().Do(ctx, bmc.ForceRestart)
 }
 
 // bootDisk makes the next boot the disk's. The override is for one boot: later ones follow the firmware's own order, in which the installed system has entered itself.
@@ -188,7 +187,8 @@ func setDisk(ctx context.Context, s bmc.Session, mode metal3.BootMode, note func
 	if err := eject(ctx, s); err != nil {
 		return err
 	}
-	return s.Power().Do(ctx, bmc.ForceRestart)
+	note("")
+	return override(ctx, s, bmc.BootSetting{Device: bmc.BootDisk, Mode: modeOf(mode), Once: true})
 }
 
 // ownDrive brings the owner's medium into the drive, or out of it.
@@ -276,11 +276,6 @@ func reset(ctx context.Context, s bmc.Session, a journey.Restart, now func() tim
 
 func modeOf(m metal3.BootMode) bmc.Mode {
 	switch m {
-	case journey.SetDisk:
-		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
-			out.BootID = a.BootID
-			return setDisk(ctx, s, a.Mode, w.note)
-		}
 	case metal3.Legacy:
 		return bmc.ModeLegacy
 	case metal3.UEFISecureBoot:
@@ -293,6 +288,11 @@ func modeOf(m metal3.BootMode) bmc.Mode {
 // firmwareWork is the arms of the actions on the firmware: what it boots next, its settings here, its versions in package components.
 func (r *Reconciler) firmwareWork(w *bmcWork, host *metal3.BareMetalHost, a journey.Action) error {
 	switch a := a.(type) {
+	case journey.SetDisk:
+		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
+			out.BootID = a.BootID
+			return setDisk(ctx, s, a.Mode, w.note)
+		}
 	case journey.ReadFirmware:
 		w.do = func(ctx context.Context, s bmc.Session, _ *journey.ActionResult) error {
 			reading, err := r.firmware.Read(ctx, s)
