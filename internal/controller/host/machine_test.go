@@ -359,7 +359,7 @@ func (m *machine) begin(s *protocol.Step) {
 	if m.ended[s.ID] > 0 {
 		m.problems = append(m.problems, "finished step "+s.ID+" was begun again")
 	}
-	if w := s.WriteImage; w.Claim.SerialNumber != "ROOT" || (w.Hints == nil && len(w.Arrays) == 0) || w.Image.Checksum == "" && !strings.HasPrefix(w.Image.URL, "oci://") || len(w.ConfigDrive) == 0 {
+	if w := s.WriteImage; (w.Claim.SerialNumber != "ROOT" || w.Hints == nil) && len(w.Arrays) == 0 || w.Image.Checksum == "" && !strings.HasPrefix(w.Image.URL, "oci://") || len(w.ConfigDrive) == 0 {
 		m.problems = append(m.problems, fmt.Sprintf("write step without claim, hints, checksum or config drive: %+v", w.Claim))
 	} else {
 		m.drive, m.asked = w.ConfigDrive, w

@@ -20,6 +20,9 @@ func wanting(kind step.Kind) (*metal3.BareMetalHost, *ingot.HostLifecycle, journ
 	h.Spec.Image = &metal3.Image{URL: "https://i/x"}
 	h.Spec.RootDeviceHints = &metal3.RootDeviceHints{SerialNumber: "A"}
 	h.Status.Provisioning = metal3.ProvisionStatus{State: metal3.StateProvisioning, Image: *h.Spec.Image, RootDeviceHints: h.Spec.RootDeviceHints.DeepCopy()}
+	if kind == step.ConfigureRAID {
+		h.Status.Provisioning = metal3.ProvisionStatus{State: metal3.StatePreparing}
+	}
 	if kind == step.Clean {
 		h.Status.Provisioning.State = metal3.StateDeprovisioning
 	}
@@ -27,6 +30,9 @@ func wanting(kind step.Kind) (*metal3.BareMetalHost, *ingot.HostLifecycle, journ
 	l := &ingot.HostLifecycle{Status: ingot.HostLifecycleStatus{
 		Boot: &ingot.BootStatus{ID: "b"}, Step: &ingot.StepStatus{ID: "b-1", Kind: string(kind)}, Disk: claim,
 	}}
+	if kind == step.ConfigureRAID {
+		l.Status.Disk, l.Status.CleanedAt = nil, &metav1.Time{Time: time.Unix(1, 0)}
+	}
 	return h, l, journey.RunStep{ID: "b-1", Kind: kind, Claim: claim.DeepCopy()}
 }
 
@@ -59,6 +65,12 @@ func TestRefuseStep(t *testing.T) {
 		"wipe while provisioning": {step.Clean, func(h *metal3.BareMetalHost, _ *ingot.HostLifecycle) {
 			h.Status.Provisioning.State = metal3.StateProvisioning
 		}, "nothing is wiped"},
+		"RAID":                {step.ConfigureRAID, func(*metal3.BareMetalHost, *ingot.HostLifecycle) {}, ""},
+		"RAID of dirty disks": {step.ConfigureRAID, func(_ *metal3.BareMetalHost, l *ingot.HostLifecycle) { l.Status.CleanedAt = nil }, "not proved to be clean"},
+		"RAID beside a claim": {step.ConfigureRAID, func(_ *metal3.BareMetalHost, l *ingot.HostLifecycle) { l.Status.Disk = &ingot.DiskClaim{} }, "has an image"},
+		"RAID while provisioned": {step.ConfigureRAID, func(h *metal3.BareMetalHost, _ *ingot.HostLifecycle) {
+			h.Status.Provisioning.State = metal3.StateProvisioned
+		}, "no RAID is changed"},
 		"wipe while provisioned": {step.Clean, func(h *metal3.BareMetalHost, _ *ingot.HostLifecycle) {
 			h.Status.Provisioning.State = metal3.StateProvisioned
 		}, "nothing is wiped"},
