@@ -113,8 +113,11 @@ func (p *process) stop() error {
 		return err
 	}
 	select {
-	case <-p.ended: // a server that was told to end may say so by its exit code
-		return nil
+	case err := <-p.ended:
+		if _, told := errors.AsType[*exec.ExitError](err); told {
+			return nil // a server that was told to end may say so by its exit code
+		}
+		return err
 	case <-time.After(patience):
 		return p.cmd.Process.Kill()
 	}
