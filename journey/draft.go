@@ -223,13 +223,13 @@ func (d *Draft) Wait(r Reason, message string, next, deadline time.Time) Decisio
 	return d.end(Outcome{Kind: Wait, Reason: r, Message: message, NextAttempt: next, Deadline: deadline})
 }
 
-// Done ends the draft: the host is where it should be until next at the latest.
 // WaitOn is Wait with all that an outcome can say.
 func (d *Draft) WaitOn(o Outcome) Decision {
 	o.Kind = Wait
 	return d.end(o)
 }
 
+// Done ends the draft: the host is where it should be until next at the latest.
 func (d *Draft) Done(r Reason, message string, next time.Time) Decision {
 	return d.end(Outcome{Kind: Done, Reason: r, Message: message, NextAttempt: next})
 }

@@ -64,10 +64,10 @@ type HostLifecycleStatus struct {
 	Components *ComponentsStatus `json:"components,omitempty"`
 	// Servicing is the servicing under way of a provisioned machine, nil when none is.
 	Servicing *ServicingStatus `json:"servicing,omitempty"`
-	// Health is how the machine is by its BMC, nil while the BMC did not say.
-	Health *HealthStatus `json:"health,omitempty"`
 	// RAID is what was done for spec.raid, nil for nothing.
 	RAID *RAIDStatus `json:"raid,omitempty"`
+	// Health is how the machine is by its BMC, nil while the BMC did not say.
+	Health *HealthStatus `json:"health,omitempty"`
 	// FirstBoot is the provisioned system's own report, nil before an image was written.
 	FirstBoot *FirstBootStatus `json:"firstBoot,omitempty"`
 	// Wipes is the evidence of the last cleaning, one entry per disk.

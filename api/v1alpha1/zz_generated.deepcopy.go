@@ -720,14 +720,14 @@ func (in *HostLifecycleStatus) DeepCopyInto(out *HostLifecycleStatus) {
 		*out = new(ServicingStatus)
 		(*in).DeepCopyInto(*out)
 	}
-	if in.Health != nil {
-		in, out := &in.Health, &out.Health
-		*out = new(HealthStatus)
-		(*in).DeepCopyInto(*out)
-	}
 	if in.RAID != nil {
 		in, out := &in.RAID, &out.RAID
 		*out = new(RAIDStatus)
+		(*in).DeepCopyInto(*out)
+	}
+	if in.Health != nil {
+		in, out := &in.Health, &out.Health
+		*out = new(HealthStatus)
 		(*in).DeepCopyInto(*out)
 	}
 	if in.FirstBoot != nil {
