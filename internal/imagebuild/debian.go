@@ -19,7 +19,8 @@ func debianCommand(out, errOut io.Writer) *cobra.Command {
 		Use:   "build-debian",
 		Short: "Build the Debian 12 image that the demo and the end-to-end tests provision",
 		Long: "Makes a real Debian 12 with cloud-init, bootable by BIOS and UEFI, with Debian's own tools and no loop devices.\n" +
-			"Takes one to two minutes the first time; the result is cached. Links the image and its sums file into the output directory.",
+			"Takes one to two minutes the first time; the result is cached. Links the image, the same system as an archive of its root file system, and\n" +
+			"their sums files into the output directory.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			made, err := debian.Build(cmd.Context(), debian.Options{
@@ -29,7 +30,7 @@ func debianCommand(out, errOut io.Writer) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := publish(output, made.Path, made.SHA256Path); err != nil {
+			if err := publish(output, made.Path, made.SHA256Path, made.TarPath, made.TarPath+".sha256"); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(out, filepath.Join(output, debian.FileName))

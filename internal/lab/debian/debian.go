@@ -31,6 +31,9 @@ import (
 // FileName is the image's name in its folder; beside it is FileName + ".sha256" in the form of sha256sum.
 const FileName = "debian-12.raw.zst"
 
+// TarName is the archive of the same system's root file system, for machines that unpack it by a filesystem layout; beside it is TarName + ".sha256".
+const TarName = "debian-12.tar.zst"
+
 // Options are where to build and from where.
 type Options struct {
 	// CacheDir keeps results, each in a folder named by its recipe.
@@ -49,6 +52,8 @@ type Image struct {
 	SHA256Path string
 	// SHA256 is the digest of the file at Path, in hex.
 	SHA256 string
+	// TarPath is the archive's; its digest is beside it.
+	TarPath string
 	// Cached: it was there already.
 	Cached bool
 }
@@ -98,12 +103,12 @@ func Build(ctx context.Context, o Options) (Image, error) {
 	return img, err
 }
 
-// publish moves the two files to their folder, the digest last, since load asks for both.
+// publish moves the files to their folder, the image's digest last, since load asks for it.
 func publish(work, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	for _, name := range []string{FileName, FileName + ".sha256"} {
+	for _, name := range []string{TarName, TarName + ".sha256", FileName, FileName + ".sha256"} {
 		if err := os.Rename(filepath.Join(work, name), filepath.Join(dir, name)); err != nil {
 			return err
 		}
@@ -124,7 +129,11 @@ func load(dir string) (Image, error) {
 	if raw, err := hex.DecodeString(sum); err != nil || len(raw) != sha256.Size {
 		return Image{}, fmt.Errorf("%s.sha256 holds no digest", path)
 	}
-	return Image{Path: path, SHA256Path: path + ".sha256", SHA256: sum, Cached: true}, nil
+	archive := filepath.Join(dir, TarName)
+	if _, err := os.Stat(archive); err != nil {
+		return Image{}, err
+	}
+	return Image{Path: path, SHA256Path: path + ".sha256", SHA256: sum, TarPath: archive, Cached: true}, nil
 }
 
 // key names everything that decides the result, but not the versions that the mirror has today.
@@ -181,9 +190,9 @@ func (b *builder) command(ctx context.Context, name string, args ...string) erro
 	return nil
 }
 
-// pack compresses the disk image and writes its digest. The size is in the zstd header, so that a disk that is too small is known before its first byte is written.
-func (b *builder) pack(ctx context.Context, raw string) error {
-	in, err := os.Open(raw)
+// pack compresses a file under another name and writes its digest. The size is in the zstd header, so that a disk that is too small is known before its first byte is written.
+func (b *builder) pack(ctx context.Context, plain, name string) error {
+	in, err := os.Open(plain)
 	if err != nil {
 		return err
 	}
@@ -192,7 +201,7 @@ func (b *builder) pack(ctx context.Context, raw string) error {
 	if err != nil {
 		return err
 	}
-	out, err := os.Create(b.path(FileName))
+	out, err := os.Create(b.path(name))
 	if err != nil {
 		return err
 	}
@@ -206,8 +215,8 @@ func (b *builder) pack(ctx context.Context, raw string) error {
 	if err := errors.Join(err, z.Close(), out.Sync(), out.Close()); err != nil {
 		return err
 	}
-	line := hex.EncodeToString(sum.Sum(nil)) + "  " + FileName + "\n"
-	return os.WriteFile(b.path(FileName+".sha256"), []byte(line), 0o644)
+	line := hex.EncodeToString(sum.Sum(nil)) + "  " + name + "\n"
+	return os.WriteFile(b.path(name+".sha256"), []byte(line), 0o644)
 }
 
 type contextReader struct {

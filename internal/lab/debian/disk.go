@@ -38,7 +38,7 @@ func (b *builder) run(ctx context.Context) error {
 		return err
 	}
 	b.say("packing")
-	return b.pack(ctx, b.path("disk.raw"))
+	return errors.Join(b.pack(ctx, b.path("disk.raw"), FileName), b.pack(ctx, b.path("whole.tar"), TarName))
 }
 
 // bootstrap makes root.tar.
@@ -60,7 +60,7 @@ func (b *builder) bootstrap(ctx context.Context) error {
 	return b.command(ctx, "mmdebstrap", args...)
 }
 
-// root makes root.ext4 from root.tar and the recipe's own files. Without root it works in a user namespace, where files can belong to root.
+// root makes root.ext4 and whole.tar from root.tar and the recipe's own files. Without root it works in a user namespace, where files can belong to root.
 func (b *builder) root(ctx context.Context) error {
 	if err := writeTar(b.path("late.tar"), files(), links()); err != nil {
 		return err
@@ -70,7 +70,8 @@ func (b *builder) root(ctx context.Context) error {
 		"rm -f " + strings.Join(removed(), " ") + "; cd ..; " +
 		"tar -C root --no-overwrite-dir --numeric-owner -xf late.tar; " +
 		fmt.Sprintf("truncate -s %d root.ext4; ", rootBytes) +
-		"mkfs.ext4 -q -F -m 1 -L root -U " + rootUUID + " -E hash_seed=" + hashSeed + ",lazy_itable_init=0,lazy_journal_init=0,nodiscard -d root root.ext4; rm -rf root"
+		"mkfs.ext4 -q -F -m 1 -L root -U " + rootUUID + " -E hash_seed=" + hashSeed + ",lazy_itable_init=0,lazy_journal_init=0,nodiscard -d root root.ext4; " +
+		"tar -C root --numeric-owner --xattrs --xattrs-include='*' --sort=name -cf whole.tar .; rm -rf root"
 	if os.Geteuid() == 0 {
 		return b.command(ctx, "sh", "-c", script)
 	}

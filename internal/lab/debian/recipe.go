@@ -8,7 +8,7 @@ import (
 )
 
 // recipeVersion counts changes of this package that the key would not see otherwise.
-const recipeVersion = 2
+const recipeVersion = 3
 
 // epoch is the time of every file that has no better one: 1 January 2024.
 const epoch = "1704067200"
@@ -56,6 +56,7 @@ func files() map[string]file {
 	maps.Copy(out, map[string]file{
 		"etc/fstab":                               {0o644, "UUID=" + rootUUID + " / ext4 defaults,noatime 0 1\n"},
 		"etc/hostname":                            {0o644, "debian\n"},
+		"etc/kernel/cmdline":                      {0o644, kernelArguments + "\n"},
 		"etc/machine-id":                          {0o444, ""}, // made at first boot
 		"etc/modprobe.d/lab.conf":                 {0o644, "# Under emulation with every processor feature udev would load these for nothing.\nblacklist kvm\nblacklist kvm_amd\nblacklist kvm_intel\n"},
 		"boot/grub/grub.cfg":                      {0o644, grubConfig()},
