@@ -73,6 +73,9 @@ func Choose(v *Inventory, rules Rules, r Request) Decision {
 	if r.Host != "" {
 		return chooseNamed(v, rules, r)
 	}
+	if r.Open != nil && r.Partition == "" && r.Size == "" {
+		return chooseAnywhere(v, rules, r)
+	}
 	if r.Partition == "" || r.Size == "" {
 		return refuse(Incomplete, true, "name a size and a partition, or a host", "the request names no host, and not both size and partition")
 	}
@@ -128,6 +131,9 @@ func unavailable(h Host) string {
 
 // unfit says why a host is not what a request asks for, empty where it is.
 func unfit(h Host, r Request) string {
+	if why := closed(h, r); why != "" {
+		return why
+	}
 	if r.Partition != "" && h.Partition != r.Partition {
 		return fmt.Sprintf("is in partition %s, not in %s", h.Partition, r.Partition)
 	}
@@ -137,6 +143,11 @@ func unfit(h Host, r Request) string {
 	for _, k := range slices.Sorted(maps.Keys(r.Labels)) {
 		if have, ok := h.Labels[k]; !ok || have != r.Labels[k] {
 			return fmt.Sprintf("has not the label %s=%s", k, r.Labels[k])
+		}
+	}
+	for _, q := range r.Where {
+		if !q.holds(h.Labels) {
+			return fmt.Sprintf("does not satisfy %q", q)
 		}
 	}
 	for _, t := range h.Taints {

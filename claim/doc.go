@@ -9,6 +9,8 @@
 // A reservation holds hosts back without naming them. A request is refused for it only where what is reserved for others could then no longer be served: several
 // reservations over several partitions are weighed exactly, as a flow, and not partition by partition.
 //
-// Invariants: the same facts give the same host, in whatever order they came; a host that is held, cordoned, not tolerated or not offered is never chosen; a
+// A request of a tenant is under the HostDeployPolicies of the hosts' namespaces: Open makes of them which namespaces are its to take from. Names and patterns match whole names only.
+//
+// Invariants: the same facts give the same host, in whatever order they came; a host that is held, cordoned, not tolerated, not offered or not opened to the request is never chosen; a
 // request that holds a host already gets that host again.
 package claim

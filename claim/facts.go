@@ -25,7 +25,9 @@ const (
 // Host is a host as far as the choice needs it.
 type Host struct {
 	// Name is unique: "namespace/name".
-	Name      string
+	Name string
+	// Namespace is the one that policies open; only where requests have Within or Open.
+	Namespace string
 	Partition string
 	Size      string
 	// Rack is what hosts are spread over; hosts without one share the rack "".
@@ -74,6 +76,15 @@ type Request struct {
 	Host string
 	// Labels that the host must have, with these values.
 	Labels map[string]string
+	// Where are further demands on the host's labels.
+	Where []Requirement
+	// Prefer are labels that the host should rather have than not; only where neither size nor partition is asked for.
+	Prefer map[string]string
+	// Within is the one namespace in which the host may be; empty: any.
+	Within string
+	// Open says of hosts' namespaces why the request may not have their hosts, an empty text where it may; a namespace that is missing is closed. It is what Open made of policies;
+	// nil: the request is under none, and names size and partition, or a host.
+	Open map[string]string
 	// Placement tags spread the project's machines that share them over racks, before the project's others.
 	Placement   []string
 	Tolerations []Toleration
