@@ -85,6 +85,18 @@ test: packages generated check agent image ## everything: check, the slow tests,
 race: ## the quick tests of the domain, the drivers and the agent under the race detector (needs gcc)
 	CGO_ENABLED=1 go test -race $$(CGO_ENABLED=1 go list ./... | grep -E '/(journey|lifecycle|discover|inspect|prepare|provision|run|clean|netboot|matrix|internal/driver|internal/agent|internal/server)' | grep -v '/internal/agentimage')
 
+# Seeds and the first of them: make sim SEEDS=1000 FIRST=20001
+SEEDS ?= 10000
+FIRST ?= 1
+
+.PHONY: sim
+sim: ## 10,000 simulated sites from seeds (SEEDS=, FIRST=); `make test` runs 200
+	INGOT_SIM_SEEDS=$(SEEDS) INGOT_SIM_FIRST=$(FIRST) go test -count=1 -timeout 12h -v -run 'TestSeeds$$' ./test/sim/seeded
+
+.PHONY: fuzz
+fuzz: ## every fuzzer in turn (FUZZTIME=30s each; FUZZ=regular expression of packages and names)
+	@scripts/fuzz
+
 .PHONY: e2e
 e2e: agent image ## one machine under QEMU by virtual media, one by PXE, from power-on to the installed Debian's report
 	INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) go test -count=1 -timeout 40m -v ./test/e2e/...
