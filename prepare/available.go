@@ -50,7 +50,7 @@ func leave(d *journey.Draft) (journey.Decision, bool) {
 		d.Host.Status.HardwareDetails = nil
 		d.MoveTo(metal3.StateInspecting)
 		return d.Again(journey.ReasonStageChanged, "a new inspection was asked for"), true
-	case differs(d.Host) || settingsDiffer(d) || raidDiffers(d) || updatesDiffer(d):
+	case differs(d.Host) || settingsDiffer(d) || updatesDiffer(d) || raidDiffers(d):
 		d.MoveTo(metal3.StatePreparing)
 		return d.Again(journey.ReasonStageChanged, "the host asks for other settings"), true
 	}

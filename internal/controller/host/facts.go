@@ -107,13 +107,13 @@ func (r *Reconciler) gatherObjects(ctx context.Context, v *view, now time.Time) 
 	if v.facts.Secrets, err = r.firstBootSecrets(ctx, v.host, now); err != nil {
 		return err
 	}
-	if b := v.facts.Record.Boot; b != nil {
-		v.facts.Window, err = r.windows.Get(ctx, b.ID)
-	}
 	if !atRest(v.host) {
 		if v.facts.Layout, _, err = layout.Of(ctx, r.live, v.host); err != nil {
 			return err
 		}
+	}
+	if b := v.facts.Record.Boot; b != nil {
+		v.facts.Window, err = r.windows.Get(ctx, b.ID)
 	}
 	return err
 }
@@ -168,10 +168,16 @@ func (r *Reconciler) createLifecycle(ctx context.Context, host *metal3.BareMetal
 
 // dropLifecycle deletes a record that belongs to a host that is gone. Its successor is made at the next look.
 func (r *Reconciler) dropLifecycle(ctx context.Context, host *metal3.BareMetalHost, l *ingot.HostLifecycle) error {
-	if err := r.cached.Delete(ctx, l, client.Preconditions{UID: &l.UID}); client.IgnoreNotFound(err) != nil {
+	err := r.cached.Delete(ctx, l, client.Preconditions{UID: &l.UID})
+	switch {
+	case apierrors.IsNotFound(err):
+		// It is gone, and the cache has not heard of it. Nothing else would wake this host.
+		r.wakeSoon(keyOf(host))
+	case err != nil:
 		return fmt.Errorf("delete the HostLifecycle of an earlier host %s: %w", host.Name, err)
+	default:
+		r.wake(keyOf(host))
 	}
-	r.wake(keyOf(host))
 	return nil
 }
 

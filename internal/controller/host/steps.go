@@ -241,11 +241,5 @@ func hintsOf(host *metal3.BareMetalHost) *rootdevice.Hints {
 	if h == nil {
 		h = host.Spec.RootDeviceHints
 	}
-	if h == nil {
-		return nil
-	}
-	return &rootdevice.Hints{
-		DeviceName: h.DeviceName, HCTL: h.HCTL, Model: h.Model, Vendor: h.Vendor, SerialNumber: h.SerialNumber, MinSizeGigabytes: h.MinSizeGigabytes,
-		WWN: h.WWN, WWNWithExtension: h.WWNWithExtension, WWNVendorExtension: h.WWNVendorExtension, Rotational: h.Rotational,
-	}
+	return journey.DiskHints(h)
 }
