@@ -40,7 +40,10 @@ func operatorRights() []Right {
 // host gives, label and adopt them, but neither list, make nor delete any there.
 func partitionRights() []Right {
 	return []Right{
-		{Group: metal3Group, Resources: []string{"baremetalhosts"}, Verbs: change},
+		// An admission policy keeps what it makes to hosts of accepted DiscoveredHosts, on which nothing runs.
+		{Group: metal3Group, Resources: []string{"baremetalhosts"}, Verbs: []string{"get", "list", "watch", "create", "update", "patch"}},
+		{Group: ingotGroup, Resources: []string{"discoveredhosts"}, Verbs: read},
+		{Group: ingotGroup, Resources: []string{"discoveredhosts/status"}, Verbs: set},
 		{Group: metal3Group, Resources: []string{"baremetalhosts/status", "baremetalhosts/finalizers"}, Verbs: set},
 		{Group: metal3Group, Resources: []string{"dataimages"}, Verbs: change},
 		{Group: metal3Group, Resources: []string{"dataimages/status"}, Verbs: set},

@@ -17,6 +17,7 @@ func AddToScheme(s *runtime.Scheme) error {
 		&Partition{}, &PartitionList{},
 		&CommunicationMatrix{}, &CommunicationMatrixList{},
 		&FilesystemLayout{}, &FilesystemLayoutList{},
+		&DiscoveredHost{}, &DiscoveredHostList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

@@ -24,6 +24,7 @@ func TestSchemasHaveEveryField(t *testing.T) {
 		"ingot.dev_partitions.yaml":     ingot.Partition{},
 
 		"ingot.dev_filesystemlayouts.yaml": ingot.FilesystemLayout{},
+		"ingot.dev_discoveredhosts.yaml":   ingot.DiscoveredHost{},
 
 		"projectcalico.org_hostendpoints.yaml":               calico.HostEndpoint{},
 		"projectcalico.org_globalnetworkpolicies.yaml":       calico.GlobalNetworkPolicy{},

@@ -87,6 +87,9 @@ func (p *process) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := p.discoveries(ctx, mgr); err != nil {
+		return err
+	}
 	if err := p.serve(mgr, hosts); err != nil {
 		return err
 	}
