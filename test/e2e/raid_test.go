@@ -22,7 +22,7 @@ import (
 )
 
 // raidPatience is for the whole test on a busy host; a quiet one needs two to three minutes.
-const raidPatience = 12 * time.Minute
+const raidPatience = 30 * time.Minute
 
 // onArray is what the user data makes the installed system write to its console: where its root is, and the members of that array.
 const onArray = "INGOT-E2E root on"

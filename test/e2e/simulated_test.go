@@ -20,7 +20,7 @@ import (
 
 // simulatedPatience is for a whole life of simulated machines on a busy host with a BMC that loses restarts, each of which costs a boot deadline of a minute; else it is some ten
 // seconds.
-const simulatedPatience = 10 * time.Minute
+const simulatedPatience = 20 * time.Minute
 
 // offer puts a small image where the machines download from.
 func offer(t *testing.T, w *harness.World) (image *metal3.Image, raw []byte) {

@@ -21,7 +21,7 @@ import (
 )
 
 // tarballPatience is for the whole test on a busy host; a quiet one needs three minutes.
-const tarballPatience = 12 * time.Minute
+const tarballPatience = 30 * time.Minute
 
 // laidOut is what the user data makes the installed system write to its console at each boot: how it was booted, and what is mounted where.
 const laidOut = "INGOT-E2E layout"

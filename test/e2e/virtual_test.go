@@ -20,7 +20,7 @@ import (
 )
 
 // virtualPatience is for a whole life of a virtual machine under emulation on a busy host; a quiet one needs three to four minutes.
-const virtualPatience = 18 * time.Minute
+const virtualPatience = 30 * time.Minute
 
 // greeting is what the user data makes the installed system write to its console.
 const greeting = "INGOT-E2E user data was run on"
