@@ -1,0 +1,162 @@
+package discover
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/cli/print"
+	"github.com/ingotmetal/ingot/internal/cli/session"
+)
+
+func listCommand(s *session.Session) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List machines that were found, with what became of them",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			format, err := s.Format()
+			if err != nil {
+				return err
+			}
+			c, namespace, err := connect(s)
+			if err != nil {
+				return err
+			}
+			var all ingot.DiscoveredHostList
+			if err := c.List(cmd.Context(), &all, client.InNamespace(namespace)); err != nil {
+				return fmt.Errorf("list discovered hosts: %w", err)
+			}
+			slices.SortFunc(all.Items, func(a, b ingot.DiscoveredHost) int {
+				return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+			})
+			if len(all.Items) == 0 && (format == print.Table || format == print.Wide) {
+				fmt.Fprintf(s.Err, "nothing was found in namespace %q; -A looks in every namespace, `ingot discover import` reads a list\n", namespace)
+				return nil
+			}
+			return print.Objects(s.Out, format, all.Items, all.Items, columns(s.ShowNamespace(), time.Now()))
+		},
+	}
+}
+
+func columns(namespaces bool, now time.Time) []print.Column[ingot.DiscoveredHost] {
+	type object = ingot.DiscoveredHost
+	all := []print.Column[object]{
+		{Header: "NAMESPACE", Cell: func(o object) string { return o.Namespace }},
+		{Header: "NAME", Cell: func(o object) string { return o.Name }},
+		{Header: "PHASE", Cell: func(o object) string { return string(o.Status.Phase) }},
+		{Header: "SOURCE", Cell: func(o object) string { return string(o.Spec.Source) }},
+		{Header: "BMC", Cell: func(o object) string { return o.Spec.BMCAddress }},
+		{Header: "MAC", Cell: func(o object) string { return mac(o) }},
+		{Header: "SERIAL", Wide: true, Cell: func(o object) string { return o.Spec.SerialNumber }},
+		{Header: "PARTITION", Wide: true, Cell: func(o object) string { return o.Spec.Partition }},
+		{Header: "HOST", Cell: hostCell},
+		{Header: "AGE", Cell: func(o object) string { return print.Duration(now.Sub(o.CreationTimestamp.Time)) }},
+		{Header: "MESSAGE", Wide: true, Cell: func(o object) string { return o.Status.Message }},
+	}
+	if !namespaces {
+		return all[1:]
+	}
+	return all
+}
+
+func mac(o ingot.DiscoveredHost) string {
+	if o.Spec.BootMACAddress != "" || len(o.Spec.MACAddresses) == 0 {
+		return o.Spec.BootMACAddress
+	}
+	return o.Spec.MACAddresses[0]
+}
+
+// hostCell is the host that was made of it, or the one that it is already.
+func hostCell(o ingot.DiscoveredHost) string {
+	r := o.Status.Host
+	if r == nil {
+		r = o.Status.DuplicateOf
+	}
+	switch {
+	case r == nil:
+		return ""
+	case r.Namespace != o.Namespace:
+		return r.Namespace + "/" + r.Name
+	}
+	return r.Name
+}
+
+func getCommand(s *session.Session) *cobra.Command {
+	return &cobra.Command{
+		Use:               "get NAME",
+		Short:             "Show what is known of a machine that was found",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: first(complete(s)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			format, err := s.Format()
+			if err != nil {
+				return err
+			}
+			c, namespace, err := connect(s)
+			if err != nil {
+				return err
+			}
+			o, err := load(cmd.Context(), c, namespace, args[0])
+			if err != nil {
+				return err
+			}
+			if format == print.JSON || format == print.YAML {
+				return print.Object(s.Out, format, o)
+			}
+			return show(s.Out, o)
+		},
+	}
+}
+
+// first completes the first argument only.
+func first(f func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return f(cmd, args, text)
+	}
+}
+
+func show(w io.Writer, o *ingot.DiscoveredHost) error {
+	accepted := ""
+	if a := o.Spec.Accept; a != nil {
+		accepted = "yes, as " + cmp.Or(a.Name, o.Name)
+	}
+	return print.Fields(w,
+		print.Field{Name: "Name", Value: o.Namespace + "/" + o.Name},
+		print.Field{Name: "Phase", Value: string(o.Status.Phase)},
+		print.Field{Name: "Message", Value: o.Status.Message},
+		print.Field{Name: "Found", Value: fmt.Sprintf("%s, by a %s, at partition %s", o.CreationTimestamp.UTC().Format(time.RFC3339), o.Spec.Source, o.Spec.Partition)},
+		print.Field{Name: "BMC", Value: o.Spec.BMCAddress},
+		print.Field{Name: "Credentials", Value: o.Spec.CredentialsName},
+		print.Field{Name: "Boot MAC address", Value: o.Spec.BootMACAddress},
+		print.Field{Name: "MAC addresses", Value: strings.Join(o.Spec.MACAddresses, ", ")},
+		print.Field{Name: "Serial number", Value: o.Spec.SerialNumber},
+		print.Field{Name: "Boot mode", Value: o.Spec.BootMode},
+		print.Field{Name: "Accepted", Value: accepted},
+		print.Field{Name: "Same machine", Value: reference(o.Status.DuplicateOf)},
+		print.Field{Name: "Host", Value: reference(o.Status.Host)},
+	)
+}
+
+func reference(r *ingot.HostReference) string {
+	if r == nil {
+		return ""
+	}
+	return r.Namespace + "/" + r.Name
+}
+
+// current says that a status speaks of the object as it is.
+func current(o metav1.Object, s ingot.DiscoveredHostStatus) bool {
+	return s.Phase != "" && s.ObservedGeneration == o.GetGeneration()
+}
