@@ -90,7 +90,14 @@ func bootRights() []Right {
 
 func controllerRights() []Right {
 	return []Right{
-		{Group: metal3Group, Resources: []string{"baremetalhosts", "hardwaredata"}, Verbs: read},
+		// An admission policy keeps it to what claims carry to their hosts.
+		{Group: metal3Group, Resources: []string{"baremetalhosts"}, Verbs: change},
+		{Group: metal3Group, Resources: []string{"hardwaredata", "hostdeploypolicies"}, Verbs: read},
+		{Group: metal3Group, Resources: []string{"hostclaims"}, Verbs: change},
+		{Group: metal3Group, Resources: []string{"hostclaims/status"}, Verbs: set},
+		{Group: coreGroup, Resources: []string{"namespaces"}, Verbs: read},
+		// It reads the Secrets that claims name. Those that it makes, changes and deletes have a type of their own, to which an admission policy keeps it.
+		{Group: coreGroup, Resources: []string{"secrets"}, Verbs: []string{"get", "create", "update", "delete"}},
 		{Group: ingotGroup, Resources: []string{"partitions", "hostlifecycles"}, Verbs: read},
 		{Group: ingotGroup, Resources: []string{"communicationmatrices"}, Verbs: read},
 		{Group: ingotGroup, Resources: []string{"communicationmatrices/status"}, Verbs: set},

@@ -1,7 +1,8 @@
-// Package controller is the controller role: the process that turns communication matrices into policies, and confirms what hosts make of them.
+// Package controller is the controller role: the process that turns communication matrices into policies and confirms what hosts make of them, and gives tenants' claims their hosts.
 //
 // It owns the wiring: flags, clients, caches, leader election, health. It refuses decisions: matrices are internal/controller/matrix's, trials
-// internal/controller/hostendpoint's, nodes' certificates internal/controller/certificate's, the sense of policies written by hand internal/controller/calico's. It reads no Secret and talks to no BMC.
+// internal/controller/hostendpoint's, nodes' certificates internal/controller/certificate's, the sense of policies written by hand internal/controller/calico's, tenants' claims of hosts internal/controller/hostclaim's. It reads no Secret but those that claims name, and talks
+// to no BMC.
 //
 // One process leads; others wait. Everything that it knows is in API objects: kill it at any moment and start it anywhere. While none runs, hosts keep what was confirmed last,
 // and what they try reverts by itself.
@@ -21,10 +22,12 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
@@ -35,6 +38,7 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/controller/calico"
 	"github.com/ingotmetal/ingot/internal/controller/certificate"
+	"github.com/ingotmetal/ingot/internal/controller/hostclaim"
 	"github.com/ingotmetal/ingot/internal/controller/hostendpoint"
 	matrixcontroller "github.com/ingotmetal/ingot/internal/controller/matrix"
 	"github.com/ingotmetal/ingot/internal/driver/socket"
@@ -65,9 +69,9 @@ func Command() *cobra.Command {
 	var o Options
 	c := &cobra.Command{
 		Use:   "controller",
-		Short: "Run the controller role: make policies from communication matrices, confirm what hosts try",
+		Short: "Run the controller role: make policies from communication matrices, confirm what hosts try, give claims their hosts",
 		Long: "Runs the role that compiles CommunicationMatrix objects into policies, network sets and host endpoints in the API, dials hosts back that have new rules on trial, " +
-			"and approves the certificates by which nodes renew who they are. All state is in the API server: the process may be killed at any moment.",
+			"approves the certificates by which nodes renew who they are, and binds HostClaims to hosts. All state is in the API server: the process may be killed at any moment.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.CheckCentral(); err != nil {
@@ -100,6 +104,9 @@ func Run(ctx context.Context, o Options, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	if err := metal3.AddToScheme(scheme); err != nil {
+		return fmt.Errorf("register kinds: %w", err)
+	}
 	h, err := rest.HTTPClientFor(cfg)
 	if err != nil {
 		return fmt.Errorf("client of the API server: %w", err)
@@ -112,6 +119,7 @@ func Run(ctx context.Context, o Options, log *slog.Logger) error {
 	ctrllog.SetLogger(logger)
 	mgr, err := manager.New(cfg, manager.Options{
 		Scheme: scheme, Logger: logger,
+		Cache:                         cache.Options{ByObject: hostclaim.Caches()},
 		Metrics:                       metricsserver.Options{BindAddress: "0"},
 		HealthProbeBindAddress:        "0",
 		LeaderElection:                o.LeaderElect,
@@ -126,7 +134,7 @@ func Run(ctx context.Context, o Options, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("controller role: %w", err)
 	}
-	if err := add(mgr, o, bound, live, log); err != nil {
+	if err := add(ctx, mgr, o, bound, live, log); err != nil {
 		return fmt.Errorf("controller role: %w", err)
 	}
 	log.Info("controller role starts")
@@ -137,7 +145,7 @@ func Run(ctx context.Context, o Options, log *slog.Logger) error {
 }
 
 // add hangs the controllers and the health endpoint into the manager.
-func add(mgr manager.Manager, o Options, bound *socket.Bound, live client.Client, log *slog.Logger) error {
+func add(ctx context.Context, mgr manager.Manager, o Options, bound *socket.Bound, live client.Client, log *slog.Logger) error {
 	matrices, err := matrixcontroller.Add(mgr, matrixcontroller.Options{Live: live, Log: log, Settle: o.Settle})
 	if err != nil {
 		return err
@@ -146,6 +154,9 @@ func add(mgr manager.Manager, o Options, bound *socket.Bound, live client.Client
 		return err
 	}
 	if err := certificate.Add(mgr, live, log); err != nil {
+		return err
+	}
+	if err := hostclaim.Add(ctx, mgr, hostclaim.Options{Live: live, Log: log}); err != nil {
 		return err
 	}
 	counters := prometheus.NewRegistry()
