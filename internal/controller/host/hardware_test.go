@@ -17,7 +17,7 @@ func (w *world) hardwareData(name string) *metal3.HardwareData {
 	return d
 }
 
-// A HardwareData is held as Metal3 holds it, and by nothing longer than its host: it goes with another inspection, by hand, and with its host, even where that was taken away by force.
+// A HardwareData is held as Metal3 holds it, and by nothing longer than its host: another inspection writes into it, and it goes by hand, and with its host, even where that was taken away by force.
 func TestHardwareDataIsHeld(t *testing.T) {
 	w := newWorld(t)
 	w.start()
@@ -27,16 +27,23 @@ func TestHardwareDataIsHeld(t *testing.T) {
 	if first == nil || !slices.Contains(first.Finalizers, hardware.Finalizer) {
 		t.Fatalf("HardwareData %+v", first)
 	}
-	w.edit("a", annotate(metal3.InspectAnnotationPrefix, ""))
-	w.until("it is another one after another inspection", func() bool {
-		d := w.hardwareData("a")
-		return d != nil && d.UID != first.UID && slices.Contains(d.Finalizers, hardware.Finalizer) && w.host("a").Status.Provisioning.State == metal3.StateAvailable
-	})
-	second := w.hardwareData("a")
-	if err := w.admin.Delete(t.Context(), second); err != nil {
+	found := first.Spec.HardwareDetails.RAMMebibytes
+	first.Spec.HardwareDetails.RAMMebibytes = found + 1
+	if err := w.admin.Update(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
-	w.until("what was deleted by hand goes", func() bool { d := w.hardwareData("a"); return d == nil || d.UID != second.UID })
+	w.edit("a", annotate(metal3.InspectAnnotationPrefix, ""))
+	w.until("another inspection says in it what it found", func() bool {
+		d := w.hardwareData("a")
+		return d != nil && d.Spec.HardwareDetails.RAMMebibytes == found && w.host("a").Status.Provisioning.State == metal3.StateAvailable
+	})
+	if d := w.hardwareData("a"); d.UID != first.UID || !slices.Contains(d.Finalizers, hardware.Finalizer) {
+		t.Errorf("HardwareData %+v after another inspection, %s before", d.ObjectMeta, first.UID)
+	}
+	if err := w.admin.Delete(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	w.until("what was deleted by hand goes", func() bool { d := w.hardwareData("a"); return d == nil || d.UID != first.UID })
 
 	w.addHost("b", nil)
 	w.untilState("b", metal3.StateAvailable)

@@ -3,7 +3,9 @@
 // It owns the objects of that kind. It refuses what is in them: inspection decides.
 //
 // The finalizer is Metal3's, set where Metal3 sets it (at creation), so that tools that move hosts between clusters see what they know. It must never hold an object for nothing: it is taken off
-// before an object is replaced or deleted for another inspection, when somebody deletes the object by hand, when the host is let go, and when the host is gone without having been asked.
+// when somebody deletes the object by hand, when an earlier host's object gives way, when the host is let go, and when the host is gone without having been asked.
+//
+// Another inspection writes into the object that there is, where Metal3 deletes it and makes another: a watch sees an update, nobody finds it missing, and what was found already costs no write.
 //
 // Invariant: data of an earlier host of the name is never read as this one's.
 package hardware
