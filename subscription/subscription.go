@@ -216,11 +216,11 @@ func Check(s metal3.BMCEventSubscriptionSpec) string {
 	u, err := url.ParseRequestURI(s.Destination)
 	switch {
 	case err != nil, u.Host == "", u.Scheme != "http" && u.Scheme != "https":
-		return "spec.destination: must be an http or https URL"
+		return "spec.destination: must be an http or https URL: give one, as https://receiver.example.com/events"
 	case u.User != nil:
 		return "spec.destination: must not hold a password, which every reader of this object would see: put a header into a Secret and name it in spec.httpHeadersRef"
 	case u.Path == "":
-		return "spec.destination: a URL of a host alone needs a slash at its end"
+		return "spec.destination: a URL of a host alone is not taken: put a slash at its end"
 	}
 	return ""
 }

@@ -132,13 +132,16 @@ func TestOtherKinds(t *testing.T) {
 	cp := controlplanetest.Shared(t)
 	ns := namespace(t, clientset(t, cp.Admin))
 	client := dynamicClient(t, cp)
-	subscription := &unstructured.Unstructured{Object: parsed(t, `
-apiVersion: metal3.io/v1alpha1
-kind: BMCEventSubscription
-metadata: {name: events}
-spec: {hostName: h, destination: "https://receiver.example.com", httpHeadersRef: {name: headers, namespace: kube-system}}`)}
-	_, err := client.Resource(hosts.GroupVersion().WithResource("bmceventsubscriptions")).Namespace(ns).Create(t.Context(), subscription, metav1.CreateOptions{})
-	checkRefusal(t, err, "spec.httpHeadersRef.namespace")
+	for spec, field := range map[string]string{
+		`{hostName: h, destination: "https://receiver.example.com/", httpHeadersRef: {name: headers, namespace: kube-system}}`: "spec.httpHeadersRef.namespace",
+		`{hostName: h, destination: "https://receiver.example.com"}`:                                                           "spec.destination",
+		`{hostName: h, destination: "snmp://receiver.example.com/"}`:                                                           "spec.destination",
+		`{hostName: h, destination: "https://user:password@receiver.example.com/"}`:                                            "spec.destination",
+	} {
+		subscription := &unstructured.Unstructured{Object: parsed(t, `{apiVersion: metal3.io/v1alpha1, kind: BMCEventSubscription, metadata: {name: events}, spec: `+spec+`}`)}
+		_, err := client.Resource(hosts.GroupVersion().WithResource("bmceventsubscriptions")).Namespace(ns).Create(t.Context(), subscription, metav1.CreateOptions{})
+		checkRefusal(t, err, field)
+	}
 
 	for _, field := range []string{"userData", "networkData", "metaData"} {
 		claim := &unstructured.Unstructured{Object: parsed(t, `{apiVersion: metal3.io/v1alpha1, kind: HostClaim, metadata: {name: claim}, spec: {hostSelector: {}, poweredOn: true}}`)}
