@@ -133,48 +133,57 @@ func (r *Reconciler) bmcWork(ctx context.Context, v *view, a journey.Action, res
 		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
 			return reset(ctx, s, a, now, w.note, out)
 		}
-	case journey.StartAgent:
-		result.BootID = a.BootID
-		start, err := r.agentStart(ctx, a)
-		if err != nil {
-			return nil, err
-		}
-		w.do = func(ctx context.Context, s bmc.Session, _ *journey.ActionResult) error {
-			return startAgent(ctx, s, start, w.note)
-		}
 	case journey.CloseWindow:
 		if err := r.windows.Close(ctx, v.host.UID, ""); err != nil {
 			return nil, err
 		}
 		w.do = func(ctx context.Context, s bmc.Session, _ *journey.ActionResult) error { return w.ejectMedia(ctx, s) }
-	case journey.BootISO:
-		result.BootID = a.BootID
-		if err := r.windows.Close(ctx, v.host.UID, a.BootID); err != nil {
-			return nil, err
-		}
-		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
-			return bootISO(ctx, s, a, w.note, out)
-		}
 	case journey.EjectMedium:
 		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
 			return ejectMedium(ctx, s, w.note, out)
 		}
+	case journey.StartAgent, journey.BootISO, journey.BootDisk:
+		return w, r.bootWork(ctx, w, v.host, a, result)
+	default:
+		return w, r.firmwareWork(w, v.host, a)
+	}
+	return w, nil
+}
+
+// bootWork is the arm of each action that starts the machine. The agent's boot has a window of its own, which is open by now; any other boot ends those of the boots before it.
+func (r *Reconciler) bootWork(ctx context.Context, w *bmcWork, host *metal3.BareMetalHost, a journey.Action, result *journey.ActionResult) error {
+	switch a := a.(type) {
+	case journey.StartAgent:
+		result.BootID = a.BootID
+		start, err := r.agentStart(ctx, a)
+		if err != nil {
+			return err
+		}
+		w.do = func(ctx context.Context, s bmc.Session, _ *journey.ActionResult) error {
+			return startAgent(ctx, s, start, w.note)
+		}
+	case journey.BootISO:
+		result.BootID = a.BootID
+		if err := r.windows.Close(ctx, host.UID, a.BootID); err != nil {
+			return err
+		}
+		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
+			return bootISO(ctx, s, a, w.note, out)
+		}
 	case journey.BootDisk:
 		result.BootID = a.BootID
-		if err := r.windows.Close(ctx, v.host.UID, a.BootID); err != nil {
-			return nil, err
+		if err := r.windows.Close(ctx, host.UID, a.BootID); err != nil {
+			return err
 		}
 		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
 			if err := bootDisk(ctx, s, a, w.note); err != nil {
 				return err
 			}
-			glance(ctx, s, now, out)
+			glance(ctx, s, r.now, out)
 			return nil
 		}
-	default:
-		return w, r.firmwareWork(w, v.host, a)
 	}
-	return w, nil
+	return nil
 }
 
 func (r *Reconciler) openWindow(ctx context.Context, v *view, a journey.OpenWindow, now time.Time) (*step.Failure, error) {
