@@ -52,15 +52,36 @@ func (a apt) kernel(ctx context.Context, f Flavour) (debianPackage, error) {
 
 // find asks apt's index for a package's candidate.
 func (a apt) find(ctx context.Context, name string) (debianPackage, error) {
-	out, err := run(ctx, "", "apt-cache", "show", "--no-all-versions", name)
+	found, err := a.findAll(ctx, name)
 	if err != nil {
-		return debianPackage{}, fmt.Errorf("find the Debian package %s: %w (refresh the index with: apt-get update)", name, err)
+		return debianPackage{}, err
 	}
-	p, err := parsePackage(out)
+	return found[0], nil
+}
+
+// findAll asks for the candidates of several packages at once, since apt takes a second to open its index. They come in the order of the names.
+func (a apt) findAll(ctx context.Context, names ...string) ([]debianPackage, error) {
+	out, err := run(ctx, "", "apt-cache", append([]string{"show", "--no-all-versions"}, names...)...)
 	if err != nil {
-		return p, fmt.Errorf("find the Debian package %s: %w", name, err)
+		return nil, fmt.Errorf("find the Debian packages %s: %w (refresh the index with: apt-get update)", strings.Join(names, ", "), err)
 	}
-	return p, nil
+	byName := map[string]debianPackage{}
+	for paragraph := range strings.SplitSeq(strings.TrimSpace(string(out)), "\n\n") {
+		p, err := parsePackage([]byte(paragraph))
+		if err != nil {
+			return nil, fmt.Errorf("find the Debian packages %s: %w", strings.Join(names, ", "), err)
+		}
+		byName[p.Name] = p
+	}
+	found := make([]debianPackage, 0, len(names))
+	for _, name := range names {
+		p, ok := byName[name]
+		if !ok {
+			return nil, fmt.Errorf("find the Debian package %s: apt's index has none (refresh it with: apt-get update)", name)
+		}
+		found = append(found, p)
+	}
+	return found, nil
 }
 
 // parsePackage reads the first paragraph of apt-cache show (deb822).

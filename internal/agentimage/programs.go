@@ -37,15 +37,7 @@ func toolPackages() []string {
 }
 
 func (a apt) tools(ctx context.Context) ([]debianPackage, error) {
-	var out []debianPackage
-	for _, name := range toolPackages() {
-		p, err := a.find(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, p)
-	}
-	return out, nil
+	return a.findAll(ctx, toolPackages()...)
 }
 
 // programFiles are the programs with all libraries that they ask for, and the boot loader.
