@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ingotmetal/ingot/internal/cli/apply"
+	"github.com/ingotmetal/ingot/internal/cli/claim"
 	"github.com/ingotmetal/ingot/internal/cli/discover"
 	"github.com/ingotmetal/ingot/internal/cli/host"
 	"github.com/ingotmetal/ingot/internal/cli/matrix"
@@ -58,7 +59,7 @@ func command(out, errOut io.Writer) *cobra.Command {
 	root.SetOut(out)
 	root.SetErr(errOut)
 	s := session.New(out, errOut)
-	root.AddCommand(host.Command(s), discover.Command(s), apply.Command(s), matrix.Command(s), node.Command(s), versionCommand(out))
+	root.AddCommand(host.Command(s), claim.Command(s), discover.Command(s), apply.Command(s), matrix.Command(s), node.Command(s), versionCommand(out))
 	root.AddCommand(up.Command(), partition.Command(), boot.Command(), controller.Command(), lab.Command(), imagebuild.Command(out, errOut))
 	return root
 }

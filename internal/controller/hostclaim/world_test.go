@@ -43,7 +43,7 @@ type world struct {
 	t             *testing.T
 	tenant, racks string
 	admin         client.Client
-	role          *rest.Config
+	config, role  *rest.Config
 }
 
 func scheme(t *testing.T) *runtime.Scheme {
@@ -65,7 +65,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	suffix := rand.String(6)
-	w := &world{t: t, tenant: "tenant-" + suffix, racks: "racks-" + suffix, admin: admin, role: cp.As(t, "controller", "")}
+	w := &world{t: t, tenant: "tenant-" + suffix, racks: "racks-" + suffix, admin: admin, config: cp.Admin, role: cp.As(t, "controller", "")}
 	w.role.QPS = -1
 	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.tenant, Labels: map[string]string{"tier": "gold"}}})
 	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.racks}})
