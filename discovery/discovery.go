@@ -36,7 +36,7 @@ type Decision struct {
 // Decide is one look at an object.
 func Decide(f Facts) Decision {
 	o := f.Object
-	s := ingot.DiscoveredHostStatus{ObservedGeneration: o.Generation}
+	s := ingot.DiscoveredHostStatus{ObservedGeneration: o.Generation, Netboot: o.Status.Netboot}
 	if o.Status.Host != nil {
 		return Decision{Status: made(s, *o.Status.Host)}
 	}
@@ -88,7 +88,9 @@ func accept(o *ingot.DiscoveredHost, s ingot.DiscoveredHostStatus) Decision {
 
 // Refused is the status after the API server did not take the host, with its words.
 func Refused(o *ingot.DiscoveredHost, why string) ingot.DiscoveredHostStatus {
-	return ingot.DiscoveredHostStatus{ObservedGeneration: o.Generation, Phase: ingot.DiscoveryRefused, Message: "no host is made: the API server refuses it: " + why}
+	return ingot.DiscoveredHostStatus{
+		ObservedGeneration: o.Generation, Netboot: o.Status.Netboot, Phase: ingot.DiscoveryRefused, Message: "no host is made: the API server refuses it: " + why,
+	}
 }
 
 func made(s ingot.DiscoveredHostStatus, host ingot.HostReference) ingot.DiscoveredHostStatus {

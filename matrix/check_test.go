@@ -107,7 +107,8 @@ func TestBootHoldsNoBMCSecret(t *testing.T) {
 				t.Errorf("boot may %v secrets in %q", r.Verbs, p.Namespace)
 			}
 			for _, verb := range r.Verbs {
-				if !slices.Contains([]string{"get", "list", "watch"}, verb) {
+				// What it heard from unknown machines is all that it writes.
+				if !slices.Contains([]string{"get", "list", "watch"}, verb) && !(slices.Equal(r.Resources, []string{"netbootrecords"}) && p.Namespace == "ingot-boot") {
 					t.Errorf("boot may %s %v", verb, r.Resources)
 				}
 			}

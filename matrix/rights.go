@@ -42,7 +42,8 @@ func partitionRights() []Right {
 	return []Right{
 		// An admission policy keeps what it makes to hosts of accepted DiscoveredHosts, on which nothing runs.
 		{Group: metal3Group, Resources: []string{"baremetalhosts"}, Verbs: []string{"get", "list", "watch", "create", "update", "patch"}},
-		{Group: ingotGroup, Resources: []string{"discoveredhosts"}, Verbs: read},
+		// It makes those of machines that asked to boot; an admission policy keeps it from accepting one.
+		{Group: ingotGroup, Resources: []string{"discoveredhosts"}, Verbs: []string{"get", "list", "watch", "create"}},
 		{Group: ingotGroup, Resources: []string{"discoveredhosts/status"}, Verbs: set},
 		{Group: metal3Group, Resources: []string{"baremetalhosts/status", "baremetalhosts/finalizers"}, Verbs: set},
 		{Group: metal3Group, Resources: []string{"dataimages"}, Verbs: change},
@@ -72,6 +73,7 @@ func partitionRights() []Right {
 
 		{Group: ingotGroup, Resources: []string{"bootwindows"}, Verbs: own, Namespace: bootNamespace},
 		{Group: ingotGroup, Resources: []string{"bootwindows/status", "bootwindows/finalizers"}, Verbs: set, Namespace: bootNamespace},
+		{Group: ingotGroup, Resources: []string{"netbootrecords"}, Verbs: read, Namespace: bootNamespace},
 		{Group: coreGroup, Resources: []string{"secrets"}, Verbs: []string{"create", "delete"}, Namespace: bootNamespace},
 
 		{Group: coreGroup, Resources: []string{"secrets"}, Verbs: []string{"create"}, Namespace: systemNamespace},
@@ -79,12 +81,14 @@ func partitionRights() []Right {
 	}
 }
 
-// bootRights hold no Secret but the boot tokens, which are the only ones in that namespace.
+// bootRights hold no Secret but the boot tokens, which are the only ones in that namespace. All that this role writes is what it heard from unknown machines.
 func bootRights() []Right {
 	return []Right{
 		{Group: ingotGroup, Resources: []string{"partitions"}, Verbs: read},
 		{Group: ingotGroup, Resources: []string{"bootwindows"}, Verbs: read, Namespace: bootNamespace},
 		{Group: coreGroup, Resources: []string{"secrets"}, Verbs: read, Namespace: bootNamespace},
+		// An admission policy keeps it to its own partition's.
+		{Group: ingotGroup, Resources: []string{"netbootrecords"}, Verbs: []string{"get", "create", "update"}, Namespace: bootNamespace},
 	}
 }
 

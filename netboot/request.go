@@ -28,6 +28,8 @@ type Request struct {
 	UserClass   []string
 	// Architectures is option 93 (RFC 4578 §2.1), in the client's order.
 	Architectures []Architecture
+	// MachineID is option 97 as sent; nil for none.
+	MachineID []byte
 	// ServerID is option 54, Requested option 50, Current the field ciaddr, Relay the field giaddr. Invalid or 0.0.0.0: none.
 	ServerID, Requested, Current, Relay netip.Addr
 }

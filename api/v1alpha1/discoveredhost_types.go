@@ -39,11 +39,16 @@ type DiscoveredHostList struct {
 }
 
 // DiscoverySource is how a machine was found.
-// +kubebuilder:validation:Enum=list
+// +kubebuilder:validation:Enum=list;netboot
 type DiscoverySource string
 
-// SourceList: it stands in an operator's list.
-const SourceList DiscoverySource = "list"
+// The sources.
+const (
+	// SourceList: it stands in an operator's list.
+	SourceList DiscoverySource = "list"
+	// SourceNetboot: it asked to boot from the provisioning network, without being a host that is to boot. It was not answered.
+	SourceNetboot DiscoverySource = "netboot"
+)
 
 // DiscoveredHostSpec is what was found, and what an operator says to it.
 //
@@ -151,4 +156,6 @@ type DiscoveredHostStatus struct {
 	DuplicateOf *HostReference `json:"duplicateOf,omitempty"`
 	// Host was made of it. It stays when the host is deleted: no second one is made.
 	Host *HostReference `json:"host,omitempty"`
+	// Netboot is what it asked the boot servers, nil where it was found otherwise. The times and the count may be some minutes old.
+	Netboot *NetbootRequests `json:"netboot,omitempty"`
 }

@@ -37,6 +37,18 @@ type PartitionSpec struct {
 	// TPM is what is asked of machines' TPMs before their agents are let in; nil: prefer, on every way of booting.
 	// +optional
 	TPM *TPMPolicy `json:"tpm,omitempty"`
+	// Discovery records machines that ask to boot and are no hosts; nil: they are counted and forgotten.
+	// +optional
+	Discovery *DiscoveryPolicy `json:"discovery,omitempty"`
+}
+
+// DiscoveryPolicy says what becomes of unknown machines. They are never answered.
+type DiscoveryPolicy struct {
+	// Namespace is where their DiscoveredHosts are made, and hosts of those that are accepted.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Namespace string `json:"namespace"`
 }
 
 // DHCPMode is what the boot role answers.

@@ -18,6 +18,7 @@ func AddToScheme(s *runtime.Scheme) error {
 		&CommunicationMatrix{}, &CommunicationMatrixList{},
 		&FilesystemLayout{}, &FilesystemLayoutList{},
 		&DiscoveredHost{}, &DiscoveredHostList{},
+		&NetbootRecord{}, &NetbootRecordList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

@@ -25,6 +25,7 @@ func TestSchemasHaveEveryField(t *testing.T) {
 
 		"ingot.dev_filesystemlayouts.yaml": ingot.FilesystemLayout{},
 		"ingot.dev_discoveredhosts.yaml":   ingot.DiscoveredHost{},
+		"ingot.dev_netbootrecords.yaml":    ingot.NetbootRecord{},
 
 		"projectcalico.org_hostendpoints.yaml":               calico.HostEndpoint{},
 		"projectcalico.org_globalnetworkpolicies.yaml":       calico.GlobalNetworkPolicy{},

@@ -9,7 +9,7 @@
 // People get one of three ClusterRoles, which are compiled from the kinds that the rows' rights speak of:
 //
 //	View   ingot:people:view    reads every kind; no Secret
-//	Edit   ingot:people:edit    View, and makes, changes and deletes the kinds that no role of ours makes for itself, and hosts
+//	Edit   ingot:people:edit    View, and makes, changes and deletes the kinds that no role of ours makes for itself, hosts and finds
 //	Admin  ingot:people:admin   everything with every kind, status and finalizers too
 //
 // They carry the labels by which Kubernetes adds them to its own view, edit and admin. Whoever shows a certificate of the operator may do everything; accounts for daily

@@ -155,6 +155,8 @@ func TestPeople(t *testing.T) {
 		{"ingot:people:edit", "list", "metal3.io", "hardwaredata", true},
 		{"ingot:people:edit", "create", "metal3.io", "baremetalhosts", true},
 		{"ingot:people:edit", "delete", "metal3.io", "hardwaredata", false},
+		{"ingot:people:edit", "patch", "ingot.dev", "discoveredhosts", true},
+		{"ingot:people:edit", "update", "ingot.dev", "netbootrecords", false},
 		{"ingot:people:edit", "create", "ingot.dev", "bootwindows", false},
 		{"ingot:people:edit", "update", "metal3.io", "baremetalhosts/status", false},
 		{"ingot:people:admin", "delete", "metal3.io", "hardwaredata", true},

@@ -114,8 +114,11 @@ func people(m matrix.Matrix) []rbacv1.ClusterRole {
 	return []rbacv1.ClusterRole{role("view", view), role("edit", slices.Concat(view, edit)), role("admin", admin)}
 }
 
-// peoplesToo says which kinds people make although a role of ours makes some: a host is an operator's word, also where it was made of what an operator accepted.
-func peoplesToo(group, resource string) bool { return group == "metal3.io" && resource == "baremetalhosts" }
+// peoplesToo says which kinds people make although a role of ours makes some: a host is an operator's word, also where it was made of what an operator accepted, and so is
+// what becomes of a find.
+func peoplesToo(group, resource string) bool {
+	return group == "metal3.io" && resource == "baremetalhosts" || group == "ingot.dev" && resource == "discoveredhosts"
+}
 
 func kindsOf(m matrix.Matrix) []kinds {
 	var all []kinds

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -136,17 +137,36 @@ func show(w io.Writer, o *ingot.DiscoveredHost) error {
 		print.Field{Name: "Name", Value: o.Namespace + "/" + o.Name},
 		print.Field{Name: "Phase", Value: string(o.Status.Phase)},
 		print.Field{Name: "Message", Value: o.Status.Message},
-		print.Field{Name: "Found", Value: fmt.Sprintf("%s, by a %s, at partition %s", o.CreationTimestamp.UTC().Format(time.RFC3339), o.Spec.Source, o.Spec.Partition)},
+		print.Field{Name: "Found", Value: fmt.Sprintf("%s at partition %s, by %s", o.CreationTimestamp.UTC().Format(time.RFC3339), o.Spec.Partition, o.Spec.Source)},
 		print.Field{Name: "BMC", Value: o.Spec.BMCAddress},
 		print.Field{Name: "Credentials", Value: o.Spec.CredentialsName},
 		print.Field{Name: "Boot MAC address", Value: o.Spec.BootMACAddress},
 		print.Field{Name: "MAC addresses", Value: strings.Join(o.Spec.MACAddresses, ", ")},
 		print.Field{Name: "Serial number", Value: o.Spec.SerialNumber},
 		print.Field{Name: "Boot mode", Value: o.Spec.BootMode},
+		print.Field{Name: "Asked to boot", Value: netboot(o.Status.Netboot)},
 		print.Field{Name: "Accepted", Value: accepted},
 		print.Field{Name: "Same machine", Value: reference(o.Status.DuplicateOf)},
 		print.Field{Name: "Host", Value: reference(o.Status.Host)},
 	)
+}
+
+// netboot is what a machine asked the boot servers.
+func netboot(r *ingot.NetbootRequests) string {
+	if r == nil {
+		return ""
+	}
+	text := fmt.Sprintf("%d times, from %s to %s, not answered", r.Requests, r.FirstSeen.UTC().Format(time.RFC3339), r.LastSeen.UTC().Format(time.RFC3339))
+	if r.VendorClass != "" {
+		text += ", as " + strconv.Quote(r.VendorClass)
+	}
+	if r.Architecture != nil {
+		text += fmt.Sprintf(", architecture %d", *r.Architecture)
+	}
+	if r.MachineID != "" {
+		text += ", machine ID " + r.MachineID
+	}
+	return text
 }
 
 func reference(r *ingot.HostReference) string {

@@ -68,6 +68,28 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err := c.Watch(hosts); err != nil {
 		return fmt.Errorf("watch BareMetalHosts: %w", err)
 	}
+	return addFolder(mgr, o)
+}
+
+// addFolder adds the part that reads what boot servers heard.
+func addFolder(mgr manager.Manager, o Options) error {
+	c, err := controller.New("netbootrecord", mgr, controller.Options{
+		Reconciler: &folder{o: o, client: mgr.GetClient()}, MaxConcurrentReconciles: 1,
+		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, lastBackOff),
+	})
+	if err != nil {
+		return fmt.Errorf("build the controller of what boot servers heard: %w", err)
+	}
+	records := source.Kind(mgr.GetCache(), &ingot.NetbootRecord{}, &handler.TypedEnqueueRequestForObject[*ingot.NetbootRecord]{})
+	if err := c.Watch(records); err != nil {
+		return fmt.Errorf("watch NetbootRecords: %w", err)
+	}
+	sites := source.Kind(mgr.GetCache(), &ingot.Partition{}, handler.TypedEnqueueRequestsFromMapFunc(func(_ context.Context, p *ingot.Partition) []reconcile.Request {
+		return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: ingot.BootNamespace, Name: p.Name}}}
+	}), predicate.TypedGenerationChangedPredicate[*ingot.Partition]{})
+	if err := c.Watch(sites); err != nil {
+		return fmt.Errorf("watch Partitions: %w", err)
+	}
 	return nil
 }
 

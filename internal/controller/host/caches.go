@@ -37,6 +37,7 @@ func Caches(h *http.Client) cache.Options {
 		DefaultTransform:            cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
 			&ingot.BootWindow{}:     {Namespaces: map[string]cache.Config{ingot.BootNamespace: {}}},
+			&ingot.NetbootRecord{}:  {Namespaces: map[string]cache.Config{ingot.BootNamespace: {}}},
 			&metal3.BareMetalHost{}: {}, &metal3.HardwareData{}: {}, &metal3.DataImage{}: {}, &metal3.BMCEventSubscription{}: {}, &metal3.HostFirmwareSettings{}: {}, &metal3.FirmwareSchema{}: {},
 			&metal3.HostFirmwareComponents{}: {}, &metal3.HostUpdatePolicy{}: {}, &ingot.HostLifecycle{}: {}, &ingot.Partition{}: {}, &ingot.DiscoveredHost{}: {},
 		},

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -25,6 +26,8 @@ type feed struct {
 	httpPort uint16
 	// changed is told when the settings changed.
 	changed chan struct{}
+	// recorded is told whether the Partition wants unknown machines recorded; nil: nobody asks.
+	recorded *atomic.Bool
 
 	mu      sync.Mutex
 	windows map[string]*ingot.BootWindow // by name
@@ -58,6 +61,7 @@ func (f *feed) OnDelete(object any) {
 		f.refresh(o.Name)
 	case *ingot.Partition:
 		if o.Name == f.partition {
+			f.record(false)
 			f.set(netboot.Settings{Mode: netboot.Off})
 		}
 	}
@@ -139,6 +143,7 @@ func (f *feed) putPartition(p *ingot.Partition) {
 	if p.Name != f.partition {
 		return
 	}
+	f.record(p.Spec.Discovery != nil)
 	s, err := settingsOf(p, f.fallback, f.httpPort)
 	if err != nil {
 		f.log.Warn("provisioning network not served", "partition", p.Name, "err", err)
@@ -152,5 +157,11 @@ func (f *feed) set(s netboot.Settings) {
 	select {
 	case f.changed <- struct{}{}:
 	default: // somebody is told already
+	}
+}
+
+func (f *feed) record(wanted bool) {
+	if f.recorded != nil {
+		f.recorded.Store(wanted)
 	}
 }

@@ -43,6 +43,7 @@ type process struct {
 	artifacts           *bootmedia.Artifacts
 	index               *window.Index
 	feed                *feed
+	unknown             *unknown
 	registry            *prometheus.Registry
 	requests            *prometheus.CounterVec
 	// synced is set once the watches have shown what there is; networkError is why the provisioning network is not served, nil for no reason.
@@ -88,7 +89,9 @@ func newProcess(o Options, network socket.Network, log *slog.Logger) (*process, 
 	if p.artifacts, err = bootmedia.Open(o.Artifacts); err != nil {
 		return nil, fmt.Errorf("--artifacts: %w", err)
 	}
+	p.unknown = &unknown{}
 	p.feed = newFeed(o.Partition, p.index, ownAddress(network, p.httpBind), p.httpBind.Port(), log)
+	p.feed.recorded = &p.unknown.wanted
 	p.requests = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "ingot_boot_requests_total", Help: "What machines and BMCs asked the boot role for, and what came of it: an answer, or the reason for silence.",
 	}, []string{"server", "outcome"})
@@ -134,6 +137,7 @@ func (p *process) run(ctx context.Context) error {
 	}
 	if p.o.NetworkBoot {
 		group.Go(func() error { return p.serveNetwork(ctx) })
+		group.Go(func() error { return p.recordUnknown(ctx, config) })
 	}
 	p.log.Info("boot role starts", "partition", p.o.Partition, "version", p.artifacts.Version)
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {

@@ -154,7 +154,7 @@ func (p *process) openDHCP(flow matrix.FlowName, port uint16) func(context.Conte
 		if err != nil {
 			return err
 		}
-		server := &dhcp.Server{Windows: p.index, Now: time.Now, Log: p.log, Count: p.count("dhcp")}
+		server := &dhcp.Server{Windows: p.index, Now: time.Now, Log: p.log, Count: p.count("dhcp"), Unknown: p.unknown.hear}
 		s.add(conn, func(ctx context.Context) error { return server.Serve(ctx, conn, flow == matrix.MachineToBootPXE) })
 		return nil
 	}

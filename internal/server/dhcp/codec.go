@@ -37,6 +37,7 @@ func decode(p *dhcpv4.DHCPv4, pxePort bool) (netboot.Request, error) {
 	for _, a := range p.ClientArch() {
 		r.Architectures = append(r.Architectures, netboot.Architecture(a))
 	}
+	r.MachineID = p.Options.Get(dhcpv4.OptionClientMachineIdentifier)
 	r.ServerID, r.Requested = address(p.ServerIdentifier()), address(p.RequestedIPAddress())
 	r.Current, r.Relay = address(p.ClientIPAddr), address(p.GatewayIPAddr)
 	return r, nil

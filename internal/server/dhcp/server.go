@@ -43,6 +43,8 @@ type Server struct {
 	Log     *slog.Logger
 	// Count is told the outcome of every packet: an answer's type, a silence, or "malformed".
 	Count func(outcome string)
+	// Unknown is told the requests of machines without any window, which are not answered; nil: nobody.
+	Unknown func(netboot.Request)
 }
 
 // Serve answers what comes to a socket until the context ends. PXEPort says that it is port 4011.
@@ -67,6 +69,9 @@ func (s *Server) Answer(packet []byte, pxePort bool, from netip.AddrPort) ([]byt
 	answer, silence := netboot.Decide(s.Windows.Settings(), entry.WindowOf(), r, s.Now())
 	if silence != netboot.Answered {
 		s.Count(string(silence))
+		if entry == nil && s.Unknown != nil {
+			s.Unknown(r)
+		}
 		s.Log.Debug("DHCP request not answered", "mac", r.MAC.String(), "reason", string(silence), "type", string(r.Type), "client", string(r.Kind()))
 		return nil, netip.AddrPort{}
 	}
