@@ -1,6 +1,6 @@
 // Package claim is `ingot claim`: what a person asks about HostClaims.
 //
-// It owns showing claims, and why one has or could have which host. It refuses decisions: package claim makes them of the same survey as the controller's, so that the program tells no
+// It owns showing claims, and why one has or could have which host. It refuses decisions: packages survey and claim make them, for the controller too, so that the program tells no
 // other story. It reads with the rights of whoever calls it: `explain` needs those to list hosts, policies and the claim's namespace.
 package claim
 
@@ -12,15 +12,16 @@ import (
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ingotmetal/ingot/claim"
+	"github.com/ingotmetal/ingot/claim/survey"
 	"github.com/ingotmetal/ingot/internal/cli/print"
 	"github.com/ingotmetal/ingot/internal/cli/session"
-	"github.com/ingotmetal/ingot/internal/controller/hostclaim"
 )
 
 // Command is `ingot claim`.
@@ -138,11 +139,19 @@ func explainCommand(s *session.Session) *cobra.Command {
 }
 
 func explanation(ctx context.Context, c client.Reader, k *metal3.HostClaim) (claim.Explanation, error) {
-	v, q, err := hostclaim.Survey(ctx, c, k)
-	if err != nil {
-		return claim.Explanation{}, err
+	var hosts metal3.BareMetalHostList
+	if err := c.List(ctx, &hosts); err != nil {
+		return claim.Explanation{}, fmt.Errorf("list hosts: %w", err)
 	}
-	return claim.Explain(v, claim.Rules{}, q), nil
+	var policies metal3.HostDeployPolicyList
+	if err := c.List(ctx, &policies); err != nil {
+		return claim.Explanation{}, fmt.Errorf("list HostDeployPolicies: %w", err)
+	}
+	ns := &corev1.Namespace{}
+	if err := c.Get(ctx, client.ObjectKey{Name: k.Namespace}, ns); err != nil {
+		return claim.Explanation{}, fmt.Errorf("read the claim's namespace: %w", err)
+	}
+	return claim.Explain(claim.NewInventory(survey.Hosts(hosts.Items)), claim.Rules{}, survey.Request(k, ns, policies.Items)), nil
 }
 
 func explain(w io.Writer, k *metal3.HostClaim, e claim.Explanation) error {

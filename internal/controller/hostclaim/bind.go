@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ingotmetal/ingot/claim"
+	"github.com/ingotmetal/ingot/claim/survey"
 )
 
 // withdrawnAnnotation on a host is what a claim leaves that meant to have it and gave it up; only the write matters.
@@ -59,11 +60,11 @@ func (r *Reconciler) unfit(ctx context.Context, c *metal3.HostClaim, h *metal3.B
 	if h == nil {
 		return "the host that was chosen is gone", nil
 	}
-	q, err := request(ctx, r.cached, c)
+	q, err := r.request(ctx, c)
 	if err != nil {
 		return "", err
 	}
-	x := hostOf(h)
+	x := survey.Host(h)
 	q.Host = x.Name
 	if d := claim.Choose(claim.NewInventory([]claim.Host{x}), claim.Rules{}, q); d.Refusal != nil {
 		if x.State == claim.Held {

@@ -13,6 +13,7 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/claim"
+	"github.com/ingotmetal/ingot/claim/survey"
 )
 
 // find adopts the host that names the claim already, or chooses one and writes the intent.
@@ -26,7 +27,7 @@ func (r *Reconciler) find(ctx context.Context, c *metal3.HostClaim) (time.Durati
 		h := &named.Items[0]
 		return afterConflict, r.intend(ctx, c, h.Namespace, h.Name)
 	}
-	v, q, err := Survey(ctx, r.cached, c)
+	v, q, err := r.survey(ctx, c)
 	if err != nil {
 		return 0, err
 	}
@@ -69,100 +70,30 @@ func (r *Reconciler) clean(ctx context.Context, namespace, name string) (bool, e
 	return l.Status.CleanedAt != nil, nil
 }
 
-// Survey makes of the objects what package claim decides on: all hosts, and what a claim asks for under the policies. The program `ingot claim` reads the same.
-func Survey(ctx context.Context, c client.Reader, k *metal3.HostClaim) (*claim.Inventory, claim.Request, error) {
+// survey reads what package claim decides on: all hosts, and what a claim asks for under the policies.
+func (r *Reconciler) survey(ctx context.Context, c *metal3.HostClaim) (*claim.Inventory, claim.Request, error) {
 	var hosts metal3.BareMetalHostList
-	if err := c.List(ctx, &hosts, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.cached.List(ctx, &hosts, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, claim.Request{}, fmt.Errorf("list hosts: %w", err)
 	}
-	q, err := request(ctx, c, k)
+	q, err := r.request(ctx, c)
 	if err != nil {
 		return nil, claim.Request{}, err
 	}
-	all := make([]claim.Host, 0, len(hosts.Items))
-	for i := range hosts.Items {
-		all = append(all, hostOf(&hosts.Items[i]))
-	}
-	return claim.NewInventory(all), q, nil
+	return claim.NewInventory(survey.Hosts(hosts.Items)), q, nil
 }
 
-// request is what a claim asks for.
-func request(ctx context.Context, c client.Reader, k *metal3.HostClaim) (claim.Request, error) {
-	q := claim.Request{ID: k.Namespace + "/" + k.Name, Project: k.Namespace, Role: claim.Machine, Labels: k.Spec.HostSelector.MatchLabels, Within: k.Spec.HostSelector.InNamespace}
-	for _, e := range k.Spec.HostSelector.MatchExpressions {
-		q.Where = append(q.Where, claim.Requirement{Key: e.Key, Operator: string(e.Operator), Values: e.Values})
-	}
-	if k.Spec.FailureDomain != "" {
-		q.Prefer = map[string]string{failureDomainLabel: k.Spec.FailureDomain}
-	}
+// request is what a claim asks for, and where it may.
+func (r *Reconciler) request(ctx context.Context, c *metal3.HostClaim) (claim.Request, error) {
 	ns := &corev1.Namespace{}
-	if err := c.Get(ctx, client.ObjectKey{Name: k.Namespace}, ns); err != nil {
-		return q, fmt.Errorf("read the claim's namespace: %w", err)
+	if err := r.cached.Get(ctx, client.ObjectKey{Name: c.Namespace}, ns); err != nil {
+		return claim.Request{}, fmt.Errorf("read the claim's namespace: %w", err)
 	}
 	var policies metal3.HostDeployPolicyList
-	if err := c.List(ctx, &policies, client.UnsafeDisableDeepCopy); err != nil {
-		return q, fmt.Errorf("list HostDeployPolicies: %w", err)
+	if err := r.cached.List(ctx, &policies, client.UnsafeDisableDeepCopy); err != nil {
+		return claim.Request{}, fmt.Errorf("list HostDeployPolicies: %w", err)
 	}
-	openings := make([]claim.Opening, 0, len(policies.Items))
-	for i := range policies.Items {
-		p := &policies.Items[i]
-		o := claim.Opening{Host: p.Namespace, Name: p.Name}
-		if to := p.Spec.HostClaimNamespaces; to != nil && p.DeletionTimestamp.IsZero() {
-			o.Names, o.Pattern = to.Names, to.NameMatches
-			for _, l := range to.HasLabels {
-				o.Labels = append(o.Labels, claim.Label{Name: l.Name, Value: l.Value})
-			}
-		}
-		openings = append(openings, o)
-	}
-	q.Open = claim.Open(openings, claim.Tenant{Namespace: ns.Name, Labels: ns.Labels})
-	return q, nil
-}
-
-// failureDomainLabel is Cluster API's.
-const failureDomainLabel = "infrastructure.cluster.x-k8s.io/failure-domain"
-
-func hostOf(h *metal3.BareMetalHost) claim.Host {
-	x := claim.Host{Name: h.Namespace + "/" + h.Name, Namespace: h.Namespace, Partition: h.Labels[ingot.PartitionLabel], Rack: h.Labels[failureDomainLabel], Labels: h.Labels, State: claim.Offered}
-	if ref := h.Spec.ConsumerRef; ref != nil {
-		x.State = claim.Held
-		x.Holder = claim.Holder{Request: ref.Namespace + "/" + ref.Name, Project: ref.Namespace, Role: claim.Machine}
-		if _, ours := claimOf(h); !ours {
-			x.Holder.Request = ref.Kind + " " + x.Holder.Request
-		}
-		return x
-	}
-	if x.Why = unready(h); x.Why != "" {
-		x.State = claim.NotReady
-	}
-	return x
-}
-
-// unready says why a host that has no consumer cannot be had; empty: it can, once its wipe is found proved.
-func unready(h *metal3.BareMetalHost) string {
-	_, paused := h.Annotations[metal3.PausedAnnotation]
-	_, detached := h.Annotations[metal3.DetachedAnnotation]
-	switch s := h.Status.Provisioning.State; {
-	case h.Spec.ConsumerRef != nil:
-		return "somebody has it"
-	case !h.DeletionTimestamp.IsZero():
-		return "it is being deleted"
-	case paused:
-		return "it is paused"
-	case detached:
-		return "it is detached"
-	case h.Spec.ExternallyProvisioned:
-		return "its system came from elsewhere (spec.externallyProvisioned)"
-	case h.Spec.Image != nil || h.Spec.CustomDeploy != nil:
-		return "it has an image of its own"
-	case h.Spec.AutomatedCleaningMode == metal3.CleaningModeDisabled:
-		return "it is not cleaned (spec.automatedCleaningMode is disabled)"
-	case s != metal3.StateAvailable:
-		return fmt.Sprintf("it is %q and not available", s)
-	case h.Status.ErrorType != "" || h.Status.ErrorMessage != "":
-		return "it has an error"
-	}
-	return ""
+	return survey.Request(c, ns, policies.Items), nil
 }
 
 // toldHosts is how many hosts a condition's message speaks of: it may have 32 KiB, and nobody reads more.

@@ -13,6 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/ingotmetal/ingot/claim/survey"
 )
 
 // When a claim is looked at again though nothing woke it.
@@ -24,9 +26,6 @@ const (
 	// whileWaiting for a host: claims are woken when one is free.
 	whileWaiting = 5 * time.Minute
 )
-
-// claimKind is what hosts' consumerRefs say.
-const claimKind = "HostClaim"
 
 // Reconciler looks after claims.
 type Reconciler struct {
@@ -115,21 +114,12 @@ func (r *Reconciler) hostNow(ctx context.Context, ref *metal3.ObjectReference) (
 	return h, nil
 }
 
-// claimOf is the claim that a host names as its consumer.
-func claimOf(h *metal3.BareMetalHost) (types.NamespacedName, bool) {
-	ref := h.Spec.ConsumerRef
-	if ref == nil || ref.Kind != claimKind || ref.GroupVersionKind().Group != metal3.GroupVersion.Group {
-		return types.NamespacedName{}, false
-	}
-	return types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name}, true
-}
-
 // has says whether a host names this claim. By name and not by UID: a claim that was moved to another cluster has a new one, and a claim's finalizer keeps its name until its host is free.
 func has(c *metal3.HostClaim, h *metal3.BareMetalHost) bool {
-	key, claimed := claimOf(h)
+	key, claimed := survey.ClaimOf(h)
 	return claimed && key == client.ObjectKeyFromObject(c)
 }
 
 func consumer(c *metal3.HostClaim) *corev1.ObjectReference {
-	return &corev1.ObjectReference{APIVersion: metal3.GroupVersion.String(), Kind: claimKind, Namespace: c.Namespace, Name: c.Name}
+	return &corev1.ObjectReference{APIVersion: metal3.GroupVersion.String(), Kind: survey.ClaimKind, Namespace: c.Namespace, Name: c.Name}
 }

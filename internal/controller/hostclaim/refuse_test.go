@@ -145,7 +145,7 @@ func TestTheRoleIsHeldToItsPart(t *testing.T) {
 			return role.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.racks, Name: "x"}})
 		}, "type:"},
 		"make a copy of its own": {func() error { return copyOf(ctx, role, w.racks) }, ""},
-		"move a BMC":             {write("ours", func(h *metal3.BareMetalHost) { h.Spec.BMC.Address = "redfish://10.0.0.9/" }), "spec:"},
+		"change a BMC's login":   {write("ours", func(h *metal3.BareMetalHost) { h.Spec.BMC.CredentialsName = "mine" }), "spec:"},
 		"drop the root hints":    {write("ours", func(h *metal3.BareMetalHost) { h.Spec.RootDeviceHints = &metal3.RootDeviceHints{Model: "x"} }), "spec:"},
 		"write a host of nobody": {write("free", func(h *metal3.BareMetalHost) { h.Spec.Online = true }), "spec.consumerRef:"},
 		"take another's host":    {write("others", func(h *metal3.BareMetalHost) { h.Spec.ConsumerRef.Kind = "HostClaim" }), "spec.consumerRef:"},

@@ -20,6 +20,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/ingotmetal/ingot/claim/survey"
 )
 
 // The pauses after errors of the API server, and the claims that are looked at at once.
@@ -95,7 +97,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 func index(ctx context.Context, mgr manager.Manager) error {
 	err := mgr.GetFieldIndexer().IndexField(ctx, &metal3.BareMetalHost{}, consumerIndex, func(o client.Object) []string {
 		if h, ok := o.(*metal3.BareMetalHost); ok {
-			if key, claimed := claimOf(h); claimed {
+			if key, claimed := survey.ClaimOf(h); claimed {
 				return []string{key.String()}
 			}
 		}
@@ -127,10 +129,10 @@ func edited() predicate.TypedPredicate[*metal3.HostClaim] {
 // becameFree passes hosts that a waiting claim may have now and could not before, so that what happens to thousands of busy hosts does not have all waiting claims looked at.
 func becameFree() predicate.TypedPredicate[*metal3.BareMetalHost] {
 	return predicate.TypedFuncs[*metal3.BareMetalHost]{
-		CreateFunc: func(e event.TypedCreateEvent[*metal3.BareMetalHost]) bool { return unready(e.Object) == "" },
+		CreateFunc: func(e event.TypedCreateEvent[*metal3.BareMetalHost]) bool { return survey.Unready(e.Object) == "" },
 		UpdateFunc: func(e event.TypedUpdateEvent[*metal3.BareMetalHost]) bool {
 			a, b := e.ObjectOld, e.ObjectNew
-			return unready(b) == "" && (unready(a) != "" || !maps.Equal(a.Labels, b.Labels))
+			return survey.Unready(b) == "" && (survey.Unready(a) != "" || !maps.Equal(a.Labels, b.Labels))
 		},
 		DeleteFunc: func(event.TypedDeleteEvent[*metal3.BareMetalHost]) bool { return false },
 	}
@@ -148,7 +150,7 @@ func relabelled() predicate.TypedPredicate[*corev1.Namespace] {
 // claimsOf are the claims that a host matters to: the one it names, and those that mean to have it.
 func (r *Reconciler) claimsOf(ctx context.Context, h *metal3.BareMetalHost) []reconcile.Request {
 	all := r.listed(ctx, h.Namespace+"/"+h.Name)
-	if key, claimed := claimOf(h); claimed {
+	if key, claimed := survey.ClaimOf(h); claimed {
 		all = append(all, reconcile.Request{NamespacedName: key})
 	}
 	return all
