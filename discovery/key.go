@@ -116,9 +116,10 @@ func twinOf(o *ingot.DiscoveredHost, hosts []*metal3.BareMetalHost) (*metal3.Bar
 	mine := Keys(o)
 	for _, h := range hosts {
 		for _, k := range HostKeys(h) {
-			if slices.Contains(mine, k) && !(strings.HasPrefix(string(k), "bmc ") && otherSystem(o, h)) {
-				return h, describe(k)
+			if !slices.Contains(mine, k) || strings.HasPrefix(string(k), "bmc ") && otherSystem(o, h) {
+				continue
 			}
+			return h, describe(k)
 		}
 	}
 	return nil, ""

@@ -122,11 +122,13 @@ func TestBootServersShareARecord(t *testing.T) {
 					err = writeRecord(t.Context(), c, "lab", heard, now)
 				}
 			}
-			ended <- nil
+			ended <- t.Context().Err()
 		}()
 	}
 	for range 2 {
-		<-ended
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	}
 	record := &ingot.NetbootRecord{}
 	if err := adminClient(t, cp.Admin).Get(t.Context(), client.ObjectKey{Namespace: ingot.BootNamespace, Name: "lab"}, record); err != nil {
