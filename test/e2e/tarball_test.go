@@ -17,6 +17,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/lab/debian"
 	"github.com/ingotmetal/ingot/internal/lab/labtest"
 	"github.com/ingotmetal/ingot/netboot"
+	"github.com/ingotmetal/ingot/rootdevice"
 	"github.com/ingotmetal/ingot/step"
 )
 
@@ -74,10 +75,12 @@ func TestBootsFromAnUnpackedArchive(t *testing.T) {
 		}
 		return o
 	}
-	claim := do(protocol.Step{Kind: step.ChooseDisk, ChooseDisk: &protocol.ChooseDisk{}}).Disk
+	// The first disk: it is the only one that SeaBIOS tries.
+	hints := &rootdevice.Hints{SerialNumber: m.Disks[0].SerialNumber}
+	claim := do(protocol.Step{Kind: step.ChooseDisk, ChooseDisk: &protocol.ChooseDisk{Hints: hints}}).Disk
 	layout := serverLayout()
 	written := do(protocol.Step{Kind: step.WriteImage, WriteImage: &protocol.WriteImage{
-		Claim: *claim, Image: tarballImage(t, l), Layout: &layout, UEFI: true, Seed: "boot-1", ConfigDrive: tarballConfigDrive(t, m.UUID),
+		Claim: *claim, Hints: hints, Image: tarballImage(t, l), Layout: &layout, UEFI: true, Seed: "boot-1", ConfigDrive: tarballConfigDrive(t, m.UUID),
 	}}).Written
 	if written.DownloadedBytes == 0 || written.ImageBytes < 200<<20 {
 		t.Errorf("written %+v", written)
@@ -92,7 +95,7 @@ func TestBootsFromAnUnpackedArchive(t *testing.T) {
 			t.Fatal(err)
 		}
 		firmware := map[bmc.Mode]string{bmc.ModeUEFI: "uefi", bmc.ModeLegacy: "bios"}[mode]
-		w.awaitLine(ctx, t, m.ConsoleLog, laidOut+" "+firmware+": / ext4, /boot/efi vfat, /srv/data xfs, /tmp tmpfs, swap ")
+		w.awaitLine(ctx, t, m.ConsoleLog, laidOut+" "+firmware+": / ext4, /boot/efi vfat, /srv/data xfs, /tmp tmpfs, swap /dev/")
 		lap("Debian runs, by " + firmware)
 		if err := w.machine.ForceOff(ctx); err != nil {
 			t.Fatal(err)
