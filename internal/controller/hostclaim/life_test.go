@@ -93,7 +93,7 @@ func TestTheLifeOfAClaim(t *testing.T) {
 		_, once := h.Annotations[metal3.RebootAnnotationPrefix]
 		_, still := c.Annotations[metal3.RebootAnnotationPrefix]
 		if h.Spec.Online || !once || still || h.Annotations[metal3.RebootAnnotationPrefix+"/hostclaim-hold"] == "" || h.Spec.MetaData != nil || len(w.copies(w.racks)) != 3 {
-			return fmt.Errorf("host %+v, claim %v, copies %v", h.ObjectMeta.Annotations, c.Annotations, w.copies(w.racks))
+			return fmt.Errorf("host %+v, claim %v, copies %v", h.Annotations, c.Annotations, w.copies(w.racks))
 		}
 		return nil
 	})
