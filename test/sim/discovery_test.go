@@ -1,0 +1,79 @@
+package sim_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/lab"
+	"github.com/ingotmetal/ingot/test/sim/site"
+)
+
+// TestFoundAcceptedProvisioned: a machine of a list is nobody's until an operator accepts it, by the real roles of a whole site; then it is a host like any other, and is provisioned.
+func TestFoundAcceptedProvisioned(t *testing.T) {
+	ctx, cancel := bounded(t)
+	defer cancel()
+	s := start(t, site.Options{Lab: lab.Options{Machines: 1}})
+	m := s.Lab.State().Machines[0]
+	var sites ingot.PartitionList
+	if err := s.Client.List(ctx, &sites); err != nil || len(sites.Items) != 1 {
+		t.Fatalf("%d partitions: %v", len(sites.Items), err)
+	}
+	state := s.Lab.State()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: m.Name + "-bmc"}, StringData: map[string]string{"username": state.Username, "password": state.Password}}
+	if err := s.Client.Create(ctx, secret); err != nil {
+		t.Fatal(err)
+	}
+	found := &ingot.DiscoveredHost{ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: "found"}}
+	found.Spec = ingot.DiscoveredHostSpec{
+		Partition: sites.Items[0].Name, Source: ingot.SourceList, BMCAddress: m.BMCAddress, BootMACAddress: m.MACAddress, CredentialsName: secret.Name, BootMode: "UEFI",
+	}
+	if err := s.Client.Create(ctx, found); err != nil {
+		t.Fatal(err)
+	}
+	reaches(ctx, t, s, found, ingot.DiscoveryFound)
+	var hosts metal3.BareMetalHostList
+	if err := s.Client.List(ctx, &hosts); err != nil || len(hosts.Items) != 0 {
+		t.Fatalf("%d hosts before anybody accepted: %v", len(hosts.Items), err)
+	}
+	base := found.DeepCopy()
+	found.Spec.Accept = &ingot.DiscoveryAcceptance{Name: m.Name, Online: true}
+	if err := s.Client.Patch(ctx, found, client.MergeFrom(base)); err != nil {
+		t.Fatal(err)
+	}
+	reaches(ctx, t, s, found, ingot.DiscoveryAccepted)
+	// The image is said of the host, as of any.
+	h := &metal3.BareMetalHost{}
+	if err := s.Client.Get(ctx, client.ObjectKey{Namespace: m.Namespace, Name: m.Name}, h); err != nil {
+		t.Fatal(err)
+	}
+	before, want := h.DeepCopy(), s.Host(m)
+	h.Spec.Image, h.Spec.RootDeviceHints = want.Spec.Image, want.Spec.RootDeviceHints
+	if err := s.Client.Patch(ctx, h, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Await(ctx, m.Namespace, site.Provisioned(1)); err != nil {
+		t.Fatal(err)
+	}
+	checkDisks(t, s)
+	checkLogs(t, s)
+}
+
+// reaches waits for a phase of the object's present generation.
+func reaches(ctx context.Context, t *testing.T, s *site.Site, o *ingot.DiscoveredHost, want ingot.DiscoveryPhase) {
+	t.Helper()
+	err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		err := s.Client.Get(ctx, client.ObjectKeyFromObject(o), o)
+		return err == nil && o.Status.Phase == want && o.Status.ObservedGeneration == o.Generation, err
+	})
+	if err != nil {
+		t.Fatalf("%s does not become %s: %v; it says %+v", o.Name, want, err, o.Status)
+	}
+}
