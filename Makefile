@@ -98,8 +98,8 @@ fuzz: ## every fuzzer in turn (FUZZTIME=30s each; FUZZ=regular expression of pac
 	@scripts/fuzz
 
 .PHONY: e2e
-e2e: agent image ## one machine under QEMU by virtual media, one by PXE, from power-on to the installed Debian's report
-	INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) go test -count=1 -timeout 40m -v ./test/e2e/...
+e2e: agent image ## virtual machines from power-on to the installed Debian's report: every way of booting, software RAID, an archive
+	INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) go test -count=1 -timeout 90m -v ./test/e2e/...
 
 .PHONY: demo
 demo: packages build ## a virtual server's whole life, from bare metal to Debian and back (INGOT_DEMO=fast: simulated)
