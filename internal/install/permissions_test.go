@@ -54,6 +54,12 @@ var partitionQuestions = []question{
 	{"create", "authorization.k8s.io", "subjectaccessreviews", "", true},
 	{"create", "authentication.k8s.io", "tokenreviews", "", true},
 
+	{"create", "ingot.dev", "discoveredhosts", "hosts", true},
+	{"patch", "ingot.dev", "discoveredhosts/status", "hosts", true},
+	{"watch", "ingot.dev", "netbootrecords", ingot.BootNamespace, true},
+	{"patch", "ingot.dev", "discoveredhosts", "hosts", false},
+	{"update", "ingot.dev", "netbootrecords", ingot.BootNamespace, false},
+
 	{"delete", "metal3.io", "baremetalhosts", "hosts", false},
 	{"delete", "", "secrets", "hosts", false},
 	{"create", "", "secrets", "hosts", false},
@@ -72,7 +78,12 @@ var bootQuestions = []question{
 	{"watch", "ingot.dev", "bootwindows", ingot.BootNamespace, true},
 	{"get", "", "secrets", ingot.BootNamespace, true},
 	{"get", "ingot.dev", "partitions", "", true},
+	{"create", "ingot.dev", "netbootrecords", ingot.BootNamespace, true},
+	{"update", "ingot.dev", "netbootrecords", ingot.BootNamespace, true},
 
+	{"create", "ingot.dev", "netbootrecords", "hosts", false},
+	{"delete", "ingot.dev", "netbootrecords", ingot.BootNamespace, false},
+	{"create", "ingot.dev", "discoveredhosts", "hosts", false},
 	{"get", "", "secrets", "hosts", false},
 	{"list", "", "secrets", "", false},
 	{"get", "", "secrets", install.SystemNamespace, false},
