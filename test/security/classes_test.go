@@ -9,7 +9,9 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -90,7 +92,17 @@ func declared(t *testing.T, folder, test string) bool {
 	return false
 }
 
-// sources calls do for each Go file of the product below the folders, tests left out.
+func imports(file *ast.File, is func(path string) bool) bool {
+	return slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool { return is(strings.Trim(i.Path.Value, `"`)) })
+}
+
+// isForTests says whether a path is that of a package of suites and fakes for tests: tpmtest, disktest. Package attest is the product's.
+func isForTests(imported string) bool {
+	name := path.Base(imported)
+	return strings.HasSuffix(name, "test") && name != "attest"
+}
+
+// sources calls do for each Go file of the product below the folders. Tests are left out, and what is made for tests, which imports their package and which the product must not import.
 func sources(t *testing.T, do func(path string, file *ast.File), folders ...string) {
 	t.Helper()
 	seen := 0
@@ -102,6 +114,12 @@ func sources(t *testing.T, do func(path string, file *ast.File), folders ...stri
 			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
 			if err != nil {
 				return err
+			}
+			if imports(file, func(path string) bool { return path == "testing" }) {
+				return nil
+			}
+			if imports(file, isForTests) {
+				t.Errorf("%s imports a package for tests, which this test does not look at", path)
 			}
 			seen++
 			do(path, file)
