@@ -273,6 +273,7 @@ func (a *agent) outcome(s *protocol.Step) *step.Outcome {
 		if failure != nil {
 			return &step.Outcome{Failure: failure}
 		}
+		m.chosen = d.SerialNumber
 		return &step.Outcome{Disk: &d}
 	case step.Clean:
 		return a.cleaned()
@@ -306,6 +307,9 @@ func (a *agent) written(o *protocol.WriteImage) *step.Outcome {
 		return &step.Outcome{Failure: &step.Failure{Kind: step.Invalid, Message: "the digest is wrong"}}
 	}
 	d.content = imageOf(o.Image.URL)
+	if a.m.w.eager {
+		d.content = ""
+	}
 	return &step.Outcome{Disk: &d.Disk, Written: &step.Written{Digest: "sha256:" + o.Image.Checksum, ImageBytes: 1}}
 }
 

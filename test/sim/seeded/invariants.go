@@ -103,6 +103,8 @@ func (w *world) checkStep(m *machine, boot string, s *protocol.Step) {
 	switch {
 	case d == nil || d.StepID != s.ID || d.SerialNumber != c.SerialNumber || c.SerialNumber == "":
 		w.wrong("%s: a write to %q without a claim on it", m.name, c.SerialNumber)
+	case c.SerialNumber != m.chosen:
+		w.wrong("%s: the image goes to another disk than was chosen: %q, not %q", m.name, c.SerialNumber, m.chosen)
 	case h.DeletionTimestamp != nil || state != metal3.StateProvisioning || h.Spec.Image == nil || h.Spec.Image.URL != s.WriteImage.Image.URL:
 		w.wrong("%s: an image is written that nobody wants any more (state %q)", m.name, state)
 	}

@@ -38,6 +38,8 @@ type machine struct {
 	returns bool
 	// offered: the host was available when it was last looked at.
 	offered bool
+	// chosen is the disk that the last agent chose.
+	chosen string
 	// drive is the config drive of the last image.
 	drive []byte
 }

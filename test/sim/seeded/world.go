@@ -44,8 +44,8 @@ type world struct {
 	process  *process
 	machines []*machine
 	decide   func(journey.Facts, time.Time) journey.Decision
-	// trusting breaks enrolment: see broken_test.go.
-	trusting bool
+	// trusting breaks enrolment, eager the agents' writing: see broken_test.go.
+	trusting, eager bool
 	// ending: owners make no host again.
 	ending bool
 	// healAt is when the trouble ends.
