@@ -167,6 +167,7 @@ func startAgent(ctx context.Context, s bmc.Session, a agentStart, note func(stri
 		note(a.url)
 	case ingot.MethodUEFIHTTP:
 		set.Device, set.URI, set.Authorities = bmc.BootHTTP, a.url, a.authorities
+	case ingot.MethodPXE: // as it stands
 	}
 	if err := override(ctx, s, set); err != nil {
 		return err

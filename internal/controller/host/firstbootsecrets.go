@@ -193,7 +193,7 @@ func (r *Reconciler) imageLogin(ctx context.Context, host *metal3.BareMetalHost,
 	}
 	ref, err := artifact.Parse(i.URL)
 	if err != nil {
-		return nil, err.Error(), nil
+		return nil, err.Error(), nil //nolint:nilerr // an address that cannot be read is the owner's problem, and no error of ours
 	}
 	name := *i.OCIAuthSecretName
 	data, problem, err := r.secretData(ctx, host, name, keyImagePull)

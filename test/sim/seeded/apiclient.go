@@ -73,7 +73,7 @@ func (c apiClient) write(op string, o client.Object, do func() error) error {
 	}
 	err := do()
 	if id, known := c.idOf(o); known && err == nil {
-		c.p.cache.wrote(id, c.Store.VersionOf(id))
+		c.p.cache.wrote(id, c.VersionOf(id))
 	}
 	switch {
 	case w.chance(w.faults.crash, what+" crash after"):

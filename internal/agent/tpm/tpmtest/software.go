@@ -54,7 +54,8 @@ func New(t testing.TB) *TPM {
 	defer tick.Stop()
 	limit := time.After(patience)
 	for {
-		if _, err := os.Stat(s.socket); err == nil {
+		// The socket is there a moment before anybody listens at it.
+		if s.answers() {
 			return s
 		}
 		select {
@@ -65,6 +66,17 @@ func New(t testing.TB) *TPM {
 			t.Fatalf("swtpm did not listen within %s", patience)
 		}
 	}
+}
+
+// answers says whether the TPM does a command.
+func (s *TPM) answers() bool {
+	conn, err := s.Connect()
+	if err != nil {
+		return false
+	}
+	defer func() { _ = conn.Close() }()
+	_, err = tpm2.GetRandom{BytesRequested: 8}.Execute(conn)
+	return err == nil
 }
 
 // Connect is a way to the TPM.
