@@ -125,9 +125,9 @@ func badImageCases() []badCase {
 			image("missing")(w, h)
 			h.Spec.Image.DiskFormat, h.Spec.Image.Checksum, h.Spec.Image.ChecksumType = ptr.To("live-iso"), "", ""
 		}, errorType: provisioning, says: []string{"insert virtual medium"}},
-		{name: "OCI image", host: unsupported(func(i *metal3.Image) {
+		{name: "OCI registry that nobody knows", host: unsupported(func(i *metal3.Image) {
 			i.URL, i.DiskFormat, i.Checksum, i.ChecksumType = "oci://registry.test/debian:12", nil, "", ""
-		}), errorType: provisioning, says: []string{"OCI", "not supported"}},
+		}), errorType: provisioning, says: []string{"registry.test", "no such host"}},
 		{name: "VMDK image", host: unsupported(func(i *metal3.Image) { i.DiskFormat = ptr.To("vmdk") }), errorType: provisioning, says: []string{"vmdk", "not supported"}},
 	}
 }
