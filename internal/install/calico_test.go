@@ -41,6 +41,7 @@ func TestCalicosOwnKindsStay(t *testing.T) {
 		t.Fatalf("%d definitions are installed, want 9: %v", len(ours), ours)
 	}
 	for name := range ours {
+		listable(t, client, name)
 		if err := client.Resource(crds).Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
 			t.Fatal(err)
 		}
@@ -92,6 +93,17 @@ func theirs(t *testing.T, client dynamic.Interface) *unstructured.Unstructured {
 		t.Fatal(err)
 	}
 	return obj
+}
+
+// listable waits until the objects of a definition can be listed. The API server takes a definition that is deleted before that for one whose objects it could not delete, and
+// tries again only minutes later.
+func listable(t *testing.T, client dynamic.Interface, definition string) {
+	t.Helper()
+	plural, group, _ := strings.Cut(definition, ".")
+	eventually(t, definition+" to be served", func() error {
+		_, err := client.Resource(schema.GroupVersionResource{Group: group, Version: "v3", Resource: plural}).List(t.Context(), metav1.ListOptions{})
+		return err
+	})
 }
 
 func calicoDefinitions(t *testing.T, client dynamic.Interface) map[string]bool {
