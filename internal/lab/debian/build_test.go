@@ -32,14 +32,18 @@ import (
 // bootDeadline is far beyond what a boot takes: 45 s on two quiet cores without KVM, five minutes next to other emulators.
 const bootDeadline = 15 * time.Minute
 
-// build gives the image from the cache that all tests of this user share.
+// build gives the image that `make image` made, or makes it: the cache is INGOT_CACHE, or .cache in the module's root.
 func build(t *testing.T) debian.Image {
 	t.Helper()
-	cache, err := os.UserCacheDir()
+	cache := os.Getenv("INGOT_CACHE")
+	if cache == "" {
+		cache = filepath.Join("..", "..", "..", ".cache")
+	}
+	cache, err := filepath.Abs(filepath.Join(cache, "debian"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	img, err := debian.Build(t.Context(), debian.Options{CacheDir: filepath.Join(cache, "ingot-test"), Progress: func(line string) { t.Log(line) }})
+	img, err := debian.Build(t.Context(), debian.Options{CacheDir: cache, Progress: func(line string) { t.Log(line) }})
 	if err != nil {
 		t.Fatal(err)
 	}
