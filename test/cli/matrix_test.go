@@ -2,10 +2,8 @@
 package cli_test
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -63,27 +61,7 @@ func TestMatricesFromTheAPIServer(t *testing.T) {
 		}
 	}
 	t.Setenv("KUBECONFIG", kubeconfig(t, cp.Admin))
-	run := func(want int, args ...string) (out, messages string) {
-		t.Helper()
-		var o, e bytes.Buffer
-		c := matrix.Command(session.New(&o, &e))
-		c.SetArgs(args)
-		c.SetOut(&o)
-		c.SetErr(&e)
-		c.SilenceUsage = true
-		if got := session.ExitCode(c.ExecuteContext(t.Context())); got != want {
-			t.Errorf("%v ended with %d, want %d:\n%s%s", args, got, want, o.String(), e.String())
-		}
-		return o.String(), e.String()
-	}
-	contains := func(text string, all ...string) {
-		t.Helper()
-		for _, want := range all {
-			if !strings.Contains(text, want) {
-				t.Errorf("%q is missing in:\n%s", want, text)
-			}
-		}
-	}
+	run, contains := terminal(t, matrix.Command)
 
 	shown, _ := run(0, "show", "--name", "site")
 	contains(shown, "1.1", "2.1", "2 rows")

@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 	"time"
@@ -27,27 +26,7 @@ func TestHostsFromTheAPIServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("KUBECONFIG", kubeconfig(t, cp.Admin))
-	run := func(want int, args ...string) (out, messages string) {
-		t.Helper()
-		var o, e bytes.Buffer
-		c := node.Command(session.New(&o, &e))
-		c.SetArgs(args)
-		c.SetOut(&o)
-		c.SetErr(&e)
-		c.SilenceUsage = true
-		if got := session.ExitCode(c.ExecuteContext(t.Context())); got != want {
-			t.Errorf("%v ended with %d, want %d:\n%s%s", args, got, want, o.String(), e.String())
-		}
-		return o.String(), e.String()
-	}
-	contains := func(text string, all ...string) {
-		t.Helper()
-		for _, want := range all {
-			if !strings.Contains(text, want) {
-				t.Errorf("%q is missing in:\n%s", want, text)
-			}
-		}
-	}
+	run, contains := terminal(t, node.Command)
 	h := &calico.HostEndpoint{
 		ObjectMeta: metav1.ObjectMeta{Name: "db7-eth0", Annotations: map[string]string{calico.RevisionAnnotation: "r2"}},
 		Spec:       calico.HostEndpointSpec{Node: "db7", InterfaceName: "eth0"},

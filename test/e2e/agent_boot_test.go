@@ -43,7 +43,7 @@ func TestAgentBootsOnEveryFirmware(t *testing.T) {
 		{"network, BIOS", bmc.BootPXE, bmc.ModeLegacy, netboot.BootsAgent},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			w := newMachineWorld(t, artifacts)
+			w := newMachineWorld(t, artifacts, 1<<30, true)
 			var err error
 			for attempt := range 2 {
 				bootID := fmt.Sprintf("boot-%d", attempt+1)
@@ -77,9 +77,9 @@ type machineWorld struct {
 	site    labtest.Site
 }
 
-func newMachineWorld(t *testing.T, artifacts *bootmedia.Artifacts) machineWorld {
+func newMachineWorld(t *testing.T, artifacts *bootmedia.Artifacts, diskBytes int64, tpm bool) machineWorld {
 	t.Helper()
-	l, err := lab.Start(t.Context(), lab.Options{Kind: lab.QEMU, Machines: 1, DataDir: shortDir(t), DiskBytes: 1 << 30, CPUs: 2, TPM: true})
+	l, err := lab.Start(t.Context(), lab.Options{Kind: lab.QEMU, Machines: 1, DataDir: shortDir(t), DiskBytes: diskBytes, CPUs: 2, TPM: tpm})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/ingotmetal/ingot/internal/lab"
 	"github.com/ingotmetal/ingot/internal/lab/bmcsim"
 	"github.com/ingotmetal/ingot/internal/lab/debian"
-	"github.com/ingotmetal/ingot/internal/lab/labtest"
 	"github.com/ingotmetal/ingot/netboot"
 	"github.com/ingotmetal/ingot/raid"
 	"github.com/ingotmetal/ingot/step"
@@ -34,17 +33,8 @@ const loaderSays = "Booting `Debian"
 // comes before the write is another than the one that made the array: it finds it by its superblocks.
 func TestBootsFromSoftwareRAID(t *testing.T) {
 	artifacts := openArtifacts(t)
-	l, err := lab.Start(t.Context(), lab.Options{Kind: lab.QEMU, Machines: 1, DataDir: shortDir(t), DiskBytes: 4 << 30, CPUs: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	m := l.State().Machines[0]
-	w := machineWorld{lab: l, machine: l.Machine(m.Name), mac: m.MACAddress, site: labtest.NewSite(t, l.State().SwitchSocket, artifacts)}
+	w := newMachineWorld(t, artifacts, 4<<30, false)
+	l, m := w.lab, w.lab.State().Machines[0]
 	ctx, cancel := context.WithTimeout(t.Context(), raidPatience)
 	defer cancel()
 	lap := stopwatch(t)

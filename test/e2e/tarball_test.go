@@ -15,7 +15,6 @@ import (
 	"github.com/ingotmetal/ingot/internal/lab"
 	"github.com/ingotmetal/ingot/internal/lab/bmcsim"
 	"github.com/ingotmetal/ingot/internal/lab/debian"
-	"github.com/ingotmetal/ingot/internal/lab/labtest"
 	"github.com/ingotmetal/ingot/netboot"
 	"github.com/ingotmetal/ingot/rootdevice"
 	"github.com/ingotmetal/ingot/step"
@@ -44,17 +43,8 @@ func serverLayout() filesystem.Layout {
 // TestBootsFromAnUnpackedArchive unpacks Debian's root file system on a virtual machine's disk by a layout, with the kernel and the programs of the agent's ramdisk, and boots what came of it by both firmwares.
 func TestBootsFromAnUnpackedArchive(t *testing.T) {
 	artifacts := openArtifacts(t)
-	l, err := lab.Start(t.Context(), lab.Options{Kind: lab.QEMU, Machines: 1, DataDir: shortDir(t), DiskBytes: 4 << 30, CPUs: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	m := l.State().Machines[0]
-	w := machineWorld{lab: l, machine: l.Machine(m.Name), mac: m.MACAddress, site: labtest.NewSite(t, l.State().SwitchSocket, artifacts)}
+	w := newMachineWorld(t, artifacts, 4<<30, false)
+	l, m := w.lab, w.lab.State().Machines[0]
 	ctx, cancel := context.WithTimeout(t.Context(), tarballPatience)
 	defer cancel()
 	lap := stopwatch(t)

@@ -62,19 +62,13 @@ func (w *world) askUpdates(name string, pairs ...string) {
 	}
 }
 
-// untilUpdates waits for a condition of the newest spec, and gives its message.
+// untilUpdates waits for a condition of the components' newest spec, and gives its message.
 func (w *world) untilUpdates(name string, kind metal3.UpdatesConditionType, want metav1.ConditionStatus) (message string) {
 	w.t.Helper()
-	w.until("condition "+string(kind)+" of the components of "+name+" is "+string(want), func() bool {
+	return w.untilNewest(string(kind)+" of the components of "+name, string(kind), want, func() ([]metav1.Condition, int64) {
 		o := w.components(name)
-		c := meta.FindStatusCondition(o.Status.Conditions, string(kind))
-		if c == nil || c.Status != want || c.ObservedGeneration != o.Generation {
-			return false
-		}
-		message = c.Message
-		return true
+		return o.Status.Conditions, o.Generation
 	})
-	return message
 }
 
 // TestFirmwareUpdates: every component gets its new version while the host is prepared, once, by one boot, and the object says so.

@@ -52,13 +52,22 @@ func (w *world) ask(name string, want map[string]string) {
 	}
 }
 
-// untilCondition waits for a condition of the newest spec, and gives its message.
+// untilCondition waits for a condition of the settings' newest spec, and gives its message.
 func (w *world) untilCondition(name string, kind metal3.SettingsConditionType, want metav1.ConditionStatus) (message string) {
 	w.t.Helper()
-	w.until("condition "+string(kind)+" of "+name+" is "+string(want), func() bool {
+	return w.untilNewest(string(kind)+" of the settings of "+name, string(kind), want, func() ([]metav1.Condition, int64) {
 		o := w.settings(name)
-		c := meta.FindStatusCondition(o.Status.Conditions, string(kind))
-		if c == nil || c.Status != want || c.ObservedGeneration != o.Generation {
+		return o.Status.Conditions, o.Generation
+	})
+}
+
+// untilNewest waits until a condition has a status for an object's newest spec, and gives its message.
+func (w *world) untilNewest(what, kind string, want metav1.ConditionStatus, read func() (conditions []metav1.Condition, generation int64)) (message string) {
+	w.t.Helper()
+	w.until("condition "+what+" is "+string(want), func() bool {
+		conditions, generation := read()
+		c := meta.FindStatusCondition(conditions, kind)
+		if c == nil || c.Status != want || c.ObservedGeneration != generation {
 			return false
 		}
 		message = c.Message

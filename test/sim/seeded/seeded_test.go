@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
 )
 
 // number reads one of the variables by which more or other seeds are asked for.
@@ -76,8 +75,6 @@ func live(t *testing.T, seed uint64, alter func(*world)) (w *world) {
 		}
 		w.life()
 		w.end()
-		// What still sleeps in a BMC ends with its context.
-		time.Sleep(time.Hour)
 	})
 	return w
 }

@@ -1,0 +1,38 @@
+package cli_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ingotmetal/ingot/internal/cli/session"
+)
+
+// terminal runs commands as a person would: run wants an exit code and gives what was printed and what was said beside it, contains looks for texts.
+func terminal(t *testing.T, command func(*session.Session) *cobra.Command) (run func(want int, args ...string) (out, messages string), contains func(text string, all ...string)) {
+	t.Helper()
+	run = func(want int, args ...string) (out, messages string) {
+		t.Helper()
+		var o, e bytes.Buffer
+		c := command(session.New(&o, &e))
+		c.SetArgs(args)
+		c.SetOut(&o)
+		c.SetErr(&e)
+		c.SilenceUsage = true
+		if got := session.ExitCode(c.ExecuteContext(t.Context())); got != want {
+			t.Errorf("%v ended with %d, want %d:\n%s%s", args, got, want, o.String(), e.String())
+		}
+		return o.String(), e.String()
+	}
+	contains = func(text string, all ...string) {
+		t.Helper()
+		for _, want := range all {
+			if !strings.Contains(text, want) {
+				t.Errorf("%q is missing in:\n%s", want, text)
+			}
+		}
+	}
+	return run, contains
+}
