@@ -77,7 +77,7 @@ type RunStep struct {
 	Deadline time.Time
 }
 
-// CloseWindow deletes the host's windows and ejects the medium. It never changes the power state.
+// CloseWindow deletes the host's windows and ejects the agent's medium; the owner's stays. It never changes the power state.
 type CloseWindow struct{}
 
 // BootDisk makes the machine boot from its disk from now on: medium ejected, override cleared, windows of other boots closed, power-cycled into the disk (or only turned on

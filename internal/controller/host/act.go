@@ -137,7 +137,9 @@ func (r *Reconciler) bmcWork(ctx context.Context, v *view, a journey.Action, res
 		if err := r.windows.Close(ctx, v.host.UID, ""); err != nil {
 			return nil, err
 		}
-		w.do = func(ctx context.Context, s bmc.Session, _ *journey.ActionResult) error { return w.ejectMedia(ctx, s) }
+		w.do = func(ctx context.Context, s bmc.Session, _ *journey.ActionResult) error {
+			return w.ejectOurs(ctx, s, ownersMedium(&v.facts.Record))
+		}
 	case journey.EjectMedium:
 		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {
 			return ejectMedium(ctx, s, w.note, out)
@@ -272,6 +274,14 @@ func (r *Reconciler) removeFinalizer(ctx context.Context, host *metal3.BareMetal
 	}
 	rest := slices.Delete(slices.Clone(host.Finalizers), i, i+1)
 	return client.IgnoreNotFound(r.patchHost(ctx, host, finalizerOperations(host.Finalizers, rest)))
+}
+
+// ownersMedium is the URL of what the host's owner has in the virtual drive, empty for nothing.
+func ownersMedium(r *ingot.HostLifecycleStatus) string {
+	if r.Drive == nil || r.Drive.EjectedAt != nil {
+		return ""
+	}
+	return r.Drive.URL
 }
 
 func architectureOf(host *metal3.BareMetalHost) string {

@@ -50,8 +50,16 @@ func (w *bmcWork) readMedia(ctx context.Context, s bmc.Session) error {
 	return nil
 }
 
-// ejectMedia empties the drive, where there is one.
-func (w *bmcWork) ejectMedia(ctx context.Context, s bmc.Session) error {
+// ejectOurs empties the drive, where there is one, of anything but the owner's medium, whose URL is given: that one is in a running system's hands.
+func (w *bmcWork) ejectOurs(ctx context.Context, s bmc.Session, owners string) error {
+	if owners != "" {
+		if err := w.readMedia(ctx, s); err != nil {
+			return err
+		}
+		if w.media != nil && *w.media == owners {
+			return nil
+		}
+	}
 	if err := eject(ctx, s); err != nil {
 		return err
 	}

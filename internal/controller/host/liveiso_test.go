@@ -10,6 +10,7 @@ import (
 
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/internal/driver/bmc/fake"
+	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/step"
 )
 
@@ -50,6 +51,22 @@ func TestLiveISO(t *testing.T) {
 	})
 	if _, wiped, _ := m.counts(); wiped != 2 || m.bmc.Medium() == liveISO || w.record("a").Status.Drive != nil {
 		t.Errorf("%d wipes, medium %q, drive %+v", wiped, m.bmc.Medium(), w.record("a").Status.Drive)
+	}
+}
+
+// A detached host's window is closed; the medium that its system runs from is its owner's, and stays.
+func TestLiveISOStaysWhenDetached(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	m := w.addHost("a", withLiveISO(liveISO))
+	w.untilState("a", metal3.StateProvisioned)
+	w.edit("a", annotate(metal3.DetachedAnnotation, ""))
+	w.until("a is left alone", func() bool {
+		o := w.record("a").Status.Outcome
+		return o.Kind == string(journey.Done) && o.Reason == string(journey.ReasonDetached)
+	})
+	if m.bmc.Medium() != liveISO {
+		t.Errorf("the drive holds %q", m.bmc.Medium())
 	}
 }
 

@@ -89,6 +89,7 @@ func (w *world) heal() {
 	w.faults = faults{}
 	w.ending = true
 	for _, m := range w.machines {
+		m.bmc.Heal()
 		w.setPassword(m, password(m.name, 1))
 		if w.hostOf(m.key) == nil {
 			w.createHost(m)
@@ -139,7 +140,8 @@ func (w *world) restless() *machine {
 	for _, m := range w.machines {
 		h, l := w.hostOf(m.key), w.recordOf(m.key)
 		if h == nil {
-			// It was being deleted when the trouble ended.
+			// It was being deleted when the trouble ended, and its Secret, which it held, may have gone with it.
+			w.setPassword(m, password(m.name, 1))
 			w.createHost(m)
 			return m
 		}

@@ -232,6 +232,13 @@ func (b *BMC) FailNext(f Fault) {
 	b.fail = append(b.fail, f)
 }
 
+// Heal takes back the faults that are on order.
+func (b *BMC) Heal() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fail, b.stale = nil, 0
+}
+
 // StalePower makes the next reads of the power state show what it is now, whatever happens.
 func (b *BMC) StalePower(reads int) {
 	b.mu.Lock()
