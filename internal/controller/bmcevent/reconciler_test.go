@@ -12,6 +12,7 @@ import (
 	"github.com/go-logr/logr"
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -265,6 +266,9 @@ func TestSubscriptionsOfAHostThatGoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.until("what has no host goes", func() bool { return w.get("same") == nil })
+	w.until("the host's record is collected", func() bool {
+		return apierrors.IsNotFound(w.admin.Get(t.Context(), types.NamespacedName{Namespace: w.namespace, Name: "a"}, &ingot.HostLifecycle{}))
+	})
 	w.addHost()
 	w.edit(func(h *metal3.BareMetalHost) { h.Annotations = map[string]string{metal3.PausedAnnotation: ""} })
 	w.edit(func(h *metal3.BareMetalHost) { h.Annotations = nil })
