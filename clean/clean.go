@@ -71,6 +71,10 @@ func skip(d *journey.Draft) journey.Decision {
 func leave(d *journey.Draft, why string) journey.Decision {
 	p := &d.Host.Status.Provisioning
 	p.Image, p.CustomDeploy = metal3.Image{}, nil
+	if b := d.Record.Boot; b != nil && b.Purpose == ingot.PurposeFirstBoot {
+		// It started the image that goes. The next image must not take it for its own start.
+		d.DropBoot()
+	}
 	d.Record.Disk, d.Record.FirstBoot, d.Record.Reboot, d.Record.Drive = nil, nil, nil, nil
 	n := d.Record.ImageFailures
 	switch {

@@ -398,3 +398,32 @@ func TestExternallyProvisioned(t *testing.T) {
 		t.Fatalf("%+v, %q", s, w.disks[0].content)
 	}
 }
+
+// The start of the image before must not count as the live ISO's own.
+func TestLiveISOAfterAnImageThatIsNotCleaned(t *testing.T) {
+	w := made(t, "no cleaning", "image")
+	edits()["live ISO"](w)
+	w.until(t, "provisioned", func(dec journey.Decision) bool {
+		return dec.Outcome.Reason == journey.ReasonProvisioned && dec.Host.Status.Provisioning.Image.IsLiveISO()
+	})
+	if w.cd != liveISO || w.machine != osRuns {
+		t.Fatalf("the machine runs %q with %q in the drive", w.machine, w.cd)
+	}
+}
+
+// What the owner mends during the last try was not tried yet.
+func TestHintsMendedDuringTheLastTry(t *testing.T) {
+	w := newWorld(1, nil)
+	edits()["bad hints"](w)
+	edits()["image"](w)
+	failures := func(n int32) func(journey.Decision) bool {
+		return func(journey.Decision) bool { return w.record.ImageFailures != nil && w.record.ImageFailures.Count == n }
+	}
+	w.until(t, "four failures", failures(4))
+	w.until(t, "the last try", func(journey.Decision) bool {
+		return w.record.Step != nil && w.record.Step.Kind == "choose-disk" && w.agent.stepID == w.record.Step.ID
+	})
+	edits()["hints"](w)
+	w.until(t, "five failures", failures(5))
+	w.until(t, "provisioned", func(dec journey.Decision) bool { return dec.Outcome.Reason == journey.ReasonProvisioned })
+}

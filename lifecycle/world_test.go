@@ -86,6 +86,7 @@ type simAgent struct {
 	stepID   string
 	kind     step.Kind
 	claim    *ingot.DiskClaim
+	hints    *rootdevice.Hints
 	image    metal3.Image
 	endsAt   time.Time
 	outcome  *step.Outcome
@@ -395,6 +396,7 @@ func (w *world) take(run journey.RunStep) {
 	}
 	durations := map[step.Kind]time.Duration{step.Inspect: 10 * time.Second, step.ChooseDisk: time.Second, step.Clean: 20 * time.Second, step.WriteImage: 2 * time.Minute}
 	a.stepID, a.kind, a.claim, a.outcome, a.endsAt = run.ID, run.Kind, run.Claim, nil, w.now.Add(durations[run.Kind])
+	a.hints = hints(w.host.Spec.RootDeviceHints)
 	if run.Kind == step.WriteImage {
 		a.image = *w.host.Status.Provisioning.Image.DeepCopy()
 		w.beginWrite(run.Claim)
@@ -426,7 +428,7 @@ func (w *world) finish(a *simAgent) *step.Outcome {
 		return &step.Outcome{Inventory: &step.Inventory{CPU: step.CPU{Architecture: "x86_64", Count: 2}, MemoryBytes: 1 << 30, Disks: w.plain(),
 			NICs: []step.NIC{{Name: "eth0", MAC: "52:54:00:00:00:01", Addresses: []string{"10.0.0.9/24"}}}}}
 	case step.ChooseDisk:
-		d, failure := rootdevice.Choose(w.plain(), hints(w.host.Spec.RootDeviceHints), 0)
+		d, failure := rootdevice.Choose(w.plain(), a.hints, 0)
 		if failure != nil {
 			return &step.Outcome{Failure: failure}
 		}

@@ -130,6 +130,7 @@ func begin(d *journey.Draft) {
 	d.MoveTo(metal3.StateProvisioning)
 	d.Record.Disk = nil
 	d.Record.FirstBoot = nil
+	d.Record.ImageGeneration = d.Host.Generation
 	p := &d.Host.Status.Provisioning
 	p.Image = *d.Host.Spec.Image.DeepCopy()
 	p.CustomDeploy = d.Host.Spec.CustomDeploy.DeepCopy()

@@ -239,6 +239,14 @@ func describe(d step.Disk) string {
 	return fmt.Sprintf("%s (serial %q, WWN %q, %d bytes)", d.Name, d.SerialNumber, d.WWN, d.SizeBytes)
 }
 
+// tried is the generation of the host that failed. What the owner changed while it was being provisioned was not tried yet.
+func tried(d *journey.Draft) int64 {
+	if g := d.Record.ImageGeneration; g != 0 {
+		return g
+	}
+	return d.Host.Generation
+}
+
 // fail counts the image's failure and gives the disk back to cleaning. The error stays visible until the image is tried again or changed.
 func fail(d *journey.Draft, f step.Failure) journey.Decision {
 	key := journey.ImageKey(d.Host)
@@ -248,7 +256,7 @@ func fail(d *journey.Draft, f step.Failure) journey.Decision {
 	}
 	n.Count++
 	n.NextAttempt = metav1.NewTime(d.Now.Add(journey.Backoff(d.UID(), int(n.Count))))
-	n.Generation, n.Message = d.Host.Generation, f.Message
+	n.Generation, n.Message = tried(d), f.Message
 	d.Record.ImageFailures = n
 	d.SetError(metal3.ProvisioningError, f.Message)
 	d.Host.Status.ErrorCount = int(n.Count)

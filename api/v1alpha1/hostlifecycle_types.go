@@ -85,6 +85,8 @@ type HostLifecycleStatus struct {
 	PowerChange *PowerChange `json:"powerChange,omitempty"`
 	// Failure is the last failure that was not overcome yet, nil when none is.
 	Failure *FailureStatus `json:"failure,omitempty"`
+	// ImageGeneration is the generation of the BareMetalHost whose image is being provisioned, or was last.
+	ImageGeneration int64 `json:"imageGeneration,omitempty"`
 	// ImageFailures counts the failures in a row of one image.
 	ImageFailures *ImageFailures `json:"imageFailures,omitempty"`
 	// CleanedAt is when the wipe of every disk was proved (see wipes); nil since something may have been written to one.

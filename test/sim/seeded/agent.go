@@ -260,7 +260,7 @@ func (a *agent) finish(s *protocol.Step) {
 func (a *agent) outcome(s *protocol.Step) *step.Outcome {
 	w, m := a.m.w, a.m
 	if w.chance(w.faults.stepFails, "step "+m.name) {
-		return &step.Outcome{Failure: &step.Failure{Kind: step.Internal, Message: "trouble from the seed"}}
+		return &step.Outcome{Failure: &step.Failure{Kind: step.Internal, Message: seededFault}}
 	}
 	switch s.Kind {
 	case step.Inspect:

@@ -2,6 +2,7 @@ package seeded
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
@@ -16,6 +17,9 @@ const (
 	calm       = 12 * time.Minute
 	goneWithin = 4 * time.Hour
 )
+
+// seededFault is what a fault of the seed says of itself.
+const seededFault = "trouble from the seed"
 
 // draw gives a run its luck: most kinds of trouble are away or rare, some frequent.
 func (w *world) draw() {
@@ -143,6 +147,11 @@ func (w *world) restless() *machine {
 			// It was being deleted when the trouble ended, and its Secret, which it held, may have gone with it.
 			w.setPassword(m, password(m.name, 1))
 			w.createHost(m)
+			return m
+		}
+		if l != nil && l.Status.Outcome.Reason == string(journey.ReasonImageGivenUp) && strings.Contains(l.Status.Outcome.Message, seededFault) && h.Spec.Description == "" {
+			// The trouble had it given up before it ended: a change of the spec is what asks for one more try.
+			w.edit(m.key, func(h *metal3.BareMetalHost) { h.Spec.Description = "once more" })
 			return m
 		}
 		if l == nil || h.DeletionTimestamp != nil || l.Status.Outcome.Kind != string(journey.Done) && l.Status.Outcome.Reason != string(journey.ReasonImageGivenUp) {

@@ -97,7 +97,7 @@ func (m *machine) call(ctx context.Context, op string) error {
 	}{{f.unreachable, step.Unreachable}, {f.busy, step.Busy}, {f.internal, step.Internal}}
 	for _, k := range kinds {
 		if w.chance(k.permille, what+" "+string(k.kind)) {
-			return &bmc.Error{Op: op, Address: m.address, Kind: k.kind, Err: errors.New("trouble from the seed")}
+			return &bmc.Error{Op: op, Address: m.address, Kind: k.kind, Err: errors.New(seededFault)}
 		}
 	}
 	if w.chance(f.bmcAnswerLost, what+" lost") {
