@@ -25,7 +25,12 @@ func ParseMAC(s string) (MAC, error) {
 
 // String is the form that ParseMAC reads, in lower case.
 func (m MAC) String() string {
-	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5])
+	const digits = "0123456789abcdef"
+	text := [17]byte{2: ':', 5: ':', 8: ':', 11: ':', 14: ':'}
+	for i, b := range m {
+		text[3*i], text[3*i+1] = digits[b>>4], digits[b&15]
+	}
+	return string(text[:])
 }
 
 // Mode is how DHCP is spoken on the provisioning network.

@@ -66,7 +66,8 @@ func dhcpPart(ctx context.Context, s *site) error {
 	ratio := median(of(ours, cpu)) / median(of(kea, cpu))
 	flat := median(of(oursFew, cpu)) / median(of(ours, cpu))
 	fmt.Printf("  ours is %.2f of Kea per CPU-second %s\n", ratio, target(ratio >= 1, "at least 1"))
-	fmt.Printf("  ours does %.0f/s with %.0f lost %s\n", median(of(ours, rate)), median(of(ours, lost)), target(median(of(ours, rate)) > 3000 && median(of(ours, lost)) == 0, "over 3000/s without loss"))
+	left := median(of(ours, func(e exchanges) float64 { return float64(max(e.lost-e.unheard, 0)) }))
+	fmt.Printf("  ours does %.0f/s and leaves %.0f unanswered %s\n", median(of(ours, rate)), left, target(median(of(ours, rate)) > 3000 && left == 0, "over 3000/s without loss"))
 	fmt.Printf("  an exchange costs %.2f times as much CPU with %d machines as with %d %s\n", flat, many, few, target(flat <= 1.2, "flat: at most 1.2"))
 	return nil
 }
@@ -97,12 +98,19 @@ func (s *site) kea(ctx context.Context, _ int) (*process, error) {
 		return nil, err
 	}
 	serves := func() error {
-		_, err := s.client(ctx, "perfdhcp", "-4", "-n", "1", "-l", clientAddress.String(), serverAddress.String())
+		_, err := s.client(ctx, "perfdhcp", "-4", "-r", "20", "-n", "1", "-W", answersWait, "-l", clientAddress.String(), serverAddress.String())
 		return err
 	}
 	// Debian's Kea keeps its process and lock files in folders that its service makes.
 	return s.start(ctx, serves, "env", "KEA_PIDFILE_DIR="+s.dir, "KEA_LOCKFILE_DIR="+s.dir, "kea-dhcp4", "-c", config)
 }
+
+const (
+	// answersWait is how long perfdhcp listens after its last request, in microseconds: without it, whatever is under way then counts as lost.
+	answersWait = "500000"
+	// urgent is the niceness of the load's generator. Its socket holds about 270 answers, 40 ms of a run: one that waits for the CPU longer loses answers that the server gave.
+	urgent = "-15"
+)
 
 var (
 	received = regexp.MustCompile(`received packets: (\d+)`)
@@ -129,7 +137,7 @@ func (s *site) exchange(ctx context.Context, start func(context.Context, int) (*
 	if err != nil {
 		return e, err
 	}
-	out, ran := s.client(ctx, "perfdhcp", "-4", "-r", strconv.Itoa(s.rate), "-R", strconv.Itoa(clients), "-p", strconv.Itoa(s.seconds), "-b", "mac="+mac,
+	out, ran := s.client(ctx, "nice", "--adjustment="+urgent, "perfdhcp", "-4", "-W", answersWait, "-r", strconv.Itoa(s.rate), "-R", strconv.Itoa(clients), "-p", strconv.Itoa(s.seconds), "-b", "mac="+mac,
 		"-l", clientAddress.String(), serverAddress.String())
 	after, err := p.cpu()
 	if err != nil {

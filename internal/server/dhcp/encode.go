@@ -15,7 +15,6 @@ import (
 const (
 	optionIPXE  = 175 // iPXE's encapsulated options
 	ipxeNoProxy = 176 // in option 175: do not wait for a proxyDHCP
-	optionEnd   = 255
 )
 
 // The fields of a packet (RFC 2131 §2) and the sizes that matter.
@@ -41,13 +40,13 @@ const (
 type packet []byte
 
 // encode is the packet for an answer to a request.
-func encode(p *dhcpv4.DHCPv4, a netboot.Answer) []byte {
+func encode(m message, a netboot.Answer) []byte {
 	b := make(packet, headerBytes, typicalMessage)
-	b[0], b[1], b[2] = opReply, byte(p.HWType), byte(len(p.ClientHWAddr))
-	copy(b[4:8], p.TransactionID[:])
-	binary.BigEndian.PutUint16(b[10:], p.Flags)
-	copy(b[fieldGIAddr:fieldHardware], p.GatewayIPAddr.To4())
-	copy(b[fieldHardware:fieldHardware+16], p.ClientHWAddr)
+	b[0], b[1], b[2] = opReply, m[1], m[2]
+	copy(b[4:8], m[4:8])   // the transaction
+	copy(b[10:12], m[10:]) // the flags
+	copy(b[fieldGIAddr:fieldHardware], m[fieldGIAddr:])
+	copy(b[fieldHardware:], m[fieldHardware:fieldHardware+int(m[2])])
 	binary.BigEndian.PutUint32(b[fieldCookie:], magicCookie)
 	switch a.Type {
 	case netboot.Refuse:
@@ -56,16 +55,16 @@ func encode(p *dhcpv4.DHCPv4, a netboot.Answer) []byte {
 		b.add(dhcpv4.OptionDHCPMessageType, byte(dhcpv4.MessageTypeOffer))
 	case netboot.Accept:
 		b.add(dhcpv4.OptionDHCPMessageType, byte(dhcpv4.MessageTypeAck))
-		copy(b[fieldCIAddr:fieldYIAddr], p.ClientIPAddr.To4()) // RFC 2131 table 3
+		copy(b[fieldCIAddr:fieldYIAddr], m[fieldCIAddr:]) // RFC 2131 table 3
 	}
 	b.addAddress(dhcpv4.OptionServerIdentifier, a.ServerID)
 	if a.Type != netboot.Refuse {
 		if a.Address.IsValid() {
 			b.lease(a)
 		}
-		b.boot(p, a)
+		b.boot(m, a)
 	}
-	b.echo(p)
+	b.echo(m)
 	b = append(b, optionEnd)
 	if short := shortest - len(b); short > 0 {
 		b = append(b, make([]byte, short)...)
@@ -90,13 +89,15 @@ func (b *packet) addAddress(code dhcpv4.OptionCode, a netip.Addr) {
 }
 
 func (b *packet) addTime(code dhcpv4.OptionCode, d time.Duration) {
-	b.add(code, binary.BigEndian.AppendUint32(nil, uint32(d/time.Second))...)
+	var four [4]byte
+	binary.BigEndian.PutUint32(four[:], uint32(d/time.Second))
+	b.add(code, four[:]...)
 }
 
 // echo adds what a server must send back: the client's identifiers (RFC 6842 §3, RFC 4578 §2.3) and, at the end, the relay's information (RFC 3046 §2.2).
-func (b *packet) echo(p *dhcpv4.DHCPv4) {
-	for _, code := range []dhcpv4.OptionCode{dhcpv4.OptionClientIdentifier, dhcpv4.OptionClientMachineIdentifier, dhcpv4.OptionRelayAgentInformation} {
-		if value := p.Options.Get(code); len(value) > 0 {
+func (b *packet) echo(m message) {
+	for _, code := range [...]dhcpv4.OptionCode{dhcpv4.OptionClientIdentifier, dhcpv4.OptionClientMachineIdentifier, dhcpv4.OptionRelayAgentInformation} {
+		if value := m.option(code); len(value) > 0 {
 			b.add(code, value...)
 		}
 	}
@@ -124,7 +125,7 @@ func (b *packet) lease(a netboot.Answer) {
 }
 
 // boot tells of the boot file in the file field, which is all that PXE ROMs read, and in option 67 for who asks for it or when it is too long for the field.
-func (b *packet) boot(p *dhcpv4.DHCPv4, a netboot.Answer) {
+func (b *packet) boot(m message, a netboot.Answer) {
 	if a.VendorClass != "" {
 		b.add(dhcpv4.OptionClassIdentifier, []byte(a.VendorClass)...)
 	}
@@ -144,7 +145,7 @@ func (b *packet) boot(p *dhcpv4.DHCPv4, a netboot.Answer) {
 	if len(a.BootFile) <= maxFileField {
 		copy((*b)[fieldFile:fieldCookie], a.BootFile)
 	}
-	asked := p.Options.Get(dhcpv4.OptionParameterRequestList)
+	asked := m.option(dhcpv4.OptionParameterRequestList)
 	if len(a.BootFile) > maxFileField || slices.Contains(asked, dhcpv4.OptionBootfileName.Code()) {
 		b.add(dhcpv4.OptionBootfileName, []byte(a.BootFile)...)
 	}

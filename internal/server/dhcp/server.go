@@ -11,9 +11,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
-
-	"github.com/insomniacslk/dhcp/dhcpv4"
 
 	"github.com/ingotmetal/ingot/internal/server/datagram"
 	"github.com/ingotmetal/ingot/internal/server/window"
@@ -57,11 +56,11 @@ func (s *Server) Serve(ctx context.Context, conn net.PacketConn, pxePort bool) e
 
 // Answer is the reply to one packet and where it goes; nil for silence.
 func (s *Server) Answer(packet []byte, pxePort bool, from netip.AddrPort) ([]byte, netip.AddrPort) {
-	p, err := dhcpv4.FromBytes(packet)
+	m, err := parse(packet)
 	if err != nil {
 		return s.malformed(from, err)
 	}
-	r, err := decode(p, pxePort)
+	r, err := decode(m, pxePort)
 	if err != nil {
 		return s.malformed(from, err)
 	}
@@ -70,20 +69,23 @@ func (s *Server) Answer(packet []byte, pxePort bool, from netip.AddrPort) ([]byt
 	if silence != netboot.Answered {
 		s.Count(string(silence))
 		if entry == nil && s.Unknown != nil {
+			r.MachineID = slices.Clone(r.MachineID) // the packet's memory is the loop's
 			s.Unknown(r)
 		}
-		s.Log.Debug("DHCP request not answered", "mac", r.MAC.String(), "reason", string(silence), "type", string(r.Type), "client", string(r.Kind()))
+		if s.Log.Enabled(context.Background(), slog.LevelDebug) {
+			s.Log.Debug("DHCP request not answered", "mac", r.MAC.String(), "reason", string(silence), "type", string(r.Type), "client", string(r.Kind()))
+		}
 		return nil, netip.AddrPort{}
 	}
-	reply := encode(p, answer)
+	reply := encode(m, answer)
 	if len(reply) > maxReply {
 		// Only a client that sends long identifiers to be echoed can get here.
 		return s.malformed(from, fmt.Errorf("the answer would have %d bytes", len(reply)))
 	}
 	to := destination(answer.To, from)
 	s.Count(string(answer.Type))
-	s.Log.Info("DHCP request answered", "mac", r.MAC.String(), "boot", entry.BootID, "flow", flowOf(pxePort), "type", string(answer.Type),
-		"client", string(r.Kind()), "file", answer.BootFile, "to", to.String())
+	s.Log.LogAttrs(context.Background(), slog.LevelInfo, "DHCP request answered", slog.String("mac", r.MAC.String()), slog.String("boot", entry.BootID), slog.String("flow", string(flowOf(pxePort))),
+		slog.String("type", string(answer.Type)), slog.String("client", string(r.Kind())), slog.String("file", answer.BootFile), slog.String("to", to.String()))
 	return reply, to
 }
 
