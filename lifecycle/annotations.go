@@ -126,6 +126,22 @@ func takeHardware(f journey.Facts, now time.Time) (journey.Decision, bool) {
 	return d.Again(journey.ReasonObjectsChanged, "the hardware details are taken from the annotation"), true
 }
 
+// recallHardware puts what the HardwareData knows into the status of an inspected host that lacks it. CAPM3 leaves the hardware out of the status that it sends along with a host that is moved
+// to another cluster (the HardwareData goes with it), and reads a machine's addresses and its interfaces from the status there.
+func recallHardware(f journey.Facts, now time.Time) (journey.Decision, bool) {
+	if f.Hardware == nil || f.Host.Status.HardwareDetails != nil || !f.Host.DeletionTimestamp.IsZero() {
+		return journey.Decision{}, false
+	}
+	switch f.Host.Status.Provisioning.State {
+	case metal3.StatePreparing, metal3.StateReady, metal3.StateAvailable, metal3.StateProvisioning, metal3.StateProvisioned, metal3.StateExternallyProvisioned, metal3.StateDeprovisioning:
+	default:
+		return journey.Decision{}, false
+	}
+	d := journey.Begin(f, now)
+	d.Host.Status.HardwareDetails = f.Hardware.DeepCopy()
+	return d.Again(journey.ReasonObjectsChanged, "the hardware details are taken from the HardwareData"), true
+}
+
 // saveHardware writes the HardwareData of a status that came by annotation.
 func saveHardware(d *journey.Draft) (journey.Decision, bool) {
 	h := d.Host.Status.HardwareDetails

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ingotmetal/ingot/journey"
@@ -297,6 +298,29 @@ func TestStatusAnnotation(t *testing.T) {
 	}
 	if _, left := moved.host.Annotations[metal3.StatusAnnotation]; left || strings.Contains(strings.Join(moved.trace, ""), "StartAgent") {
 		t.Fatal("the annotation is left, or the machine was booted")
+	}
+}
+
+// CAPM3 sends the status without the hardware: the HardwareData, which is moved too, has it.
+func TestStatusAnnotationWithoutHardware(t *testing.T) {
+	w := made(t, "image")
+	status := w.host.Status.DeepCopy()
+	hardware := status.HardwareDetails
+	status.HardwareDetails = nil
+	b, err := json.Marshal(status)
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := newWorld(2, nil)
+	moved.power, moved.machine, moved.disks, moved.hardware = true, osRuns, w.disks, hardware.DeepCopy()
+	moved.host.Spec = *w.host.Spec.DeepCopy()
+	metav1.SetMetaDataAnnotation(&moved.host.ObjectMeta, metal3.StatusAnnotation, string(b))
+	dec := moved.until(t, "rest", atRest)
+	if hardware == nil || !equality.Semantic.DeepEqual(dec.Host.Status.HardwareDetails, hardware) {
+		t.Fatalf("the status has %+v, the HardwareData %+v", dec.Host.Status.HardwareDetails, hardware)
+	}
+	if dec.Host.Status.Provisioning.State != metal3.StateProvisioned || strings.Contains(strings.Join(moved.trace, ""), "StartAgent") {
+		t.Fatalf("%q, %v", dec.Host.Status.Provisioning.State, moved.trace)
 	}
 }
 

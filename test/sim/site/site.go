@@ -42,6 +42,8 @@ type Options struct {
 	Dir string
 	// Lab is the lab; kind, folder and log are set here.
 	Lab lab.Options
+	// Beside is another site, whose lab and image this one uses as well instead of its own; it is closed after this one.
+	Beside *Site
 	// ImageBytes is the size of the image, a whole number of MiB; 0: 8 MiB.
 	ImageBytes int64
 	// Args are added to `ingot up`.
@@ -65,6 +67,9 @@ type Site struct {
 	DataDir string
 
 	up *child.Process
+	// guest: the lab is another site's.
+	guest  bool
+	labDir string
 }
 
 // startLimit bounds the start of `ingot up` on a busy machine.
@@ -92,18 +97,25 @@ func (s *Site) start(ctx context.Context, o Options) error {
 	if err := buildArtifacts(ctx, o.Dir, artifacts); err != nil {
 		return err
 	}
-	o.Lab.Kind, o.Lab.DataDir = lab.Simulated, filepath.Join(o.Dir, "lab")
-	if o.Lab.Log == nil {
-		o.Lab.Log = slog.New(slog.DiscardHandler)
-	}
-	var err error
-	if s.Lab, err = lab.Start(ctx, o.Lab); err != nil {
-		return err
-	}
-	if err := s.writeImage(o.ImageBytes); err != nil {
+	if b := o.Beside; b != nil {
+		s.Lab, s.guest, s.labDir = b.Lab, true, b.labDir
+		s.ImageURL, s.ImageDigest, s.ImageRaw = b.ImageURL, b.ImageDigest, b.ImageRaw
+	} else if err := s.startLab(ctx, o); err != nil {
 		return err
 	}
 	return s.startUp(ctx, o, programs, artifacts)
+}
+
+func (s *Site) startLab(ctx context.Context, o Options) (err error) {
+	s.labDir = filepath.Join(o.Dir, "lab")
+	o.Lab.Kind, o.Lab.DataDir = lab.Simulated, s.labDir
+	if o.Lab.Log == nil {
+		o.Lab.Log = slog.New(slog.DiscardHandler)
+	}
+	if s.Lab, err = lab.Start(ctx, o.Lab); err != nil {
+		return err
+	}
+	return s.writeImage(o.ImageBytes)
 }
 
 // Programs builds ingot and ingot-apiserver into a folder beside Go's cache, and returns it. Go links again only when something changed.
@@ -170,7 +182,7 @@ func (s *Site) startUp(ctx context.Context, o Options, programs, artifacts strin
 		ports[1], ports[4] = "127.0.0.1:8443", "127.0.0.1:8080"
 	}
 	args := []string{
-		"up", "--data-dir", s.DataDir, "--lab", o.Lab.DataDir, "--artifacts", artifacts, "--bind", ports[0], "--agent-bind", ports[1],
+		"up", "--data-dir", s.DataDir, "--lab", s.labDir, "--artifacts", artifacts, "--bind", ports[0], "--agent-bind", ports[1],
 		"--operator-bind", ports[2], "--media-bind", ports[3], "--http-bind", ports[4],
 	}
 	cmd := exec.Command(filepath.Join(programs, "ingot"), append(args, o.Args...)...) //nolint:noctx // it lives until Close, over the end of the context that starts it
@@ -297,7 +309,7 @@ func (s *Site) Close() error {
 	if s.up != nil {
 		problems = append(problems, s.up.Stop(context.Background(), time.Minute))
 	}
-	if s.Lab != nil {
+	if s.Lab != nil && !s.guest {
 		problems = append(problems, s.Lab.Close())
 	}
 	return errors.Join(problems...)
