@@ -60,6 +60,7 @@ func (b blueprint) port() string { return b.name + "/nic0" }
 // inventory is what a simulated machine's agent finds.
 func (b blueprint) inventory() step.Inventory {
 	i := step.Inventory{
+		Hostname: b.name,
 		System:   step.System{Manufacturer: "Ingot", ProductName: "Simulated machine", SerialNumber: b.name, UUID: b.uuid},
 		Firmware: step.Firmware{Vendor: "Ingot", Version: "1.0", Date: "01/01/2026", UEFI: true},
 		CPU: step.CPU{
