@@ -249,7 +249,7 @@ func Build(ctx context.Context) (string, error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return "", fmt.Errorf("take the build lock: %w", err)
 	}
-	ldflags, err := linkFlags(ctx)
+	ldflags, err := LinkFlags(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -262,8 +262,8 @@ func Build(ctx context.Context) (string, error) {
 	return program, nil
 }
 
-// linkFlags leave debugging tables out and say which Kubernetes this is, which kubectl wants to know.
-func linkFlags(ctx context.Context) (string, error) {
+// LinkFlags leave debugging tables out and say which Kubernetes this is, which kubectl wants to know.
+func LinkFlags(ctx context.Context) (string, error) {
 	const kubernetes, target = "k8s.io/kubernetes", "k8s.io/component-base/version."
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Version}}", kubernetes).Output()
 	if err != nil {

@@ -31,6 +31,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/bootmedia"
 	"github.com/ingotmetal/ingot/internal/child"
 	"github.com/ingotmetal/ingot/internal/controller/host"
+	"github.com/ingotmetal/ingot/internal/controlplane/controlplanetest"
 	"github.com/ingotmetal/ingot/internal/lab"
 	"github.com/ingotmetal/ingot/internal/lab/tiny"
 	"github.com/ingotmetal/ingot/netboot"
@@ -125,7 +126,11 @@ func Programs(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("ask go for its cache, to keep the built programs beside it: %w", err)
 	}
 	dir := filepath.Join(filepath.Dir(strings.TrimSpace(string(cache))), "ingot-sim")
-	build := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w", "-o", dir+"/",
+	ldflags, err := controlplanetest.LinkFlags(ctx)
+	if err != nil {
+		return "", err
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-ldflags", ldflags, "-o", dir+"/",
 		"github.com/ingotmetal/ingot/cmd/ingot", "github.com/ingotmetal/ingot/cmd/ingot-apiserver")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
