@@ -30,8 +30,9 @@ func (r *Reconciler) Report(ctx context.Context, bootID string, at protocol.Exch
 	now := r.now()
 	news := r.agents.Heard(at, now)
 	if !news && at.Progress != nil {
+		every := pace(r.config.ProgressEvery, r.agents.Working())
 		r.memories.peek(key, func(m *memory) {
-			if news = now.Sub(m.progressAt) >= r.config.ProgressEvery; news {
+			if news = now.Sub(m.progressAt) >= every; news {
 				m.progressAt = now
 			}
 		})

@@ -47,7 +47,7 @@ type Config struct {
 	// BMCTimeout bounds one action on a BMC; BMCActions is how many run at once.
 	BMCTimeout time.Duration
 	BMCActions int
-	// ProgressEvery is how often a step's progress has a host looked at, at most.
+	// ProgressEvery is how often a step's progress has a host looked at, at most; more seldom where many agents work at once (pace).
 	ProgressEvery time.Duration
 }
 

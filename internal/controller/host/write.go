@@ -25,9 +25,14 @@ import (
 // write brings a decision into the objects in the order that journey.Decision fixes: record, host's metadata and spec, host's status. Only what differs is written.
 //
 // The record carries the resource version it was decided on, and this role is its only writer: a conflict there means that we decided on something old, and ends the pass. The
-// host has many writers (people, Cluster API, GitOps), so it is never written as a whole and never under its resource version: its status is a merge patch of our
-// own fields, an annotation goes away only if it still has the value that we acted on, and so somebody who edits the host all the time cannot starve us, and loses nothing by us.
+// host has many writers (people, Cluster API, GitOps), so nothing of it depends on its resource version: where somebody was quicker its status is a merge
+// patch of our own fields, an annotation goes away only if it still has the value that we acted on, and so somebody who edits the host all the time cannot starve us, and loses nothing by us.
+//
+// Of a host that goes with this very pass nothing is written any more: record and status go with it, and a process that dies before comes here again.
 func (r *Reconciler) write(ctx context.Context, v *view, d *journey.Decision, now time.Time) (changed bool, err error) {
+	if goes(d) {
+		return true, nil
+	}
 	recordChanged, err := r.writeRecord(ctx, v, d, now)
 	if err != nil {
 		return false, err
@@ -36,21 +41,39 @@ func (r *Reconciler) write(ctx context.Context, v *view, d *journey.Decision, no
 	if err != nil {
 		return recordChanged, err
 	}
-	statusChanged, err := r.writeStatus(ctx, v.host, d, now)
+	statusChanged, err := r.writeStatus(ctx, v.host, d, now, metaChanged)
 	return recordChanged || metaChanged || statusChanged, err
 }
 
-// wordsEvery is how often a record is written of which only words changed: what is said for a shorter time nobody reads.
-const wordsEvery = time.Second
+// goes: all that is left of the host is to let go of it.
+func goes(d *journey.Decision) bool {
+	_, releases := d.Action.(journey.Release)
+	return releases && d.RemoveFinalizer
+}
+
+// What only words cost: a record of which nothing else changed is written every wordsEvery at most, since what is said for a shorter time nobody reads, and more seldom where many agents
+// work at once, so that all of them together have wordsInAll written a second. A thousand machines that are wiped at once would otherwise spend the API server's time on their percentages.
+const (
+	wordsEvery = time.Second
+	wordsInAll = 20
+)
+
+// pace is the time between two writes, or looks, for the sake of one host's words.
+func pace(least time.Duration, working int) time.Duration {
+	return max(least, time.Duration(working)*time.Second/wordsInAll)
+}
 
 func (r *Reconciler) writeRecord(ctx context.Context, v *view, d *journey.Decision, now time.Time) (bool, error) {
 	was, is := &v.lifecycle.Status, &d.Record
 	if !worthWriting(was, is, d) {
 		return false, nil
 	}
-	if since := now.Sub(r.memories.snapshot(keyOf(v.host), v.host.UID).wroteAt); onlyWords(was, is, d) && since >= 0 && since < wordsEvery {
-		v.wordsDue = now.Add(wordsEvery - since)
-		return false, nil
+	if onlyWords(was, is, d) {
+		every := pace(wordsEvery, r.agents.Working())
+		if since := now.Sub(r.memories.snapshot(keyOf(v.host), v.host.UID).wroteAt); since >= 0 && since < every {
+			v.wordsDue = now.Add(every - since)
+			return false, nil
+		}
 	}
 	l := v.lifecycle.DeepCopy()
 	l.Status = *is
@@ -211,7 +234,10 @@ func mapOperations(path string, was, is map[string]string) []operation {
 // writeStatus patches the fields of the host's status that differ. lastUpdated moves with them and never alone.
 //
 // That a machine is off is not written when the action that follows at once turns it on.
-func (r *Reconciler) writeStatus(ctx context.Context, was *metal3.BareMetalHost, d *journey.Decision, now time.Time) (bool, error) {
+//
+// The whole status under the version that was seen costs the API server half of what a patch does, which it applies to the text of the object. So that is tried first, unless the version is
+// known to be old (moved); somebody who edited the host meanwhile makes it a patch.
+func (r *Reconciler) writeStatus(ctx context.Context, was *metal3.BareMetalHost, d *journey.Decision, now time.Time, moved bool) (bool, error) {
 	is := d.Host
 	a, b := was.Status.DeepCopy(), is.Status.DeepCopy()
 	a.LastUpdated, b.LastUpdated = nil, nil
@@ -226,14 +252,24 @@ func (r *Reconciler) writeStatus(ctx context.Context, was *metal3.BareMetalHost,
 	next := was.DeepCopy()
 	next.Status = *is.Status.DeepCopy()
 	next.Status.LastUpdated = &at
+	if !moved {
+		if err := r.cached.Status().Update(ctx, next.DeepCopy()); err == nil || !apierrors.IsConflict(err) {
+			return err == nil, wrapStatus(err)
+		}
+	}
 	patch, err := statusPatch(was, next)
 	if err != nil {
 		return false, err
 	}
-	if err := r.cached.Status().Patch(ctx, next, patch); err != nil {
-		return false, fmt.Errorf("write host's status: %w", err)
+	err = r.cached.Status().Patch(ctx, next, patch)
+	return err == nil, wrapStatus(err)
+}
+
+func wrapStatus(err error) error {
+	if err == nil {
+		return nil
 	}
-	return true, nil
+	return fmt.Errorf("write host's status: %w", err)
 }
 
 // statusPatch is a merge patch of what differs. The first one of a host's life carries the whole status, since the schema requires fields whose empty value does not differ.

@@ -150,6 +150,19 @@ func (b *Book) Wanted(bootID string, now time.Time) Wanted {
 	return Wanted{Ended: e.ended, Want: e.want, Has: e.want != nil && e.facts.StepID == e.want.ID, Changed: e.changed}
 }
 
+// Working is how many agents have a step before them.
+func (b *Book) Working() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for _, e := range b.boots {
+		if e.want != nil {
+			n++
+		}
+	}
+	return n
+}
+
 // Forget drops what was not touched since the given time. An agent that comes back is heard anew.
 func (b *Book) Forget(before time.Time) {
 	b.mu.Lock()

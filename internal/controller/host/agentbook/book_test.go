@@ -102,3 +102,19 @@ func TestForget(t *testing.T) {
 		t.Error("not forgotten")
 	}
 }
+
+func TestWorking(t *testing.T) {
+	b := agentbook.New()
+	b.Heard(said(step.Idle, ""), start)
+	b.Ask("b", agentbook.Want{ID: "s1"}, start)
+	b.Ask("c", agentbook.Want{ID: "s1"}, start)
+	b.Ask("d", agentbook.Want{ID: "s1"}, start)
+	if n := b.Working(); n != 3 {
+		t.Fatalf("%d agents work, want 3", n)
+	}
+	b.Withdraw("b", "")
+	b.End("c", start)
+	if n := b.Working(); n != 1 {
+		t.Fatalf("%d agents work after one was ended and one has nothing to do, want 1", n)
+	}
+}
