@@ -48,17 +48,17 @@ func (d *Draft) takeResult() {
 	mine := b != nil && b.ID == r.BootID && b.StartedAt != nil
 	if r.Failure != nil {
 		endEntry(&d.Record, r.Action, ResultFailed, r.Failure.Message, d.Now)
-		if mine && b.ConfirmedAt == nil && r.Action == (StartAgent{}).Name() {
-			// The next attempt begins with the window again.
+		if mine && b.ConfirmedAt == nil && starts(r.Action) {
+			// The next attempt begins with the window again. That the machine is on then proves no start: a BMC that showed it off too early may have let it run on.
 			b.StartedAt = nil
 		}
 		return
 	}
-	switch r.Action {
-	case StartUpdate{}.Name():
+	switch {
+	case r.Action == StartUpdate{}.Name():
 		// Its line ends with the update.
 		return
-	case StartAgent{}.Name(), BootDisk{}.Name(), BootISO{}.Name():
+	case starts(r.Action):
 		d.Host.Status.PoweredOn = true
 		if mine && b.ConfirmedAt == nil {
 			b.ConfirmedAt = d.Stamp()
@@ -66,12 +66,17 @@ func (d *Draft) takeResult() {
 		if r.Action == (StartAgent{}).Name() {
 			return
 		}
-	case SetPower{}.Name():
+	case r.Action == SetPower{}.Name():
 		if c := d.Record.PowerChange; c != nil {
 			c.Confirmed = true
 		}
 	}
 	endEntry(&d.Record, r.Action, ResultOK, "", d.Now)
+}
+
+// starts: an action that starts the machine for the boot under way.
+func starts(action string) bool {
+	return action == (StartAgent{}).Name() || action == (BootDisk{}).Name() || action == (BootISO{}).Name()
 }
 
 // State is the provisioning state that the decision is in.
