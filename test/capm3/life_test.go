@@ -41,8 +41,8 @@ func newMachine(ctx context.Context, t *testing.T, s *site.Site, name string, ow
 	return m
 }
 
-// deploy takes a Metal3Machine to a running machine, and gives its host.
-func deploy(ctx context.Context, t *testing.T, s *site.Site, m machine, address string) *metal3.BareMetalHost {
+// order finds a Metal3Machine a host and says what it is to run.
+func order(ctx context.Context, t *testing.T, s *site.Site, m machine, address string) *metal3.BareMetalHost {
 	t.Helper()
 	p := provider{client: s.Client}
 	until(ctx, t, "a host for "+m.name, func(ctx context.Context) error { return p.associate(ctx, m) })
@@ -50,7 +50,14 @@ func deploy(ctx context.Context, t *testing.T, s *site.Site, m machine, address 
 	must(t, p.update(ctx, m))
 	h, err := p.hostOf(ctx, m)
 	must(t, err)
-	h = awaitState(ctx, t, s, h.Name, metal3.StateProvisioned)
+	return h
+}
+
+// deploy takes a Metal3Machine to a running machine, and gives its host.
+func deploy(ctx context.Context, t *testing.T, s *site.Site, m machine, address string) *metal3.BareMetalHost {
+	t.Helper()
+	p := provider{client: s.Client}
+	h := awaitState(ctx, t, s, order(ctx, t, s, m, address).Name, metal3.StateProvisioned)
 	until(ctx, t, m.name+" is on", func(ctx context.Context) (err error) {
 		if h, err = p.hostOf(ctx, m); err == nil && !h.Status.PoweredOn {
 			err = errors.New("it is off")
@@ -108,6 +115,13 @@ func TestMachinesOfACluster(t *testing.T) {
 		t.Errorf("the next machine got host %s with the labels %v, and %s was kept for it", again.Name, again.Labels, hosts[first.name].Name)
 	}
 	checkMachine(t, s, again, third, "192.0.2.12")
+
+	// With fast track CAPM3 asks for the host to stay on.
+	third.reuse, third.fastTrack = "", true
+	if h := withdraw(ctx, t, s, third); !h.Spec.Online || h.Status.ErrorMessage != "" || !isCleanHost(t, s, h) {
+		t.Errorf("host %s is offered again: online %v, error %q, clean %v", h.Name, h.Spec.Online, h.Status.ErrorMessage, isCleanHost(t, s, h))
+	}
+	checkTakenBackMidway(ctx, t, s, again.Name)
 	for _, overlap := range s.Lab.Journal.Overlaps() {
 		t.Error(overlap)
 	}
@@ -200,8 +214,7 @@ func checkScaledDown(ctx context.Context, t *testing.T, s *site.Site, cleaned, k
 		if h.Labels[nodeReuseLabel] != m.reuse || h.Labels["rack"] != "r7" {
 			t.Errorf("host %s: labels %v, want it kept for %q", h.Name, h.Labels, m.reuse)
 		}
-		machine := labMachine(t, s, h.Name)
-		if clean := isClean(t, machine.Disks[0].Path, machine.Disks[0].SizeBytes); clean != (m.cleaning == metal3.CleaningModeMetadata) {
+		if clean := isCleanHost(t, s, h); clean != (m.cleaning == metal3.CleaningModeMetadata) {
 			t.Errorf("host %s, cleaning %s: its disk is clean: %v", h.Name, m.cleaning, clean)
 		}
 		until(ctx, t, h.Name+" is off", func(ctx context.Context) error {
@@ -210,5 +223,23 @@ func checkScaledDown(ctx context.Context, t *testing.T, s *site.Site, cleaned, k
 			}
 			return nil
 		})
+	}
+}
+
+// checkTakenBackMidway: a machine that is deleted while its image is being written gives its host back clean.
+func checkTakenBackMidway(ctx context.Context, t *testing.T, s *site.Site, name string) {
+	t.Helper()
+	m := newMachine(ctx, t, s, "w-3", nil)
+	if h := order(ctx, t, s, m, "192.0.2.13"); h.Name != name {
+		t.Fatalf("the machine got host %s, want %s, the first", h.Name, name)
+	}
+	must(t, s.Await(ctx, namespace, func(all []metal3.BareMetalHost) bool {
+		return slices.ContainsFunc(all, func(h metal3.BareMetalHost) bool {
+			return h.Name == name && (h.Status.Provisioning.State == metal3.StateProvisioning || h.Status.Provisioning.State == metal3.StateProvisioned)
+		})
+	}))
+	h := withdraw(ctx, t, s, m)
+	if h.Spec.ConsumerRef != nil || h.Status.ErrorMessage != "" || h.Status.Provisioning.Image.URL != "" || !isCleanHost(t, s, h) {
+		t.Errorf("host %s is offered again with %+v, %+v, clean %v", h.Name, h.Spec, h.Status, isCleanHost(t, s, h))
 	}
 }

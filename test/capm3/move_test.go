@@ -177,9 +177,7 @@ func TestClusterctlMovesACluster(t *testing.T) {
 	}
 
 	// The other site's Ingot has all that it needs to take the machine back.
-	withdraw(ctx, t, to, m)
-	disk := labMachine(t, from, before.Name).Disks[0]
-	if !isClean(t, disk.Path, disk.SizeBytes) {
+	if h := withdraw(ctx, t, to, m); !isCleanHost(t, to, h) {
 		t.Error("the machine was taken back and its disk is not clean")
 	}
 }

@@ -42,6 +42,8 @@ type machine struct {
 	image    metal3.Image
 	selector client.MatchingLabels
 	userData string
+	// fastTrack is CAPM3's environment variable of this name: a host that is cleaned is to stay on when the machine goes.
+	fastTrack bool
 }
 
 // provider does to hosts what CAPM3 does.
@@ -246,9 +248,10 @@ func (p provider) release(ctx context.Context, m machine) error {
 	if err != nil {
 		return err
 	}
-	if h.Spec.Image != nil || h.Spec.Online || h.Spec.UserData != nil || h.Spec.MetaData != nil || h.Spec.NetworkData != nil {
+	online := m.fastTrack && h.Spec.AutomatedCleaningMode != metal3.CleaningModeDisabled
+	if h.Spec.Image != nil || h.Spec.Online != online || h.Spec.UserData != nil || h.Spec.MetaData != nil || h.Spec.NetworkData != nil {
 		err := p.patch(ctx, h, func(h *metal3.BareMetalHost) {
-			h.Spec.Image, h.Spec.UserData, h.Spec.MetaData, h.Spec.NetworkData, h.Spec.Online = nil, nil, nil, nil, false
+			h.Spec.Image, h.Spec.UserData, h.Spec.MetaData, h.Spec.NetworkData, h.Spec.Online = nil, nil, nil, nil, online
 		})
 		return errors.Join(err, errWaiting)
 	}

@@ -239,6 +239,13 @@ func isClean(t *testing.T, path string, size int64) bool {
 	return true
 }
 
+// isCleanHost says it of the disk that the host's image went to.
+func isCleanHost(t *testing.T, s *site.Site, h *metal3.BareMetalHost) bool {
+	t.Helper()
+	disk := labMachine(t, s, h.Name).Disks[0]
+	return isClean(t, disk.Path, disk.SizeBytes)
+}
+
 func readAt(t *testing.T, path string, into []byte, at int64) {
 	t.Helper()
 	f, err := os.Open(path)
