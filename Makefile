@@ -93,6 +93,10 @@ FIRST ?= 1
 sim: ## 10,000 simulated sites from seeds (SEEDS=, FIRST=); `make test` runs 200
 	INGOT_SIM_SEEDS=$(SEEDS) INGOT_SIM_FIRST=$(FIRST) go test -count=1 -timeout 12h -v -run 'TestSeeds$$' ./test/sim/seeded
 
+.PHONY: capm3
+capm3: packages ## what CAPM3 asks of hosts, and the real clusterctl's move between two sites; part of test
+	go test -count=1 -timeout 30m -v ./test/capm3
+
 .PHONY: fuzz
 fuzz: ## every fuzzer in turn (FUZZTIME=30s each; FUZZ=regular expression of packages and names)
 	@scripts/fuzz
