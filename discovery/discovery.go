@@ -21,6 +21,8 @@ type Facts struct {
 	Object *ingot.DiscoveredHost
 	// Same are the hosts of any namespace that share one of the object's keys.
 	Same []*metal3.BareMetalHost
+	// SameUUID are those whose BMC or agent told the UUID that the object's BMC tells.
+	SameUUID []*metal3.BareMetalHost
 	// Named is the host of the namespace that has the name that was accepted; nil for none.
 	Named *metal3.BareMetalHost
 }
@@ -36,7 +38,7 @@ type Decision struct {
 // Decide is one look at an object.
 func Decide(f Facts) Decision {
 	o := f.Object
-	s := ingot.DiscoveredHostStatus{ObservedGeneration: o.Generation, Netboot: o.Status.Netboot}
+	s := ingot.DiscoveredHostStatus{ObservedGeneration: o.Generation, Netboot: o.Status.Netboot, BMC: o.Status.BMC}
 	if o.Status.Host != nil {
 		return Decision{Status: made(s, *o.Status.Host)}
 	}
@@ -47,6 +49,9 @@ func Decide(f Facts) Decision {
 		}
 	}
 	twin, by := twinOf(o, f.Same)
+	if twin == nil && len(f.SameUUID) > 0 && o.Status.BMC != nil {
+		twin, by = f.SameUUID[0], describe(uuidKey(o.Status.BMC.UUID))
+	}
 	if twin != nil {
 		r := Reference(twin)
 		s.DuplicateOf = &r
@@ -74,6 +79,10 @@ func accept(o *ingot.DiscoveredHost, s ingot.DiscoveredHostStatus) Decision {
 	h := hostOf(o)
 	missing := ""
 	switch {
+	case h.Spec.BMC.Address == "" && o.Status.BMC != nil && o.Status.BMC.Gone:
+		missing = "another BMC answers at " + o.Status.BMC.IPAddress + " now, and this one was seen nowhere else: give spec.accept.bmcAddress"
+	case h.Spec.BMC.Address == "" && len(o.Spec.BMCIPAddress) > 0:
+		missing = "its BMC at " + o.Spec.BMCIPAddress + " did not say yet what it speaks: give spec.accept.bmcAddress, or declare a range with it in the Partition's spec.discovery.bmcScan"
 	case h.Spec.BMC.Address == "":
 		missing = "its BMC's address is not known: give spec.accept.bmcAddress"
 	case h.Spec.BMC.CredentialsName == "":
@@ -89,7 +98,7 @@ func accept(o *ingot.DiscoveredHost, s ingot.DiscoveredHostStatus) Decision {
 // Refused is the status after the API server did not take the host, with its words.
 func Refused(o *ingot.DiscoveredHost, why string) ingot.DiscoveredHostStatus {
 	return ingot.DiscoveredHostStatus{
-		ObservedGeneration: o.Generation, Netboot: o.Status.Netboot, Phase: ingot.DiscoveryRefused, Message: "no host is made: the API server refuses it: " + why,
+		ObservedGeneration: o.Generation, Netboot: o.Status.Netboot, BMC: o.Status.BMC, Phase: ingot.DiscoveryRefused, Message: "no host is made: the API server refuses it: " + why,
 	}
 }
 
@@ -118,11 +127,23 @@ func hostOf(o *ingot.DiscoveredHost) *metal3.BareMetalHost {
 		Namespace: o.Namespace, Name: HostName(o), Labels: map[string]string{ingot.PartitionLabel: o.Spec.Partition},
 		Annotations: map[string]string{ingot.DiscoveredFromAnnotation: string(o.UID)},
 	}}
-	h.Spec.BMC = metal3.BMCDetails{Address: first(a.BMCAddress, o.Spec.BMCAddress), CredentialsName: first(a.CredentialsName, o.Spec.CredentialsName)}
+	h.Spec.BMC = metal3.BMCDetails{Address: first(a.BMCAddress, foundAt(o)), CredentialsName: first(a.CredentialsName, o.Spec.CredentialsName)}
 	h.Spec.BootMACAddress = first(a.BootMACAddress, o.Spec.BootMACAddress)
 	h.Spec.BootMode = metal3.BootMode(o.Spec.BootMode)
 	h.Spec.Online = a.Online
 	return h
+}
+
+// foundAt is the BMC's address as a host has it, empty where nobody said it.
+func foundAt(o *ingot.DiscoveredHost) string {
+	b := o.Status.BMC
+	switch {
+	case b == nil || o.Spec.Source == ingot.SourceList && o.Spec.BMCAddress != "":
+		return o.Spec.BMCAddress
+	case b.Gone:
+		return ""
+	}
+	return b.Address
 }
 
 func first(a, b string) string {

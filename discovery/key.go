@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -15,17 +16,93 @@ type Key string
 
 func bmcKey(e endpoint) Key { return Key("bmc " + e.host) }
 
+func bmcMACKey(mac string) Key { return Key("bmcmac " + strings.ToLower(mac)) }
+
+func uuidKey(uuid string) Key { return Key("uuid " + strings.ToLower(uuid)) }
+
 func macKey(mac string) Key { return Key("mac " + strings.ToLower(mac)) }
 
 func serialKey(serial string) Key { return Key("serial " + strings.ToUpper(strings.TrimSpace(serial))) }
 
 // Keys are those of a found machine, in the order in which they are compared: what an operator says of it counts beside what was found.
 func Keys(o *ingot.DiscoveredHost) []Key {
-	addresses, macs := []string{o.Spec.BMCAddress}, append([]string{o.Spec.BootMACAddress}, o.Spec.MACAddresses...)
+	addresses, macs := addressesOf(o), append([]string{o.Spec.BootMACAddress}, o.Spec.MACAddresses...)
 	if a := o.Spec.Accept; a != nil {
 		addresses, macs = append(addresses, a.BMCAddress), append(macs, a.BootMACAddress)
 	}
-	return keys(addresses, macs, o.Spec.SerialNumber)
+	all := keys(addresses, macs, o.Spec.SerialNumber)
+	if o.Spec.BMCMACAddress != "" {
+		all = append(all, bmcMACKey(o.Spec.BMCMACAddress))
+	}
+	if k, ok := UUIDKey(o); ok {
+		all = append(all, k)
+	}
+	return all
+}
+
+// UUIDKey is what a found BMC's UUID says; false where it told none, or one that tells nothing.
+func UUIDKey(o *ingot.DiscoveredHost) (Key, bool) {
+	b := o.Status.BMC
+	if b == nil || b.UUIDShared || !tellsUUID(b.UUID) {
+		return "", false
+	}
+	return uuidKey(b.UUID), true
+}
+
+// addressesOf are the places of a machine's BMC. What a list says stands; a BMC that was found otherwise may have moved since, and is where it answered last.
+func addressesOf(o *ingot.DiscoveredHost) []string {
+	b := o.Status.BMC
+	if o.Spec.Source == ingot.SourceList && o.Spec.BMCAddress != "" {
+		return []string{o.Spec.BMCAddress}
+	}
+	var all []string
+	switch {
+	case b != nil && !b.Gone:
+		all = []string{b.Address}
+	case b == nil:
+		all = []string{o.Spec.BMCAddress, place(o.Spec.BMCIPAddress)}
+	}
+	if n := o.Status.Netboot; n != nil && n.BMC {
+		all = append(all, place(n.Address))
+	}
+	return all
+}
+
+// place is an IP address in the form of a BMC's; empty for none.
+func place(ip string) string {
+	a, err := netip.ParseAddr(ip)
+	if err != nil {
+		return ""
+	}
+	return onPort("redfish", a, portRedfish, portRedfish)
+}
+
+// RecordKeys are what a host is known by beside its spec: what its BMC and its agent told of themselves.
+func RecordKeys(l *ingot.HostLifecycle) []Key {
+	uuids := []string{l.Status.MachineUUID}
+	if b := l.Status.BMC; b != nil {
+		uuids = append(uuids, b.ServiceUUID, b.SystemUUID)
+	}
+	var all []Key
+	for _, u := range uuids {
+		if k := uuidKey(u); tellsUUID(u) && !slices.Contains(all, k) {
+			all = append(all, k)
+		}
+	}
+	return all
+}
+
+// tellsUUID says whether a UUID tells machines apart. Boards leave the factory with all digits the same, or with those of AMI's reference code.
+func tellsUUID(uuid string) bool {
+	u := strings.ToLower(uuid)
+	if !uuidPattern.MatchString(u) {
+		return false
+	}
+	digits := strings.ReplaceAll(u, "-", "")
+	if strings.Trim(digits, digits[:1]) == "" {
+		return false
+	}
+	return !slices.Contains([]string{"03000200-0400-0500-0006-000700080009", "00020003-0004-0005-0006-000700080009", "12345678-1234-1234-1234-123456789012", "12345678-1234-5678-90ab-cddeefaabbcc"}, u)
 }
 
 // HostKeys are those of a host: by its spec, and by what inspection found.
@@ -141,6 +218,10 @@ func describe(k Key) string {
 	switch kind {
 	case "bmc":
 		return "the BMC " + value
+	case "uuid":
+		return "the UUID " + value
+	case "bmcmac":
+		return "the BMC's MAC address " + value
 	case "mac":
 		return "the MAC address " + value
 	}

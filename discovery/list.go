@@ -230,17 +230,22 @@ func nameOf(s ingot.DiscoveredHostSpec) string {
 	case len(s.MACAddresses) > 0:
 		text = "mac-" + strings.ReplaceAll(s.MACAddresses[0], ":", "")
 	}
-	plain := strings.Map(func(c rune) rune {
+	return plain(text)
+}
+
+// plain is a text with what names of objects can't have as dashes, and no longer than those.
+func plain(text string) string {
+	s := strings.Map(func(c rune) rune {
 		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' {
 			return c
 		}
 		return '-'
 	}, strings.ToLower(text))
 	const longest = 63
-	if len(plain) > longest {
-		plain = plain[:longest]
+	if len(s) > longest {
+		s = s[:longest]
 	}
-	return strings.Trim(plain, "-")
+	return strings.Trim(s, "-")
 }
 
 // Object is an entry as it is written to the API server, without an accept.

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 
@@ -19,22 +20,41 @@ const (
 	noteEvery = 5 * time.Minute
 )
 
-// MACKey is the key of a machine that is known by one network card.
-func MACKey(mac string) Key { return macKey(mac) }
+// NetbootKey is the key of a machine that was heard: by the card that boots, or by its BMC's.
+func NetbootKey(m ingot.NetbootMachine) Key {
+	if m.BMC {
+		return bmcMACKey(m.MACAddress)
+	}
+	return macKey(m.MACAddress)
+}
+
+// BMCAt is the key of the BMC at an address.
+func BMCAt(address string) (Key, bool) {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return "", false
+	}
+	e, ok := parse(onPort("redfish", a, 0, 0))
+	return bmcKey(e), ok
+}
 
 // Worth says whether an object is made of a machine that asked to boot, beside so many that wait.
 func Worth(r ingot.NetbootRequests, waiting int) bool {
 	return r.Requests >= leastRequests && waiting < MostWaiting
 }
 
-// Newer says whether what was heard is worth a write on an object that says so much.
+// Newer says whether what was heard is worth a write on an object that says so much. Where a BMC is matters at once.
 func Newer(old *ingot.NetbootRequests, heard ingot.NetbootRequests) bool {
-	return old == nil || heard.LastSeen.Sub(old.LastSeen.Time) >= noteEvery
+	return old == nil || old.Address != heard.Address && heard.Address != "" || heard.LastSeen.Sub(old.LastSeen.Time) >= noteEvery
 }
 
 // FromNetboot is the object of a machine that asked to boot.
 func FromNetboot(namespace, partition string, m ingot.NetbootMachine) *ingot.DiscoveredHost {
 	o := &ingot.DiscoveredHost{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "mac-" + strings.ReplaceAll(m.MACAddress, ":", "")}}
 	o.Spec = ingot.DiscoveredHostSpec{Partition: partition, Source: ingot.SourceNetboot, BootMACAddress: m.MACAddress}
+	if m.BMC {
+		o.Name = "bmc-mac-" + strings.ReplaceAll(m.MACAddress, ":", "")
+		o.Spec = ingot.DiscoveredHostSpec{Partition: partition, Source: ingot.SourceDHCP, BMCMACAddress: m.MACAddress, BMCIPAddress: m.Address}
+	}
 	return o
 }

@@ -39,7 +39,7 @@ type DiscoveredHostList struct {
 }
 
 // DiscoverySource is how a machine was found.
-// +kubebuilder:validation:Enum=list;netboot
+// +kubebuilder:validation:Enum=list;netboot;scan;dhcp;lease
 type DiscoverySource string
 
 // The sources.
@@ -48,11 +48,17 @@ const (
 	SourceList DiscoverySource = "list"
 	// SourceNetboot: it asked to boot from the provisioning network, without being a host that is to boot. It was not answered.
 	SourceNetboot DiscoverySource = "netboot"
+	// SourceScan: its BMC answered in a range that the Partition declares.
+	SourceScan DiscoverySource = "scan"
+	// SourceDHCP: its BMC asked for an address on a network that a boot server hears. It was not answered.
+	SourceDHCP DiscoverySource = "dhcp"
+	// SourceLease: its BMC has a lease in a DHCP server's file, which an operator imported.
+	SourceLease DiscoverySource = "lease"
 )
 
 // DiscoveredHostSpec is what was found, and what an operator says to it.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.bmcAddress) || has(self.bootMACAddress) || has(self.macAddresses) || has(self.serialNumber)",message="spec: nothing tells this machine from others: give bmcAddress, bootMACAddress, macAddresses or serialNumber"
+// +kubebuilder:validation:XValidation:rule="has(self.bmcAddress) || has(self.bmcMACAddress) || has(self.bmcIPAddress) || has(self.bootMACAddress) || has(self.macAddresses) || has(self.serialNumber)",message="spec: nothing tells this machine from others: give bmcAddress, bmcMACAddress, bmcIPAddress, bootMACAddress, macAddresses or serialNumber"
 // +kubebuilder:validation:XValidation:rule="!(has(self.accept) && has(self.ignore) && self.ignore)",message="spec: accept and ignore are both set: keep one of them"
 type DiscoveredHostSpec struct {
 	// Partition is the site that it was found at, whose partition role makes the host.
@@ -69,6 +75,15 @@ type DiscoveredHostSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
 	BMCAddress string `json:"bmcAddress,omitempty"`
+	// BMCMACAddress is that of the BMC itself, where a DHCP request or a lease told it. Lower case, colon-separated.
+	// +optional
+	// +kubebuilder:validation:Pattern=`^[0-9a-f]{2}(:[0-9a-f]{2}){5}$`
+	BMCMACAddress string `json:"bmcMACAddress,omitempty"`
+	// BMCIPAddress is where the BMC was by a DHCP request or a lease: what it speaks there is not known before it was asked (status.bmc).
+	// +optional
+	// +kubebuilder:validation:MaxLength=45
+	// +kubebuilder:validation:XValidation:rule="isIP(self)",message="spec.bmcIPAddress: write an IPv4 or IPv6 address"
+	BMCIPAddress string `json:"bmcIPAddress,omitempty"`
 	// CredentialsName is the Secret in this namespace with the BMC's username and password, where the source names one. It is not read before the host is made.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
@@ -158,4 +173,33 @@ type DiscoveredHostStatus struct {
 	Host *HostReference `json:"host,omitempty"`
 	// Netboot is what it asked the boot servers, nil where it was found otherwise. The times and the count may be some minutes old.
 	Netboot *NetbootRequests `json:"netboot,omitempty"`
+	// BMC is what its BMC says to anybody who asks, nil where it was not asked or did not answer.
+	BMC *DiscoveredBMC `json:"bmc,omitempty"`
+}
+
+// DiscoveredBMC is what a BMC said without a login. Nothing of it is proved.
+type DiscoveredBMC struct {
+	// Address is the BMC's, as in a BareMetalHost, where it last answered; of a machine that no list named, it is the host's unless the operator gives another.
+	Address string `json:"address"`
+	// IPAddress is the same without the protocol.
+	IPAddress string `json:"ipAddress"`
+	// Protocols are redfish and ipmi, as far as it answered to them.
+	Protocols []string `json:"protocols"`
+	// UUID is the Redfish service's (DSP0268, ServiceRoot.UUID), in lower case; empty where it has none. A host or a find with the same UUID is the same machine.
+	UUID string `json:"uuid,omitempty"`
+	// UUIDShared says that several BMCs answered with that UUID at once, so that it tells nothing.
+	UUIDShared bool `json:"uuidShared,omitempty"`
+	// Vendor, Product and RedfishVersion are of the Redfish service root, printable ASCII.
+	Vendor         string `json:"vendor,omitempty"`
+	Product        string `json:"product,omitempty"`
+	RedfishVersion string `json:"redfishVersion,omitempty"`
+	// CertificateSHA256 is the digest of the certificate that it showed, lower-case hex. It was not verified.
+	CertificateSHA256 string `json:"certificateSHA256,omitempty"`
+	// IPMIVersion is 1.5 or 2.0 (IPMI 2.0 §22.13).
+	IPMIVersion string `json:"ipmiVersion,omitempty"`
+	// FirstSeen and LastSeen are the times of its first and last answer; the last may be an hour old.
+	FirstSeen metav1.Time `json:"firstSeen"`
+	LastSeen  metav1.Time `json:"lastSeen"`
+	// Gone says that another BMC answers at its address since, and that it was seen nowhere else.
+	Gone bool `json:"gone,omitempty"`
 }

@@ -147,16 +147,18 @@ type Progress struct {
 
 // BMCStatus is what the probe of a BMC found.
 type BMCStatus struct {
-	Driver          string      `json:"driver,omitempty"`
-	Vendor          string      `json:"vendor,omitempty"`
-	Model           string      `json:"model,omitempty"`
-	FirmwareVersion string      `json:"firmwareVersion,omitempty"`
-	ProtocolVersion string      `json:"protocolVersion,omitempty"`
-	SystemID        string      `json:"systemID,omitempty"`
-	SystemUUID      string      `json:"systemUUID,omitempty"`
-	Capabilities    []string    `json:"capabilities,omitempty"`
-	Quirks          []string    `json:"quirks,omitempty"`
-	ProbedAt        metav1.Time `json:"probedAt,omitempty"`
+	Driver          string `json:"driver,omitempty"`
+	Vendor          string `json:"vendor,omitempty"`
+	Model           string `json:"model,omitempty"`
+	FirmwareVersion string `json:"firmwareVersion,omitempty"`
+	ProtocolVersion string `json:"protocolVersion,omitempty"`
+	SystemID        string `json:"systemID,omitempty"`
+	SystemUUID      string `json:"systemUUID,omitempty"`
+	// ServiceUUID is the Redfish service's, which a BMC tells without a login.
+	ServiceUUID  string      `json:"serviceUUID,omitempty"`
+	Capabilities []string    `json:"capabilities,omitempty"`
+	Quirks       []string    `json:"quirks,omitempty"`
+	ProbedAt     metav1.Time `json:"probedAt,omitempty"`
 	// Address and CertificateVerificationDisabled are what the probe used (spec.bmc of the BareMetalHost): another one is probed again.
 	Address                         string `json:"address,omitempty"`
 	CertificateVerificationDisabled bool   `json:"certificateVerificationDisabled,omitempty"`

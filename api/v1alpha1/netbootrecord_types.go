@@ -51,6 +51,13 @@ type NetbootRequests struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=36
 	MachineID string `json:"machineID,omitempty"`
+	// BMC says that the vendor class is one of BMCs: the MAC address is the BMC's own.
+	// +optional
+	BMC bool `json:"bmc,omitempty"`
+	// Address is what a BMC said to have or asked for last (DHCP field ciaddr or option 50), empty where it did not say. Anybody can claim one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=45
+	Address string `json:"address,omitempty"`
 }
 
 // NetbootRecordList is a list of NetbootRecord.

@@ -49,6 +49,78 @@ type DiscoveryPolicy struct {
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	Namespace string `json:"namespace"`
+	// BMCScan asks ranges of addresses for BMCs; nil: nobody is asked.
+	// +optional
+	BMCScan *BMCScan `json:"bmcScan,omitempty"`
+	// BMCVendorClasses are what this site's BMCs begin DHCP option 60 with, beside those that Ingot knows (discovery.VendorClasses): who asks for an address with one of them is recorded as a BMC.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=3
+	// +kubebuilder:validation:items:MaxLength=64
+	BMCVendorClasses []string `json:"bmcVendorClasses,omitempty"`
+}
+
+// BMCScan is where BMCs are looked for, and how often. An address is asked for its Redfish service root over HTTPS, without a login, and for its IPMI capabilities, which need none. No password is sent, and
+// nothing outside of the ranges is asked.
+type BMCScan struct {
+	// Ranges are of the BMC network: an address, a subnet, or the first and last address, like 10.0.0.10-10.0.0.99. All of them together are at most 65,536 addresses. The first and the last address of an
+	// IPv4 subnet are left out.
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=96
+	// +kubebuilder:validation:items:XValidation:rule="isIP(self) || isCIDR(self) || (self.split('-').size() == 2 && self.split('-').all(a, isIP(a)))",message="write an address, a subnet like 10.0.0.0/24, or a range like 10.0.0.10-10.0.0.99"
+	Ranges []string `json:"ranges"`
+	// IntervalMinutes is from the beginning of one pass to that of the next, give or take a tenth. A pass that takes longer is followed by the next.
+	// +optional
+	// +kubebuilder:default=360
+	// +kubebuilder:validation:Minimum=10
+	// +kubebuilder:validation:Maximum=10080
+	IntervalMinutes int32 `json:"intervalMinutes,omitempty"`
+	// ProbesPerSecond is how much is asked at most, by both protocols together.
+	// +optional
+	// +kubebuilder:default=20
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=200
+	ProbesPerSecond int32 `json:"probesPerSecond,omitempty"`
+	// RedfishPort and IPMIPort are what this site's BMCs listen on, which must be ports of the rows partition-to-bmc and partition-to-bmc-ipmi where those have any.
+	// +optional
+	// +kubebuilder:default=443
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	RedfishPort int32 `json:"redfishPort,omitempty"`
+	// +optional
+	// +kubebuilder:default=623
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	IPMIPort int32 `json:"ipmiPort,omitempty"`
+}
+
+// ScanAnnotation on a Partition has its BMC ranges asked at once, each time that the value changes.
+const ScanAnnotation = "ingot.dev/scan-bmcs"
+
+// BMCScanStatus is the last pass over the BMC ranges.
+type BMCScanStatus struct {
+	// Problem is why there is no pass; empty: there is none.
+	Problem string `json:"problem,omitempty"`
+	// Request is the value of ScanAnnotation that was acted on last.
+	Request string `json:"request,omitempty"`
+	// Ranges are those that the pass was, or is, over.
+	Ranges []string `json:"ranges,omitempty"`
+	// StartedAt is when the last pass began, FinishedAt when the last one that came to its end did. A pass that a restart broke off begins anew.
+	StartedAt  *metav1.Time `json:"startedAt,omitempty"`
+	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+	// Addresses is how many the pass has, Probed how many of them were asked so far, which is written every minute.
+	Addresses int32 `json:"addresses,omitempty"`
+	Probed    int32 `json:"probed,omitempty"`
+	// Answered is how many of them were BMCs, New how many DiscoveredHosts were made of them.
+	Answered int32 `json:"answered,omitempty"`
+	New      int32 `json:"new,omitempty"`
+	// NotRecorded is how many more would have been made, had not too many been waiting for an operator already.
+	NotRecorded int32 `json:"notRecorded,omitempty"`
+	// NextAt is when the next pass begins.
+	NextAt *metav1.Time `json:"nextAt,omitempty"`
 }
 
 // DHCPMode is what the boot role answers.
@@ -92,6 +164,8 @@ type PartitionStatus struct {
 	// OperatorEndpoint is the URL where the CLI reads logs that are no API objects.
 	OperatorEndpoint string `json:"operatorEndpoint,omitempty"`
 	// CABundle is the PEM of the CA that these endpoints show.
-	CABundle   []byte             `json:"caBundle,omitempty"`
+	CABundle []byte `json:"caBundle,omitempty"`
+	// BMCScan is the last pass over spec.discovery.bmcScan.
+	BMCScan    *BMCScanStatus     `json:"bmcScan,omitempty"`
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }

@@ -9,6 +9,7 @@ package sighting
 import (
 	"cmp"
 	"encoding/hex"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/discovery"
 	"github.com/ingotmetal/ingot/netboot"
 )
 
@@ -40,8 +42,13 @@ func Netboots(r netboot.Request) bool {
 	return r.Kind() != netboot.KindPlain && (r.Type == netboot.Discover || r.Type == netboot.Ask)
 }
 
-// Hear notes a request. It is dropped where the book is full, and its machine is not in it.
-func (b *Book) Hear(r netboot.Request, now time.Time) {
+// BMC says whether a request is one of a BMC that wants an address; also are the site's own vendor classes.
+func BMC(r netboot.Request, also []string) bool {
+	return r.Kind() == netboot.KindPlain && (r.Type == netboot.Discover || r.Type == netboot.Ask) && discovery.IsBMC(r.VendorClass, also)
+}
+
+// Hear notes a request, bmc for one of a BMC. It is dropped where the book is full, and its machine is not in it.
+func (b *Book) Hear(r netboot.Request, bmc bool, now time.Time) {
 	m := b.machines[r.MAC]
 	if m == nil {
 		if len(b.machines) >= Most {
@@ -62,6 +69,19 @@ func (b *Book) Hear(r netboot.Request, now time.Time) {
 		a := int32(r.Architectures[0])
 		m.Architecture = &a
 	}
+	if m.BMC = bmc; bmc {
+		m.Address = cmp.Or(addressOf(r), m.Address)
+	}
+}
+
+// addressOf is what a client says to have, or asks for (RFC 2131 §4.3.2).
+func addressOf(r netboot.Request) string {
+	for _, a := range []netip.Addr{r.Current, r.Requested} {
+		if a.IsValid() && !a.IsUnspecified() && a.Zone() == "" {
+			return a.String()
+		}
+	}
+	return ""
 }
 
 // Take empties the book and gives what was in it.
@@ -85,6 +105,9 @@ func Merge(record, heard []ingot.NetbootMachine, now time.Time) []ingot.NetbootM
 		if old, ok := by[m.MACAddress]; ok {
 			m.Requests += old.Requests
 			m.FirstSeen = earlier(m.FirstSeen, old.FirstSeen)
+			if m.BMC {
+				m.Address = cmp.Or(m.Address, old.Address)
+			}
 			if m.LastSeen.Before(&old.LastSeen) {
 				m.LastSeen = old.LastSeen
 			}

@@ -2,6 +2,7 @@ package sighting
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -39,8 +40,8 @@ func TestHear(t *testing.T) {
 	r := asks(1)
 	r.MachineID = append([]byte{0}, "0123456789abcdef"...)
 	r.VendorClass = "PXEClient\x00\n" + strings.Repeat("x", 200)
-	b.Hear(r, noon)
-	b.Hear(r, noon.Add(time.Second))
+	b.Hear(r, false, noon)
+	b.Hear(r, false, noon.Add(time.Second))
 	all := b.Take()
 	if len(all) != 1 || all[0].MACAddress != "52:00:00:00:00:01" || all[0].Requests != 2 || !all[0].FirstSeen.Time.Equal(noon) || !all[0].LastSeen.Time.Equal(noon.Add(time.Second)) {
 		t.Fatalf("%+v", all)
@@ -62,11 +63,11 @@ func TestFlood(t *testing.T) {
 		now := noon.Add(time.Duration(round) * 5 * time.Second)
 		var b Book
 		for range 2 {
-			b.Hear(asks(1), now)
+			b.Hear(asks(1), false, now)
 		}
 		for range 5000 {
 			number++
-			b.Hear(asks(number), now)
+			b.Hear(asks(number), false, now)
 		}
 		if len(b.machines) > Most || b.Dropped != 5001-Most {
 			t.Fatalf("the book has %d machines and dropped %d requests", len(b.machines), b.Dropped)
@@ -91,11 +92,56 @@ func FuzzHear(f *testing.F) {
 		var b Book
 		r := asks(1)
 		r.VendorClass, r.MachineID, r.Architectures = class, id, []netboot.Architecture{netboot.Architecture(arch)}
-		b.Hear(r, noon)
+		b.Hear(r, false, noon)
 		m := b.Take()[0]
 		if len(m.VendorClass) > maxText || strings.ContainsFunc(m.VendorClass, func(c rune) bool { return c < ' ' || c > '~' }) || len(m.MachineID) != 0 && len(m.MachineID) != 36 ||
 			*m.Architecture < 0 {
 			t.Errorf("%+v", m)
 		}
 	})
+}
+
+// A BMC that wants an address is told by its vendor class, and where it is by what it asks for.
+func TestHearBMC(t *testing.T) {
+	r := netboot.Request{Type: netboot.Discover, VendorClass: "iDRAC", MAC: netboot.MAC{0x52, 0, 0, 0, 0, 7}}
+	for _, c := range []struct {
+		class string
+		kind  netboot.MessageType
+		want  bool
+	}{{"iDRAC", netboot.Discover, true}, {"CPQRIB3 (HP iLO)", netboot.Ask, true}, {"udhcp 1.23.1", netboot.Discover, false}, {"RackBMC-2", netboot.Ask, true}, {"iDRAC", netboot.Release, false}, {"", netboot.Ask, false}} {
+		q := r
+		q.VendorClass, q.Type = c.class, c.kind
+		if got := BMC(q, []string{"RackBMC"}); got != c.want {
+			t.Errorf("%q %v: %v", c.class, c.kind, got)
+		}
+	}
+	var b Book
+	b.Hear(r, true, noon)
+	r.Type, r.Requested = netboot.Ask, netip.MustParseAddr("10.0.0.5")
+	b.Hear(r, true, noon)
+	r.Type, r.Requested = netboot.Discover, netip.Addr{}
+	b.Hear(r, true, noon)
+	first := b.Take()
+	if len(first) != 1 || !first[0].BMC || first[0].Address != "10.0.0.5" || first[0].Requests != 3 {
+		t.Fatalf("%+v", first)
+	}
+	b.Hear(r, true, noon.Add(time.Minute))
+	if all := Merge(first, b.Take(), noon.Add(time.Minute)); len(all) != 1 || all[0].Address != "10.0.0.5" || all[0].Requests != 4 {
+		t.Errorf("%+v", all)
+	}
+	// A flood of made-up BMCs has the same bounds as any.
+	var record []ingot.NetbootMachine
+	dropped := int64(0)
+	for n := range 5000 {
+		q := asks(uint32(n))
+		q.VendorClass, q.Architectures = "iDRAC", nil
+		b.Hear(q, BMC(q, nil), noon)
+		if n%700 == 0 {
+			dropped += b.Dropped
+			record = Merge(record, b.Take(), noon)
+		}
+	}
+	if dropped == 0 || len(Merge(record, b.Take(), noon)) != Most {
+		t.Errorf("%d dropped, %d recorded", dropped, len(record))
+	}
 }

@@ -49,6 +49,54 @@ func TestFoundAcceptedProvisioned(t *testing.T) {
 		t.Fatal(err)
 	}
 	reaches(ctx, t, s, found, ingot.DiscoveryAccepted)
+	provision(ctx, t, s, m)
+}
+
+// TestScannedAcceptedProvisioned: a BMC that nobody told of is found in a range that the Partition declares, by the real partition role; accepted, with a Secret that its operator made, it is provisioned. Before that nobody logged in.
+func TestScannedAcceptedProvisioned(t *testing.T) {
+	ctx, cancel := bounded(t)
+	defer cancel()
+	s := start(t, site.Options{Lab: lab.Options{Machines: 1}})
+	m, state := s.Lab.State().Machines[0], s.Lab.State()
+	var sites ingot.PartitionList
+	if err := s.Client.List(ctx, &sites); err != nil || len(sites.Items) != 1 {
+		t.Fatalf("%d partitions: %v", len(sites.Items), err)
+	}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: m.Name + "-bmc"}, StringData: map[string]string{"username": state.Username, "password": state.Password}}
+	if err := s.Client.Create(ctx, secret); err != nil {
+		t.Fatal(err)
+	}
+	p := &sites.Items[0]
+	before := p.DeepCopy()
+	p.Spec.Discovery = &ingot.DiscoveryPolicy{Namespace: m.Namespace, BMCScan: &ingot.BMCScan{Ranges: []string{"127.0.0.1"}, RedfishPort: int32(m.BMCPort)}}
+	if err := s.Client.Patch(ctx, p, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	var all ingot.DiscoveredHostList
+	err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		err := s.Client.List(ctx, &all, client.InNamespace(m.Namespace))
+		return err == nil && len(all.Items) == 1 && all.Items[0].Status.BMC != nil, err
+	})
+	if err != nil {
+		t.Fatalf("the BMC is not found: %v; %+v", err, all.Items)
+	}
+	found := &all.Items[0]
+	reaches(ctx, t, s, found, ingot.DiscoveryFound)
+	if found.Spec.Source != ingot.SourceScan || found.Status.BMC.RedfishVersion == "" || found.Status.BMC.CertificateSHA256 == "" {
+		t.Errorf("%+v, %+v", found.Spec, found.Status.BMC)
+	}
+	base := found.DeepCopy()
+	found.Spec.Accept = &ingot.DiscoveryAcceptance{Name: m.Name, CredentialsName: secret.Name, Online: true}
+	if err := s.Client.Patch(ctx, found, client.MergeFrom(base)); err != nil {
+		t.Fatal(err)
+	}
+	reaches(ctx, t, s, found, ingot.DiscoveryAccepted)
+	provision(ctx, t, s, m)
+}
+
+// provision gives an accepted machine the site's image, and waits until it runs there.
+func provision(ctx context.Context, t *testing.T, s *site.Site, m lab.Machine) {
+	t.Helper()
 	// The image is said of the host, as of any.
 	h := &metal3.BareMetalHost{}
 	if err := s.Client.Get(ctx, client.ObjectKey{Namespace: m.Namespace, Name: m.Name}, h); err != nil {

@@ -30,7 +30,7 @@ func Command(s *session.Session) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	s.AddFlags(c)
-	c.AddCommand(listCommand(s), getCommand(s), importCommand(s), acceptCommand(s), ignoreCommand(s))
+	c.AddCommand(listCommand(s), getCommand(s), importCommand(s), scanCommand(s), acceptCommand(s), ignoreCommand(s))
 	return c
 }
 

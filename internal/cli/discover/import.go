@@ -26,6 +26,9 @@ type importer struct {
 	format         string
 	accept, online bool
 	dryRun         bool
+	// leases is a DHCP server's lease file, in the place of a list; in are the BMCs' addresses in it.
+	leases string
+	in     []string
 }
 
 const importHelp = `Reads a list of machines and makes a DiscoveredHost of each. Nothing is made of any of them if one line is wrong: each such line is told with its number and the reason.
@@ -39,20 +42,31 @@ CSV has the titles of its columns in the first line; YAML (or JSON) is a list of
   bootMACAddress   the network card that boots
   macAddresses     the other cards; in CSV with spaces between them, in YAML a list
   serialNumber     the machine's
-  bootMode         UEFI, UEFISecureBoot or legacy`
+  bootMode         UEFI, UEFISecureBoot or legacy
+
+With --leases the file is one of a DHCP server, dnsmasq's or Kea's CSV, and has BMCs in it: which addresses are theirs is said by --in, or by the ranges that the Partition declares (spec.discovery.bmcScan). What a BMC speaks is not in
+such a file: it is asked by the partition role where its address is in a declared range, else give accept the address by --bmc-address.`
 
 func importCommand(s *session.Session) *cobra.Command {
 	var i importer
 	c := &cobra.Command{
 		Use:     "import FILE",
-		Short:   "Read a list of machines from a CSV or YAML file (- for standard input)",
+		Short:   "Read a list of machines from a CSV or YAML file (- for standard input), or a DHCP server's leases",
 		Long:    importHelp,
-		Example: "  ingot discover import rack7.csv\n  ingot discover import rack7.yaml --accept",
-		Args:    cobra.ExactArgs(1),
+		Example: "  ingot discover import rack7.csv\n  ingot discover import rack7.yaml --accept\n  ingot discover import --leases /var/lib/misc/dnsmasq.leases --in 10.0.8.0/24",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if i.leases != "" {
+				return cobra.NoArgs(cmd, args)
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		},
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return []string{"csv", "yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if i.leases != "" {
+				return i.importLeases(cmd.Context(), s, cmd.InOrStdin())
+			}
 			entries, err := i.read(s.Err, args[0], cmd.InOrStdin())
 			if err != nil {
 				return err
@@ -65,6 +79,8 @@ func importCommand(s *session.Session) *cobra.Command {
 	f.StringVar(&i.format, "format", "", "csv or yaml (default: by the file's name)")
 	f.BoolVar(&i.accept, "accept", false, "accept all of them: they become hosts")
 	f.BoolVar(&i.online, "online", false, "with --accept: the hosts are to be on")
+	f.StringVar(&i.leases, "leases", "", "lease file of dnsmasq or Kea with BMCs in it (- for standard input), in the place of a list")
+	f.StringSliceVar(&i.in, "in", nil, "with --leases: the BMCs' addresses, like 10.0.8.0/24 or 10.0.8.10-10.0.8.99 (default: the Partition's ranges)")
 	f.BoolVar(&i.dryRun, "dry-run", false, "check the list, by the API server too, and write nothing")
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"csv", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
@@ -81,18 +97,9 @@ func (i importer) read(errOut io.Writer, name string, stdin io.Reader) ([]discov
 	default:
 		return nil, fmt.Errorf("%s: its name does not say whether it is CSV or YAML: give --format", name)
 	}
-	r := stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, fmt.Errorf("read the list: %w", err)
-		}
-		defer f.Close()
-		r = f
-	}
-	text, err := io.ReadAll(io.LimitReader(r, discovery.MaxListBytes+1))
+	text, err := bounded(name, stdin)
 	if err != nil {
-		return nil, fmt.Errorf("read the list %s: %w", name, err)
+		return nil, err
 	}
 	check := func(address string) error { _, err := bmc.ParseAddress(address); return err }
 	list := discovery.ReadYAML
@@ -106,6 +113,24 @@ func (i importer) read(errOut io.Writer, name string, stdin io.Reader) ([]discov
 		}
 	}
 	return l.Entries, tell(errOut, name, l.Problems)
+}
+
+// bounded reads a file as far as is looked at.
+func bounded(name string, stdin io.Reader) ([]byte, error) {
+	r := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("read the list: %w", err)
+		}
+		defer f.Close()
+		r = f
+	}
+	text, err := io.ReadAll(io.LimitReader(r, discovery.MaxListBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the list %s: %w", name, err)
+	}
+	return text, nil
 }
 
 // tell prints problems, and is an error if there are any.

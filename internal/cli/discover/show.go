@@ -55,7 +55,7 @@ func columns(namespaces bool, now time.Time) []print.Column[ingot.DiscoveredHost
 		{Header: "NAME", Cell: func(o object) string { return o.Name }},
 		{Header: "PHASE", Cell: func(o object) string { return string(o.Status.Phase) }},
 		{Header: "SOURCE", Cell: func(o object) string { return string(o.Spec.Source) }},
-		{Header: "BMC", Cell: func(o object) string { return o.Spec.BMCAddress }},
+		{Header: "BMC", Cell: func(o object) string { return bmcOf(&o) }},
 		{Header: "MAC", Cell: func(o object) string { return mac(o) }},
 		{Header: "SERIAL", Wide: true, Cell: func(o object) string { return o.Spec.SerialNumber }},
 		{Header: "PARTITION", Wide: true, Cell: func(o object) string { return o.Spec.Partition }},
@@ -138,7 +138,10 @@ func show(w io.Writer, o *ingot.DiscoveredHost) error {
 		print.Field{Name: "Phase", Value: string(o.Status.Phase)},
 		print.Field{Name: "Message", Value: o.Status.Message},
 		print.Field{Name: "Found", Value: fmt.Sprintf("%s at partition %s, by %s", o.CreationTimestamp.UTC().Format(time.RFC3339), o.Spec.Partition, o.Spec.Source)},
-		print.Field{Name: "BMC", Value: o.Spec.BMCAddress},
+		print.Field{Name: "BMC", Value: bmcOf(o)},
+		print.Field{Name: "BMC says", Value: says(o.Status.BMC)},
+		print.Field{Name: "BMC's certificate", Value: fingerprint(o.Status.BMC)},
+		print.Field{Name: "BMC's MAC address", Value: o.Spec.BMCMACAddress},
 		print.Field{Name: "Credentials", Value: o.Spec.CredentialsName},
 		print.Field{Name: "Boot MAC address", Value: o.Spec.BootMACAddress},
 		print.Field{Name: "MAC addresses", Value: strings.Join(o.Spec.MACAddresses, ", ")},
@@ -149,6 +152,50 @@ func show(w io.Writer, o *ingot.DiscoveredHost) error {
 		print.Field{Name: "Same machine", Value: reference(o.Status.DuplicateOf)},
 		print.Field{Name: "Host", Value: reference(o.Status.Host)},
 	)
+}
+
+// bmcOf is where a machine's BMC is: as it answered, or as the source says.
+func bmcOf(o *ingot.DiscoveredHost) string {
+	if b := o.Status.BMC; b != nil && !b.Gone && (o.Spec.Source != ingot.SourceList || o.Spec.BMCAddress == "") {
+		return b.Address
+	}
+	return cmp.Or(o.Spec.BMCAddress, o.Spec.BMCIPAddress)
+}
+
+// says is what a BMC told without a login.
+func says(b *ingot.DiscoveredBMC) string {
+	if b == nil {
+		return ""
+	}
+	text := strings.TrimSpace(b.Vendor + " " + b.Product)
+	if text != "" {
+		text += ", "
+	}
+	text += "speaks " + strings.Join(b.Protocols, " and ")
+	if b.RedfishVersion != "" {
+		text += ", Redfish " + b.RedfishVersion
+	}
+	if b.IPMIVersion != "" {
+		text += ", IPMI " + b.IPMIVersion
+	}
+	if b.UUID != "" {
+		text += ", UUID " + b.UUID
+	}
+	if b.UUIDShared {
+		text += " (which others have too)"
+	}
+	text += ", last heard " + b.LastSeen.UTC().Format(time.RFC3339)
+	if b.Gone {
+		text += "; another BMC answers at its address since"
+	}
+	return text
+}
+
+func fingerprint(b *ingot.DiscoveredBMC) string {
+	if b == nil || b.CertificateSHA256 == "" {
+		return ""
+	}
+	return "sha256:" + b.CertificateSHA256 + ", not verified"
 }
 
 // netboot is what a machine asked the boot servers.

@@ -43,7 +43,7 @@ func (f *folder) Reconcile(ctx context.Context, req reconcile.Request) (reconcil
 	}
 	waiting := 0
 	for i := range all.Items {
-		if s := &all.Items[i].Spec; s.Source == ingot.SourceNetboot && s.Partition == f.o.Partition && s.Accept == nil && !s.Ignore {
+		if s := &all.Items[i].Spec; (s.Source == ingot.SourceNetboot || s.Source == ingot.SourceDHCP) && s.Partition == f.o.Partition && s.Accept == nil && !s.Ignore {
 			waiting++
 		}
 	}
@@ -63,7 +63,7 @@ func (f *folder) Reconcile(ctx context.Context, req reconcile.Request) (reconcil
 
 // fold brings one machine to its object. It is true where one was made.
 func (f *folder) fold(ctx context.Context, namespace string, m ingot.NetbootMachine, waiting int) (bool, error) {
-	key := client.MatchingFields{keyIndex: string(discovery.MACKey(m.MACAddress))}
+	key := client.MatchingFields{keyIndex: string(discovery.NetbootKey(m))}
 	var known ingot.DiscoveredHostList
 	if err := f.client.List(ctx, &known, key); err != nil {
 		return false, fmt.Errorf("find the DiscoveredHosts of %s: %w", m.MACAddress, err)
@@ -79,6 +79,12 @@ func (f *folder) fold(ctx context.Context, namespace string, m ingot.NetbootMach
 			}
 		}
 	}
+	if m.BMC && len(known.Items)+len(hosts.Items) == 0 {
+		there, err := f.somebodyAt(ctx, m.Address)
+		if err != nil || there {
+			return false, err
+		}
+	}
 	if len(known.Items)+len(hosts.Items) > 0 || !discovery.Worth(m.NetbootRequests, waiting) {
 		return false, nil
 	}
@@ -91,6 +97,22 @@ func (f *folder) fold(ctx context.Context, namespace string, m ingot.NetbootMach
 	}
 	f.o.Log.Info("unknown machine recorded", "mac", m.MACAddress, "namespace", namespace)
 	return true, f.note(ctx, o, m.NetbootRequests)
+}
+
+// somebodyAt says whether a host, or a find, is at the address that a BMC says to have.
+func (f *folder) somebodyAt(ctx context.Context, address string) (bool, error) {
+	k, ok := discovery.BMCAt(address)
+	if !ok {
+		return false, nil
+	}
+	var found ingot.DiscoveredHostList
+	var hosts metal3.BareMetalHostList
+	for _, list := range []client.ObjectList{&found, &hosts} {
+		if err := f.client.List(ctx, list, client.MatchingFields{keyIndex: string(k)}); err != nil {
+			return false, fmt.Errorf("find who has %s: %w", k, err)
+		}
+	}
+	return len(found.Items)+len(hosts.Items) > 0, nil
 }
 
 // note writes what a machine asked. The rest of the status is the Reconciler's, and is not touched.

@@ -150,7 +150,7 @@ func TestWhatABootServerMayWrite(t *testing.T) {
 	} {
 		bad := o.DeepCopy()
 		change(&bad.Spec)
-		if err := w.role.Create(t.Context(), bad); err == nil || !strings.Contains(err.Error(), "asked to boot at its own partition") {
+		if err := w.role.Create(t.Context(), bad); err == nil || !strings.Contains(err.Error(), "asked to boot at its own partition or answered there") {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/discovery"
+	"github.com/ingotmetal/ingot/internal/controller/discovery/scan"
 )
 
 // Options are a reconciler's.
@@ -23,6 +24,10 @@ type Options struct {
 	// Partition is the site whose finds are looked at.
 	Partition string
 	Log       *slog.Logger
+	// Prober asks for BMCs; nil: nobody does.
+	Prober scan.Prober
+	// LookEvery is how often the search looks whether it has something to do; 0: its own.
+	LookEvery time.Duration
 }
 
 // Reconciler looks at DiscoveredHosts.
@@ -83,6 +88,9 @@ func (r *Reconciler) facts(ctx context.Context, o *ingot.DiscoveredHost) (discov
 			f.Same = append(f.Same, &hosts.Items[i])
 		}
 	}
+	if err := r.sameUUID(ctx, &f); err != nil {
+		return f, err
+	}
 	h := &metal3.BareMetalHost{}
 	err := r.client.Get(ctx, types.NamespacedName{Namespace: o.Namespace, Name: discovery.HostName(o)}, h)
 	switch {
@@ -92,6 +100,28 @@ func (r *Reconciler) facts(ctx context.Context, o *ingot.DiscoveredHost) (discov
 		return f, fmt.Errorf("read host %s/%s: %w", o.Namespace, discovery.HostName(o), err)
 	}
 	return f, nil
+}
+
+// sameUUID finds the hosts whose BMC or agent told the object's UUID.
+func (r *Reconciler) sameUUID(ctx context.Context, f *discovery.Facts) error {
+	k, ok := discovery.UUIDKey(f.Object)
+	if !ok {
+		return nil
+	}
+	var records ingot.HostLifecycleList
+	if err := r.client.List(ctx, &records, client.MatchingFields{keyIndex: string(k)}); err != nil {
+		return fmt.Errorf("find the hosts with %s: %w", k, err)
+	}
+	for i := range records.Items {
+		h := &metal3.BareMetalHost{}
+		switch err := r.client.Get(ctx, client.ObjectKeyFromObject(&records.Items[i]), h); {
+		case err == nil:
+			f.SameUUID = append(f.SameUUID, h)
+		case !apierrors.IsNotFound(err):
+			return fmt.Errorf("read the host of HostLifecycle %s: %w", records.Items[i].Name, err)
+		}
+	}
+	return nil
 }
 
 func (r *Reconciler) write(ctx context.Context, o *ingot.DiscoveredHost, s ingot.DiscoveredHostStatus) error {

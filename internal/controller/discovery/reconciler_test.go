@@ -23,6 +23,7 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/controller/discovery"
+	"github.com/ingotmetal/ingot/internal/controller/discovery/scan"
 	"github.com/ingotmetal/ingot/internal/controller/host"
 	"github.com/ingotmetal/ingot/internal/controlplane/controlplanetest"
 )
@@ -42,6 +43,8 @@ type world struct {
 	admin, role client.Client
 	config      *rest.Config
 	stop        func()
+	// prober asks for BMCs; nil: nobody does.
+	prober scan.Prober
 }
 
 func newWorld(t *testing.T) *world {
@@ -75,7 +78,8 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
-	if err := discovery.Add(ctx, mgr, discovery.Options{Partition: w.namespace, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}); err != nil {
+	o := discovery.Options{Partition: w.namespace, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Prober: w.prober, LookEvery: 50 * time.Millisecond}
+	if err := discovery.Add(ctx, mgr, o); err != nil {
 		w.t.Fatal(err)
 	}
 	ended := make(chan error, 1)

@@ -19,6 +19,7 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/discovery"
+	"github.com/ingotmetal/ingot/internal/controller/discovery/scan"
 )
 
 // keyIndex is the index of hosts and of DiscoveredHosts by what machines are known by.
@@ -48,6 +49,13 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 			}
 			return append(texts(discovery.Keys(d)), nameKey(d.Namespace, discovery.HostName(d)))
 		},
+		&ingot.HostLifecycle{}: func(o client.Object) []string {
+			l, ok := o.(*ingot.HostLifecycle)
+			if !ok {
+				return nil
+			}
+			return texts(discovery.RecordKeys(l))
+		},
 	} {
 		if err := mgr.GetFieldIndexer().IndexField(ctx, kind, keyIndex, keys); err != nil {
 			return fmt.Errorf("index %T by what machines are known by: %w", kind, err)
@@ -68,7 +76,14 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err := c.Watch(hosts); err != nil {
 		return fmt.Errorf("watch BareMetalHosts: %w", err)
 	}
-	return addFolder(mgr, o)
+	if err := addFolder(mgr, o); err != nil || o.Prober == nil {
+		return err
+	}
+	s := scan.New(mgr.GetClient(), scan.Options{Partition: o.Partition, Prober: o.Prober, Log: o.Log, KeyIndex: keyIndex, LookEvery: o.LookEvery})
+	if err := mgr.Add(s); err != nil {
+		return fmt.Errorf("add the search for BMCs: %w", err)
+	}
+	return nil
 }
 
 // addFolder adds the part that reads what boot servers heard.
@@ -104,11 +119,11 @@ func texts(keys []discovery.Key) []string {
 	return out
 }
 
-// asked passes what somebody asks. What this controller writes is in the status.
+// asked passes what somebody asks, and what a BMC says of itself by which it is known. What this controller writes is in the status.
 func asked() predicate.TypedPredicate[*ingot.DiscoveredHost] {
 	return predicate.TypedFuncs[*ingot.DiscoveredHost]{
 		UpdateFunc: func(e event.TypedUpdateEvent[*ingot.DiscoveredHost]) bool {
-			return e.ObjectOld.Generation != e.ObjectNew.Generation || e.ObjectOld.UID != e.ObjectNew.UID
+			return e.ObjectOld.Generation != e.ObjectNew.Generation || e.ObjectOld.UID != e.ObjectNew.UID || !slices.Equal(discovery.Keys(e.ObjectOld), discovery.Keys(e.ObjectNew))
 		},
 		DeleteFunc: func(event.TypedDeleteEvent[*ingot.DiscoveredHost]) bool { return false },
 	}

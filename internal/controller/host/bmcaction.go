@@ -72,7 +72,7 @@ func verify(ctx context.Context, s bmc.Session, now func() time.Time, out *journ
 	id := s.Identity()
 	out.BMC = &ingot.BMCStatus{
 		Driver: id.Driver, Vendor: id.Vendor, Model: id.Model, FirmwareVersion: id.FirmwareVersion, ProtocolVersion: id.ProtocolVersion,
-		SystemID: id.SystemID, SystemUUID: id.SystemUUID, Quirks: id.Quirks, ProbedAt: metav1.NewTime(now().Truncate(time.Second)),
+		SystemID: id.SystemID, SystemUUID: id.SystemUUID, ServiceUUID: id.ServiceUUID, Quirks: id.Quirks, ProbedAt: metav1.NewTime(now().Truncate(time.Second)),
 	}
 	for _, c := range id.Capabilities {
 		out.BMC.Capabilities = append(out.BMC.Capabilities, string(c))

@@ -76,7 +76,9 @@ const (
 type Identity struct {
 	Driver, Vendor, Model, FirmwareVersion, ProtocolVersion string
 	SystemID, SystemUUID                                    string
-	Capabilities                                            []Capability
+	// ServiceUUID is the Redfish service's own (DSP0268, ServiceRoot.UUID), lower case; empty for none.
+	ServiceUUID  string
+	Capabilities []Capability
 	// Quirks names the vendor quirks in force.
 	Quirks []string
 }

@@ -26,8 +26,8 @@ type feed struct {
 	httpPort uint16
 	// changed is told when the settings changed.
 	changed chan struct{}
-	// recorded is told whether the Partition wants unknown machines recorded; nil: nobody asks.
-	recorded *atomic.Bool
+	// recorded is told what the Partition wants recorded of unknown machines; nil: nobody asks.
+	recorded *atomic.Pointer[ingot.DiscoveryPolicy]
 
 	mu      sync.Mutex
 	windows map[string]*ingot.BootWindow // by name
@@ -61,7 +61,7 @@ func (f *feed) OnDelete(object any) {
 		f.refresh(o.Name)
 	case *ingot.Partition:
 		if o.Name == f.partition {
-			f.record(false)
+			f.record(nil)
 			f.set(netboot.Settings{Mode: netboot.Off})
 		}
 	}
@@ -143,7 +143,7 @@ func (f *feed) putPartition(p *ingot.Partition) {
 	if p.Name != f.partition {
 		return
 	}
-	f.record(p.Spec.Discovery != nil)
+	f.record(p.Spec.Discovery)
 	s, err := settingsOf(p, f.fallback, f.httpPort)
 	if err != nil {
 		f.log.Warn("provisioning network not served", "partition", p.Name, "err", err)
@@ -160,7 +160,7 @@ func (f *feed) set(s netboot.Settings) {
 	}
 }
 
-func (f *feed) record(wanted bool) {
+func (f *feed) record(wanted *ingot.DiscoveryPolicy) {
 	if f.recorded != nil {
 		f.recorded.Store(wanted)
 	}

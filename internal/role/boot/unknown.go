@@ -25,8 +25,8 @@ const recordAttempts = 3
 
 // unknown keeps what machines without a window ask, while the Partition wants that, and writes it into the partition's one record.
 type unknown struct {
-	// wanted says that the Partition has spec.discovery.
-	wanted atomic.Bool
+	// wanted is the Partition's spec.discovery; nil: nobody is recorded.
+	wanted atomic.Pointer[ingot.DiscoveryPolicy]
 
 	mu   sync.Mutex
 	book sighting.Book
@@ -34,12 +34,17 @@ type unknown struct {
 
 // hear implements dhcp.Server.Unknown.
 func (u *unknown) hear(r netboot.Request) {
-	if !u.wanted.Load() || !sighting.Netboots(r) {
+	policy := u.wanted.Load()
+	if policy == nil {
+		return
+	}
+	bmc := sighting.BMC(r, policy.BMCVendorClasses)
+	if !bmc && !sighting.Netboots(r) {
 		return
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.book.Hear(r, time.Now())
+	u.book.Hear(r, bmc, time.Now())
 }
 
 func (u *unknown) take() (heard []ingot.NetbootMachine, dropped int64) {

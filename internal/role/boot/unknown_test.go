@@ -114,8 +114,8 @@ func TestBootServersShareARecord(t *testing.T) {
 		go func() {
 			for i := range 10 {
 				var b sighting.Book
-				b.Hear(netboot.Request{MAC: netboot.MAC{0x52, 0, 0, 0, byte(server), byte(i)}}, now)
-				b.Hear(netboot.Request{MAC: netboot.MAC{0x52, 0, 0, 0, 9, 9}}, now)
+				b.Hear(netboot.Request{MAC: netboot.MAC{0x52, 0, 0, 0, byte(server), byte(i)}}, false, now)
+				b.Hear(netboot.Request{MAC: netboot.MAC{0x52, 0, 0, 0, 9, 9}}, false, now)
 				heard := b.Take()
 				// What met the other's write three times is part of the next one in the role; here it is tried on.
 				for err = writeRecord(t.Context(), c, "lab", heard, now); err != nil && t.Context().Err() == nil; {

@@ -144,6 +144,7 @@ func (s *service) identify(quirks []Quirk, root serviceRoot, sys computerSystem,
 	s.identity.Driver = "redfish"
 	s.identity.Vendor, s.identity.Model = clip(vendor, 100), clip(string(sys.Model), 100)
 	s.identity.FirmwareVersion, s.identity.ProtocolVersion = clip(string(mgr.FirmwareVersion), 100), clip(string(root.RedfishVersion), 100)
+	s.identity.ServiceUUID = strings.ToLower(clip(string(root.UUID), 100))
 	s.identity.SystemID, s.identity.SystemUUID = clip(string(sys.Own), 100), strings.ToLower(clip(string(sys.UUID), 100))
 }
 
