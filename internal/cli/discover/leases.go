@@ -67,7 +67,7 @@ func (i importer) ranges(ctx context.Context, c client.Client) (sweep.Ranges, er
 	}
 	r, err := sweep.Parse(p.Spec.Discovery.BMCScan.Ranges)
 	if err != nil {
-		return r, fmt.Errorf("Partition %s: spec.discovery.bmcScan.ranges: %w; correct them, or give addresses by --in", name, err)
+		return r, fmt.Errorf("partition %s: spec.discovery.bmcScan.ranges: %w; correct them, or give addresses by --in", name, err)
 	}
 	return r, nil
 }

@@ -48,11 +48,11 @@ func scanNow(ctx context.Context, s *session.Session, c client.Client, name stri
 		return fmt.Errorf("read Partition %s: %w", name, err)
 	}
 	if p.Spec.Discovery == nil || p.Spec.Discovery.BMCScan == nil {
-		return fmt.Errorf("Partition %s declares no ranges to be asked: set spec.discovery.bmcScan.ranges", name)
+		return fmt.Errorf("partition %s declares no ranges to be asked: set spec.discovery.bmcScan.ranges", name)
 	}
 	ranges, err := sweep.Parse(p.Spec.Discovery.BMCScan.Ranges)
 	if err != nil {
-		return fmt.Errorf("Partition %s: spec.discovery.bmcScan.ranges: %w", name, err)
+		return fmt.Errorf("partition %s: spec.discovery.bmcScan.ranges: %w", name, err)
 	}
 	before := p.DeepCopy()
 	request := time.Now().UTC().Format(time.RFC3339Nano)

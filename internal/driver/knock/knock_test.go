@@ -2,6 +2,7 @@ package knock
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -24,13 +25,23 @@ func prober(timeout time.Duration) *Prober {
 	return New(Options{Redfish: d, IPMI: d, Timeout: timeout})
 }
 
+// closed closes at the end of the test.
+func closed(t *testing.T, c io.Closer) {
+	t.Helper()
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // One address with both services, as most BMCs are: both are found, and nothing is asked that needs a login or changes the machine.
 func TestProbe(t *testing.T) {
 	server, err := bmcsim.New(bmcsim.Options{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.Close()
+	closed(t, server)
 	m := machinetest.New(machinetest.Hardware(uuid))
 	b, err := server.Add(bmcsim.Config{Name: "a", Machine: m, Listen: "127.73.1.5:0", Username: "admin", Password: secret.New("calvin-8472")})
 	if err != nil {
@@ -40,7 +51,7 @@ func TestProbe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer i.Close()
+	closed(t, i)
 	ports := Ports{Redfish: netip.MustParseAddrPort(b.HostPort()).Port(), IPMI: netip.MustParseAddrPort(i.HostPort()).Port()}
 	f := prober(time.Minute).Probe(t.Context(), netip.MustParseAddr("127.73.1.5"), ports)
 	if f.Redfish == nil || f.Redfish.UUID != uuid || f.Redfish.Version != "1.20.0" || f.Redfish.Vendor == "" || len(f.Redfish.CertificateSHA256) != 64 || f.Redfish.Port != ports.Redfish {
@@ -124,12 +135,12 @@ func TestSilence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	closed(t, l)
 	u, err := (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", "127.73.3.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer u.Close()
+	closed(t, u)
 	ports := Ports{Redfish: netip.MustParseAddrPort(l.Addr().String()).Port(), IPMI: netip.MustParseAddrPort(u.LocalAddr().String()).Port()}
 	if f := prober(50*time.Millisecond).Probe(t.Context(), netip.MustParseAddr("127.73.3.1"), ports); f.Found() {
 		t.Errorf("%+v", f)

@@ -108,7 +108,7 @@ func (s *Scanner) hear(ctx context.Context, r *run, f discovery.Finding) error {
 		if now := time.Now(); now.Sub(r.reported) >= reportEvery {
 			r.reported = now
 			if err := s.write(ctx, *r.status); err != nil {
-				s.o.Log.Warn("progress of the search for BMCs not written", "err", err)
+				return err
 			}
 		}
 	}
