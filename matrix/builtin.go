@@ -188,6 +188,7 @@ func bootRows() []Row {
 		bootFiles(open(Row{ID: "3.5", Name: MachineToBootHTTP, Protocol: TCP, Ports: Port(8080), Application: "HTTP", Purpose: "script, kernel, ramdisk and boot configuration of the agent for iPXE"})),
 		open(Row{ID: "3.6", Name: MachineToBootRA, Protocol: ICMPv6, ICMPTypes: []uint8{133}, Application: "NDP", Purpose: "a machine that boots by IPv6 asks for a router"}),
 		transfer,
+		open(Row{ID: "3.14", Name: MachineToBootDHCPv6, Protocol: UDP, Ports: Port(547), Application: "DHCPv6", Purpose: "address and boot file for a machine's firmware on an IPv6 network"}),
 		{
 			ID: "3.13", Name: MachineToBootMedia, From: atMachine, To: atBootNet, Protocol: TCP, Ports: Port(8082), Application: "HTTPS", Stages: booting,
 			ServerIdentity: servingIdentity(Boot),
@@ -244,6 +245,14 @@ func agentRows() []Row {
 			Authenticated: no("DHCP", "answers go to the MAC addresses of open boot windows only"),
 			Trusted:       network,
 			Purpose:       "an address for the agent",
+		},
+		{
+			ID: "4.8", Name: AgentToDHCPv6, From: atAgent, To: atBootNet, Protocol: UDP, Ports: Port(547), Application: "DHCPv6", Stages: booting,
+			Confidential:  no("DHCP", "an address is no secret"),
+			Integrity:     no("DHCP", "a wrong address leads to no server that the pinned CA vouches for"),
+			Authenticated: no("DHCP", "answers go to the MAC addresses of open boot windows only"),
+			Trusted:       network,
+			Purpose:       "an IPv6 address for the agent",
 		},
 		agentNames(Row{ID: "4.4", Name: AgentToDNS, Protocol: UDP, Stages: booting, Purpose: "resolve the name in an image's URL"}),
 		agentNames(Row{

@@ -53,11 +53,18 @@ func answerRows(booting []string, lawful, network Property) []Row {
 	const separate = "the request came from no address, so that the answer is a flow of its own (RFC 2131 §4.1)"
 	relayed := answer(Row{ID: "3.11", Name: RelayToBootDHCP, Protocol: UDP, Ports: Port(67), Application: "DHCP", Purpose: "a relay carries a machine's DHCP request from another link"})
 	relayed.From, relayed.To = atSwitch, atBootNet
+	const group = "the request went to a group, so that the answer is a flow of its own (RFC 8415 §7.1)"
+	relayed6 := answer(Row{ID: "3.17", Name: RelayToBootDHCPv6, Protocol: UDP, Ports: Port(547), Application: "DHCPv6", Purpose: "a relay carries a machine's DHCPv6 message from another link"})
+	relayed6.From, relayed6.To = atSwitch, atBootNet
 	return []Row{
 		answer(Row{ID: "3.8", Name: BootToMachineRA, To: atMachine, Protocol: ICMPv6, ICMPTypes: []uint8{134}, Application: "NDP", Purpose: "router advertisement for a machine that asked"}),
 		answer(Row{ID: "3.9", Name: BootToMachineDHCP, To: atMachine, Protocol: UDP, Ports: Port(68), Application: "DHCP", Purpose: "the offered address and boot file", Notes: separate}),
 		answer(Row{ID: "3.10", Name: BootToAgentDHCP, To: atAgent, Protocol: UDP, Ports: Port(68), Application: "DHCP", Purpose: "the offered address of the agent", Notes: separate}),
 		relayed,
 		answer(Row{ID: "3.12", Name: BootToRelayDHCP, To: atSwitch, Protocol: UDP, Ports: Port(67), Application: "DHCP", Purpose: "the answer to a relay, at the port of servers whatever port it asked from"}),
+		answer(Row{ID: "3.15", Name: BootToMachineDHCPv6, To: atMachine, Protocol: UDP, Ports: Port(546), Application: "DHCPv6", Purpose: "the IPv6 address and boot file", Notes: group}),
+		answer(Row{ID: "3.16", Name: BootToAgentDHCPv6, To: atAgent, Protocol: UDP, Ports: Port(546), Application: "DHCPv6", Purpose: "the IPv6 address of the agent", Notes: group}),
+		relayed6,
+		answer(Row{ID: "3.18", Name: BootToRelayDHCPv6, To: atSwitch, Protocol: UDP, Ports: Port(547), Application: "DHCPv6", Purpose: "the answer to a relay, at the port of servers whatever port it asked from"}),
 	}
 }

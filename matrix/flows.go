@@ -31,6 +31,13 @@ const (
 	MachineToBootMedia FlowName = "machine-to-boot-media"
 	MachineToBootRA    FlowName = "machine-to-boot-router-solicitation"
 
+	MachineToBootDHCPv6 FlowName = "machine-to-boot-dhcpv6"
+	BootToMachineDHCPv6 FlowName = "boot-to-machine-dhcpv6"
+	AgentToDHCPv6       FlowName = "agent-to-dhcpv6"
+	BootToAgentDHCPv6   FlowName = "boot-to-agent-dhcpv6"
+	RelayToBootDHCPv6   FlowName = "relay-to-boot-dhcpv6"
+	BootToRelayDHCPv6   FlowName = "boot-to-relay-dhcpv6"
+
 	AgentToPartition     FlowName = "agent-to-partition"
 	AgentToImageStore    FlowName = "agent-to-image-store"
 	AgentToDHCP          FlowName = "agent-to-dhcp"

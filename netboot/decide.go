@@ -8,8 +8,11 @@ import (
 
 // Decide answers a DHCP packet. W is the window that has the packet's MAC, nil for none. There is an answer exactly if the silence is Answered.
 func Decide(s Settings, w *Window, r Request, now time.Time) (Answer, Silence) {
-	if silence := open(s, w, r, now); silence != Answered {
+	if silence := open(s, w, r.MAC, now); silence != Answered {
 		return Answer{}, silence
+	}
+	if !s.BootServer.Is4() || s.BootServer.IsUnspecified() {
+		return Answer{}, SilentUnconfigured
 	}
 	if s.Mode == Proxy {
 		return decideProxy(s, *w, r)
@@ -18,18 +21,16 @@ func Decide(s Settings, w *Window, r Request, now time.Time) (Answer, Silence) {
 }
 
 // open are the questions that come before all others.
-func open(s Settings, w *Window, r Request, now time.Time) Silence {
+func open(s Settings, w *Window, m MAC, now time.Time) Silence {
 	switch {
 	case s.Mode != Server && s.Mode != Proxy:
 		return SilentOff
-	case w == nil || !slices.Contains(w.MACs, r.MAC):
+	case w == nil || !slices.Contains(w.MACs, m):
 		return SilentUnknown
 	case now.Before(w.OpensAt):
 		return SilentNotOpen
 	case !w.Open(now):
 		return SilentClosed
-	case !s.BootServer.Is4() || s.BootServer.IsUnspecified():
-		return SilentUnconfigured
 	}
 	return Answered
 }

@@ -45,6 +45,9 @@ const httpPrefix = "/boot/"
 // fileURL is where HTTP serves a file of a boot.
 func (s Settings) fileURL(bootID, file string) string {
 	host := s.BootServer.String()
+	if s.BootServer.Is6() {
+		host = "[" + host + "]" // RFC 3986 §3.2.2
+	}
 	if s.HTTPPort != 0 && s.HTTPPort != 80 {
 		host = netip.AddrPortFrom(s.BootServer, s.HTTPPort).String()
 	}
@@ -113,7 +116,7 @@ func MayAdvertise(s Settings, w *Window, m MAC, now time.Time) Silence {
 	if s.Mode == Off {
 		return SilentOff
 	}
-	return open(s, w, Request{MAC: m}, now)
+	return open(s, w, m, now)
 }
 
 // scriptTries is how often iPXE fetches the files before it gives the machine back to its firmware; the waits between are scriptPause seconds long.

@@ -104,13 +104,17 @@ func TestMayRead(t *testing.T) {
 }
 
 func TestWindowCheck(t *testing.T) {
-	if err := window(nil).Check(); err != nil {
-		t.Errorf("a good window: %v", err)
+	for _, good := range []func(*netboot.Window){nil, func(w *netboot.Window) { w.Leases[0].Address = netip.MustParsePrefix("fd00::1/64") }} {
+		if err := window(good).Check(); err != nil {
+			t.Errorf("a good window: %v", err)
+		}
 	}
 	bad := map[string]func(w *netboot.Window){
-		"closes before it opens": func(w *netboot.Window) { w.ClosesAt = w.OpensAt },
-		"IPv6 lease":             func(w *netboot.Window) { w.Leases[0].Address = netip.MustParsePrefix("fd00::1/64") },
-		"no address":             func(w *netboot.Window) { w.Leases[0].Address = netip.Prefix{} },
+		"closes before it opens":                  func(w *netboot.Window) { w.ClosesAt = w.OpensAt },
+		"lease of a multicast address":            func(w *netboot.Window) { w.Leases[0].Address = netip.MustParsePrefix("ff02::1/64") },
+		"lease of a link-local address":           func(w *netboot.Window) { w.Leases[0].Address = netip.MustParsePrefix("fe80::1/64") },
+		"lease of an IPv4 address in IPv6's form": func(w *netboot.Window) { w.Leases[0].Address = netip.MustParsePrefix("::ffff:10.0.0.1/120") },
+		"no address": func(w *netboot.Window) { w.Leases[0].Address = netip.Prefix{} },
 	}
 	for name, edit := range bad {
 		if err := window(edit).Check(); err == nil {

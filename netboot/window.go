@@ -49,13 +49,21 @@ const (
 // Settings are a partition's provisioning network.
 type Settings struct {
 	Mode Mode
-	// BootServer is the address that TFTP and HTTP are served at; in server mode it is also the DHCP server's identity, the same for all boot servers.
+	// BootServer is the address that TFTP and HTTP are served at; in server mode it is also the DHCP server's identity, the same for all boot servers. Its family is the network's:
+	// over IPv6 addresses are given by DHCPv6.
 	BootServer netip.Addr
 	// HTTPPort is the port of the files' HTTP server; 0: 80.
 	HTTPPort uint16
-	// Gateway and DNSServers are told with an address. Gateway may be invalid: none.
+	// Gateway and DNSServers are told with an address. Gateway may be invalid: none. Over IPv6 there is none here: routers tell of themselves.
 	Gateway    netip.Addr
 	DNSServers []netip.Addr
+	// Advertised is the IPv6 network that the boot servers tell of in router advertisements; invalid: they tell of none.
+	Advertised netip.Prefix
+}
+
+// IPv6 says whether the provisioning network's machines boot over IPv6.
+func (s Settings) IPv6() bool {
+	return s.BootServer.Is6() && !s.BootServer.Is4In6() && !s.BootServer.IsUnspecified()
 }
 
 // Window is the time in which one host may boot.
@@ -110,8 +118,8 @@ func (w Window) Check() error {
 		return err
 	}
 	for _, l := range w.Leases {
-		if !l.Address.IsValid() || !l.Address.Addr().Is4() {
-			return fmt.Errorf("boot %s leases %s to %s: not an IPv4 address with its network's length", w.BootID, l.Address, l.MAC)
+		if a := l.Address.Addr(); !l.Address.IsValid() || a.Is4In6() || a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() {
+			return fmt.Errorf("boot %s leases %s to %s: not an address of a machine with its network's length", w.BootID, l.Address, l.MAC)
 		}
 	}
 	return nil
@@ -140,19 +148,29 @@ func unprintable(r rune) bool { return r <= ' ' || r > '~' }
 // Open says whether the window is open: from OpensAt on, and no longer at ClosesAt.
 func (w Window) Open(now time.Time) bool { return !now.Before(w.OpensAt) && now.Before(w.ClosesAt) }
 
-// LeaseOf is the address for a MAC; false for none.
+// LeaseOf is the IPv4 address for a MAC; false for none.
 func (w Window) LeaseOf(m MAC) (netip.Prefix, bool) {
+	return w.lease(m, func(a netip.Addr) bool { return a.Is4() })
+}
+
+// leaseOf6 is the IPv6 address for a MAC; false for none.
+func (w Window) leaseOf6(m MAC) (netip.Prefix, bool) {
+	return w.lease(m, func(a netip.Addr) bool { return a.Is6() })
+}
+
+func (w Window) lease(m MAC, of func(netip.Addr) bool) (netip.Prefix, bool) {
 	for _, l := range w.Leases {
-		if l.MAC == m {
+		if l.MAC == m && of(l.Address.Addr()) {
 			return l.Address, true
 		}
 	}
 	return netip.Prefix{}, false
 }
 
+// leases says whether an address is one of the window's machine: a leased one, or, over IPv6, one that it made of its MAC in the network of a lease, since a router of the site may ask for that.
 func (w Window) leases(addr netip.Addr) bool {
 	for _, l := range w.Leases {
-		if l.Address.Addr() == addr {
+		if l.Address.Addr() == addr || addr.Is6() && madeOf(addr, l.Address.Masked(), w.MACs) {
 			return true
 		}
 	}

@@ -139,12 +139,12 @@ const (
 
 // ProvisioningNetwork is the network that machines boot from.
 type ProvisioningNetwork struct {
-	// CIDR is the subnet; empty when DHCPMode is not server.
+	// CIDR is the subnet, IPv4 or IPv6; empty when DHCPMode is not server. With an IPv6 subnet addresses and boot files are given by DHCPv6.
 	CIDR string `json:"cidr,omitempty"`
 	// RangeStart and RangeEnd bound the addresses given to machines, both included.
 	RangeStart string `json:"rangeStart,omitempty"`
 	RangeEnd   string `json:"rangeEnd,omitempty"`
-	// Gateway and DNSServers go into leases.
+	// Gateway and DNSServers go into leases. On an IPv6 network Gateway stays empty: its router tells of itself by router advertisements.
 	Gateway    string   `json:"gateway,omitempty"`
 	DNSServers []string `json:"dnsServers,omitempty"`
 	// DHCPMode is server, proxy or off.
@@ -152,7 +152,23 @@ type ProvisioningNetwork struct {
 	DHCPMode DHCPMode `json:"dhcpMode,omitempty"`
 	// BootServer is the address of the boot role on this network (next-server, TFTP).
 	BootServer string `json:"bootServer,omitempty"`
+	// RouterAdvertisements is managed where no router of the link sends advertisements: the boot servers then tell machines of the IPv6 subnet, and that addresses come by DHCPv6. They
+	// never offer themselves as the way out.
+	// +optional
+	RouterAdvertisements RouterAdvertisements `json:"routerAdvertisements,omitempty"`
 }
+
+// RouterAdvertisements is what the boot role advertises on an IPv6 provisioning network.
+// +kubebuilder:validation:Enum=none;managed
+type RouterAdvertisements string
+
+// What is advertised.
+const (
+	// AdvertisedNone: nothing, since a router of the site does it. The default.
+	AdvertisedNone RouterAdvertisements = "none"
+	// AdvertisedManaged: the subnet as on-link, and the flags M and O (RFC 4861 §4.2).
+	AdvertisedManaged RouterAdvertisements = "managed"
+)
 
 // PartitionStatus is what the partition role found.
 type PartitionStatus struct {

@@ -48,7 +48,11 @@ func TestRealBootPacketsPass(t *testing.T) {
 		{"TFTP data from a new port", firewall.Output, boot, address(machine), 17, 49152, 2070, 0, "3.7"},
 		{"router solicitation", firewall.Input, "fe80::1", "ff02::2", 58, 0, 0, 133, "3.6"},
 		{"router advertisement", firewall.Output, "fe80::2", "fe80::1", 58, 0, 0, 134, "3.8"},
+		{"router advertisement to the link", firewall.Output, "fe80::2", "ff02::1", 58, 0, 0, 134, "3.8"},
 		{"neighbour solicitation", firewall.Output, "fe80::2", "ff02::1:ff00:1", 58, 0, 0, 135, ""}, // by a failsafe
+		{"DHCPv6 solicitation", firewall.Input, "fe80::1", "ff02::1:2", 17, 546, 547, 0, "3.14"},
+		{"DHCPv6 advertisement", firewall.Output, "fe80::2", "fe80::1", 17, 547, 546, 0, "3.15"},
+		{"DHCPv6 to another port", firewall.Output, "fe80::2", "fe80::1", 17, 547, 548, 0, "refused"},
 		{"broadcast to another port", firewall.Output, boot, "255.255.255.255", 17, 67, 69, 0, "refused"},
 		{"DHCP request from a stranger", firewall.Input, "203.0.113.1", boot, 17, 68, 67, 0, "refused"},
 		{"TFTP to a system port", firewall.Output, boot, address(machine), 17, 49152, 514, 0, "refused"},

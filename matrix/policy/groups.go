@@ -46,8 +46,8 @@ var known = []group{
 	// DHCP: RFC 2131 §4.1. The client has no address, and the server answers to everybody where the client asks for it.
 	{protocol: matrix.UDP, port: 67, from: []string{"0.0.0.0/32"}, to: []string{everybody}},
 	{protocol: matrix.UDP, port: 68, to: []string{everybody}},
-	// DHCPv6: RFC 9915 §7.1; both speak from and to link-local addresses.
-	{protocol: matrix.UDP, port: 547, from: []string{linkLocal}, to: []string{"ff02::1:2/128"}},
+	// DHCPv6: RFC 9915 §7.1; both speak from and to link-local addresses, and a server answers to a relay of its own link at one.
+	{protocol: matrix.UDP, port: 547, from: []string{linkLocal}, to: []string{"ff02::1:2/128", linkLocal}},
 	{protocol: matrix.UDP, port: 546, from: []string{linkLocal}, to: []string{linkLocal}},
 	// Neighbour discovery: RFC 4861 §4.1 to §4.4 and RFC 4862 §5.4.2. Routers answer a solicitation at its link-local source.
 	{protocol: matrix.ICMPv6, icmp: 133, from: []string{linkLocal, unspecified}, to: []string{allRouters, linkLocal}},

@@ -103,6 +103,10 @@ func (o oracle) group(p firewall.Packet, a netip.Addr, incoming bool) bool {
 		return is("255.255.255.255")
 	case p.Protocol == 17 && p.DestinationPort == 68:
 		return false
+	case p.Protocol == 17 && p.DestinationPort == 547 && !incoming:
+		return link || is("ff02::1:2")
+	case p.Protocol == 17 && (p.DestinationPort == 546 || p.DestinationPort == 547):
+		return link
 	case p.Protocol != 58 || !p.Source.Is6():
 		return false
 	case incoming:

@@ -21,13 +21,15 @@ import (
 type Sockets interface {
 	// DHCPClient receives what is sent to the DHCP client's port on an interface, which need not have an address, and broadcasts.
 	DHCPClient(iface string) (net.PacketConn, error)
+	// DHCPv6Client receives what is sent to the DHCPv6 client's port on an interface, and sends from its link-local address.
+	DHCPv6Client(iface string) (net.PacketConn, error)
 	// LLDP receives the frames of the neighbour on an interface.
 	LLDP(iface string) (net.PacketConn, error)
 }
 
 // Options say how to configure the network.
 type Options struct {
-	// Static is the wanted network; nil: DHCP on every NIC.
+	// Static is the wanted network; nil: DHCP and DHCPv6 on every NIC.
 	Static *netdata.Config
 	// BootMAC is the NIC that booted, lower case, or empty.
 	BootMAC string
@@ -120,6 +122,7 @@ func (n *Network) watch(ctx context.Context) {
 			n.o.Logger.Info("Network interface up", "nic", name, "mac", l.Attrs().HardwareAddr.String())
 			n.running.Go(func() { n.listen(ctx, name) })
 			n.running.Go(func() { n.lease(ctx, l, n.metric(l, index)) })
+			n.running.Go(func() { n.lease6(ctx, l) })
 		}
 		sleep(ctx, rescan)
 	}

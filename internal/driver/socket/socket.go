@@ -41,6 +41,8 @@ type PacketOptions struct {
 	Interface string
 	// Broadcast allows sending to 255.255.255.255 (and receiving what was sent there).
 	Broadcast bool
+	// Group is an IPv6 multicast group of the link that is heard too; invalid: none. The kernel's network wants the interface named with it.
+	Group netip.Addr
 	// ReceiveBytes is the size of the receive buffer, as far as the network has one and allows it; 0: the network's own.
 	ReceiveBytes int
 }

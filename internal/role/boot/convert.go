@@ -86,6 +86,28 @@ func checkToken(w *ingot.BootWindow, token secret.String) error {
 	return nil
 }
 
+// ipv6 checks what is different on an IPv6 network, and adds what is advertised there.
+func ipv6(s *netboot.Settings, n ingot.ProvisioningNetwork) error {
+	subnet, err := netip.ParsePrefix(n.CIDR)
+	switch {
+	case s.Mode == netboot.Proxy:
+		return errors.New("dhcpMode proxy: firmware knows no proxy over IPv6; with a DHCPv6 server of the site use virtual media (dhcpMode off), or let the boot servers give the addresses (dhcpMode server)")
+	case err != nil || !subnet.Addr().Is6():
+		return fmt.Errorf("cidr %q: bootServer %s is an IPv6 address, so that this must be an IPv6 subnet like fd00:1::/64", n.CIDR, s.BootServer)
+	case n.Gateway != "":
+		return fmt.Errorf("gateway %q: on an IPv6 network routers tell of themselves by router advertisements; leave it out", n.Gateway)
+	}
+	for _, text := range n.DNSServers {
+		if server, err := netip.ParseAddr(text); err == nil && !server.Is6() {
+			return fmt.Errorf("dnsServers: %s is not an IPv6 address, and the machines of this network have no others", text)
+		}
+	}
+	if n.RouterAdvertisements == ingot.AdvertisedManaged {
+		s.Advertised = subnet.Masked()
+	}
+	return nil
+}
+
 // settingsOf are the provisioning network's. Fallback is the boot server's address where the Partition names none; it may be invalid.
 func settingsOf(p *ingot.Partition, fallback netip.Addr, httpPort uint16) (netboot.Settings, error) {
 	n := p.Spec.ProvisioningNetwork
@@ -105,8 +127,15 @@ func settingsOf(p *ingot.Partition, fallback netip.Addr, httpPort uint16) (netbo
 			return s, fmt.Errorf("bootServer: %w", err)
 		}
 	}
-	if s.Mode != netboot.Off && !s.BootServer.Is4() {
-		return s, errors.New("bootServer is not set: set it to this boot server's IPv4 address on the provisioning network")
+	if s.Mode != netboot.Off && (!s.BootServer.IsValid() || s.BootServer.IsUnspecified() || s.BootServer.Is4In6()) {
+		return s, errors.New("bootServer is not set: set it to this boot server's address on the provisioning network")
+	}
+	if s.Mode != netboot.Off && s.IPv6() {
+		if err := ipv6(&s, n); err != nil {
+			return s, err
+		}
+	} else if n.RouterAdvertisements == ingot.AdvertisedManaged {
+		return s, errors.New("routerAdvertisements are for an IPv6 network: leave it out, or give cidr and bootServer IPv6 addresses")
 	}
 	if n.Gateway != "" {
 		if s.Gateway, err = netip.ParseAddr(n.Gateway); err != nil {

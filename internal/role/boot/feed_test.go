@@ -22,7 +22,7 @@ func newTestFeed() (*feed, *window.Index) {
 
 // parts are the objects of one boot over the network.
 func parts() (*ingot.Partition, *ingot.BootWindow, *corev1.Secret) {
-	all := objects(ingot.MethodPXE, "https://10.0.0.2:8443", []byte("PEM"))
+	all := objects(ingot.MethodPXE, overIPv4(), "https://10.0.0.2:8443", []byte("PEM"))
 	return all[0].(*ingot.Partition), all[1].(*ingot.BootWindow), all[2].(*corev1.Secret)
 }
 
@@ -126,6 +126,10 @@ func TestPurposesAndMethods(t *testing.T) {
 	}
 }
 
+func ipv6Network(n *ingot.ProvisioningNetwork) {
+	*n = ingot.ProvisioningNetwork{DHCPMode: ingot.DHCPServer, BootServer: "fd00::9", CIDR: "fd00::/64", DNSServers: []string{"fd00::53"}, RouterAdvertisements: ingot.AdvertisedManaged}
+}
+
 func TestPartitionSettings(t *testing.T) {
 	good := ingot.ProvisioningNetwork{DHCPMode: ingot.DHCPServer, BootServer: "10.0.0.9", Gateway: "10.0.0.254", DNSServers: []string{"10.0.0.53"}}
 	tests := map[string]struct {
@@ -141,6 +145,14 @@ func TestPartitionSettings(t *testing.T) {
 		"a wrong DNS server": {func(n *ingot.ProvisioningNetwork) { n.DNSServers = []string{"dns.example"} }, netboot.Off},
 		"a wrong address":    {func(n *ingot.ProvisioningNetwork) { n.BootServer = "boot" }, netboot.Off},
 		"an IPv6 address":    {func(n *ingot.ProvisioningNetwork) { n.BootServer = "fd00::1" }, netboot.Off},
+		"advertisements":     {func(n *ingot.ProvisioningNetwork) { n.RouterAdvertisements = ingot.AdvertisedManaged }, netboot.Off},
+		"no advertisements":  {func(n *ingot.ProvisioningNetwork) { n.RouterAdvertisements = ingot.AdvertisedNone }, netboot.Server},
+		"IPv6":               {ipv6Network, netboot.Server},
+		"IPv6, no subnet":    {func(n *ingot.ProvisioningNetwork) { ipv6Network(n); n.CIDR = "" }, netboot.Off},
+		"IPv6, IPv4's DNS":   {func(n *ingot.ProvisioningNetwork) { ipv6Network(n); n.DNSServers = []string{"10.0.0.53"} }, netboot.Off},
+		"IPv6, a gateway":    {func(n *ingot.ProvisioningNetwork) { ipv6Network(n); n.Gateway = "fd00::fe" }, netboot.Off},
+		"IPv6, proxy":        {func(n *ingot.ProvisioningNetwork) { ipv6Network(n); n.DHCPMode = ingot.DHCPProxy }, netboot.Off},
+		"IPv6, unspecified":  {func(n *ingot.ProvisioningNetwork) { ipv6Network(n); n.BootServer = "::" }, netboot.Off},
 	}
 	for name, tc := range tests {
 		n := good

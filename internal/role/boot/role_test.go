@@ -246,7 +246,7 @@ func checkISO(t *testing.T, artifacts string, iso []byte, boot string) {
 
 // The servers of the provisioning network come and go with the Partition's mode.
 func TestModesOpenAndCloseSockets(t *testing.T) {
-	s := newFirmwareSite(t, artifactsDir(t), ingot.MethodPXE)
+	s := newFirmwareSite(t, artifactsDir(t), ingot.MethodPXE, overIPv4())
 	flows := func() []matrix.FlowName {
 		var names []matrix.FlowName
 		for _, l := range s.process.provisioning.Listeners() {
@@ -287,7 +287,7 @@ func TestATakenPortIsNamed(t *testing.T) {
 	}
 	defer func() { _ = p.artifacts.Close() }()
 	p.synced.Store(true)
-	p.feed.OnAdd(objects(ingot.MethodPXE, "", nil)[0], true)
+	p.feed.OnAdd(objects(ingot.MethodPXE, overIPv4(), "", nil)[0], true)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- p.serveNetwork(ctx) }()

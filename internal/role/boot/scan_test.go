@@ -24,7 +24,7 @@ const silence = 200 * time.Millisecond
 
 // Who scans the provisioning network finds nothing outside of a boot window, though he knows the machine's MAC address, its boot and the files' names; in the window all of it answers.
 func TestScannedOutsideABootWindowNothingAnswers(t *testing.T) {
-	s := newFirmwareSite(t, artifactsDir(t), ingot.MethodPXE)
+	s := newFirmwareSite(t, artifactsDir(t), ingot.MethodPXE, overIPv4())
 	scanner := s.host(t, 50, "172.22.0.50") // the machine's own address, so that it is the window alone that decides
 	eventually(t, "the servers are open", func() bool { return len(s.process.provisioning.Listeners()) >= 4 })
 	for _, tc := range []struct {
@@ -40,7 +40,7 @@ func TestScannedOutsideABootWindowNothingAnswers(t *testing.T) {
 		{"in it", "", func(*ingot.BootWindow) {}, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			w, ok := objects(ingot.MethodPXE, "https://"+partitionIP+":8443", nil)[1].(*ingot.BootWindow)
+			w, ok := objects(ingot.MethodPXE, overIPv4(), "https://"+overIPv4().partition+":8443", nil)[1].(*ingot.BootWindow)
 			if !ok {
 				t.Fatal("the second object is no BootWindow")
 			}
@@ -79,7 +79,7 @@ func scanDHCP(t *testing.T, n *netstack.Network) bool {
 
 func scanTFTP(t *testing.T, n *netstack.Network) bool {
 	t.Helper()
-	return answered(t, n, 0, netip.MustParseAddrPort(bootIP+":69"), []byte("\x00\x01"+bootID+"/"+netboot.FileSNPOnly+"\x00octet\x00"))
+	return answered(t, n, 0, netip.MustParseAddrPort(overIPv4().boot+":69"), []byte("\x00\x01"+bootID+"/"+netboot.FileSNPOnly+"\x00octet\x00"))
 }
 
 // answered sends a datagram and says whether anything comes back.
@@ -109,7 +109,7 @@ func scanHTTP(t *testing.T, n *netstack.Network) bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	conn, err := n.Dial(ctx, "tcp", bootIP+":8080")
+	conn, err := n.Dial(ctx, "tcp", overIPv4().boot+":8080")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/role/identity"
 	"github.com/ingotmetal/ingot/internal/server/bootfile"
 	"github.com/ingotmetal/ingot/internal/server/dhcp"
+	"github.com/ingotmetal/ingot/internal/server/dhcp6"
 	"github.com/ingotmetal/ingot/internal/server/media"
 	"github.com/ingotmetal/ingot/internal/server/router"
 	"github.com/ingotmetal/ingot/internal/server/tftp"
@@ -62,7 +63,7 @@ const networkRetry = 5 * time.Second
 // serveNetwork runs the provisioning network's servers while the Partition asks for them, in its mode.
 func (p *process) serveNetwork(ctx context.Context) error {
 	for ctx.Err() == nil {
-		err := p.serveUntilModeChanges(ctx, p.index.Settings().Mode)
+		err := p.serveUntilModeChanges(ctx, modeOf(p.index.Settings()))
 		if err == nil {
 			p.networkError.Store(nil)
 			continue
@@ -78,8 +79,16 @@ func (p *process) serveNetwork(ctx context.Context) error {
 	return nil
 }
 
+// served is what of the settings needs other sockets where it changes.
+type served struct {
+	mode netboot.Mode
+	ipv6 bool
+}
+
+func modeOf(s netboot.Settings) served { return served{s.Mode, s.Mode != netboot.Off && s.IPv6()} }
+
 // serveUntilModeChanges runs the servers of a mode, and ends them before it returns: the next ones want the same ports. Nil when another mode is asked for or ctx ends.
-func (p *process) serveUntilModeChanges(ctx context.Context, mode netboot.Mode) error {
+func (p *process) serveUntilModeChanges(ctx context.Context, mode served) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan error, 1)
@@ -89,8 +98,8 @@ func (p *process) serveUntilModeChanges(ctx context.Context, mode netboot.Mode) 
 		case err := <-ended:
 			return err
 		case <-p.feed.changed:
-			if now := p.index.Settings().Mode; now != mode {
-				p.log.Info("DHCP mode changed", "partition", p.o.Partition, "mode", string(now))
+			if now := modeOf(p.index.Settings()); now != mode {
+				p.log.Info("DHCP mode changed", "partition", p.o.Partition, "mode", string(now.mode), "ipv6", now.ipv6)
 				cancel()
 			}
 		}
@@ -98,8 +107,8 @@ func (p *process) serveUntilModeChanges(ctx context.Context, mode netboot.Mode) 
 }
 
 // serveMode runs the servers of one mode until ctx ends or one of them fails. All sockets are opened before any is served.
-func (p *process) serveMode(ctx context.Context, mode netboot.Mode) error {
-	if mode == netboot.Off {
+func (p *process) serveMode(ctx context.Context, mode served) error {
+	if mode.mode == netboot.Off {
 		<-ctx.Done()
 		return nil
 	}
@@ -112,12 +121,15 @@ func (p *process) serveMode(ctx context.Context, mode netboot.Mode) error {
 	for _, serve := range s.serve {
 		group.Go(func() error { return serve(ctx) })
 	}
-	p.log.Info("provisioning network served", "partition", p.o.Partition, "mode", string(mode))
+	p.log.Info("provisioning network served", "partition", p.o.Partition, "mode", string(mode.mode), "ipv6", mode.ipv6)
 	return group.Wait()
 }
 
 // opened are sockets with what serves them.
 type opened struct {
+	ipv6 bool
+	// tell advertises the subnet to one machine; nil before openRouter.
+	tell  func(netip.Addr)
 	close []io.Closer
 	serve []func(ctx context.Context) error
 }
@@ -126,13 +138,18 @@ func (s *opened) add(c io.Closer, serve func(ctx context.Context) error) {
 	s.close, s.serve = append(s.close, c), append(s.serve, serve)
 }
 
-func (p *process) openNetwork(ctx context.Context, mode netboot.Mode) (*opened, error) {
-	s := &opened{}
+func (p *process) openNetwork(ctx context.Context, mode served) (*opened, error) {
+	s := &opened{ipv6: mode.ipv6}
 	open := []func(context.Context, *opened) error{p.openTFTP, p.openHTTP, p.openRouter}
-	if mode == netboot.Proxy {
+	if mode.mode == netboot.Proxy {
 		open = append(open, p.openDHCP(matrix.MachineToBootPXE, dhcp.PXEPort))
 	}
-	open = append(open, p.openDHCP(matrix.MachineToBootDHCP, dhcp.ServerPort)) // last, since it sends machines to the others
+	// DHCP is last, since it sends machines to the others.
+	if mode.ipv6 {
+		open = append(open, p.openDHCPv6)
+	} else {
+		open = append(open, p.openDHCP(matrix.MachineToBootDHCP, dhcp.ServerPort))
+	}
 	for _, f := range open {
 		if err := f(ctx, s); err != nil {
 			errs := []error{err}
@@ -145,12 +162,33 @@ func (p *process) openNetwork(ctx context.Context, mode netboot.Mode) (*opened, 
 	return s, nil
 }
 
-// anyAddress is where machines reach a port: broadcasts do not come to a socket that is bound to one address.
-func anyAddress(port uint16) netip.AddrPort { return netip.AddrPortFrom(netip.IPv4Unspecified(), port) }
+// any is where machines reach a port: broadcasts do not come to a socket that is bound to one address.
+func (s *opened) any(port uint16) netip.AddrPort {
+	if s.ipv6 {
+		return netip.AddrPortFrom(netip.IPv6Unspecified(), port)
+	}
+	return netip.AddrPortFrom(netip.IPv4Unspecified(), port)
+}
+
+// errNoLink: a group is heard on a link, and all that DHCPv6 and neighbour discovery say is said on one.
+var errNoLink = errors.New("an IPv6 provisioning network needs its interface's name: --provisioning-network=kernel:<interface>")
+
+func (p *process) openDHCPv6(ctx context.Context, s *opened) error {
+	if p.o.ProvisioningNetwork == "kernel" {
+		return errNoLink
+	}
+	conn, err := p.provisioning.ListenPacket(ctx, matrix.MachineToBootDHCPv6, s.any(dhcp6.ServerPort), socket.PacketOptions{Interface: p.o.Link(), Group: dhcp6.Group(), ReceiveBytes: dhcp6.ReceiveBytes})
+	if err != nil {
+		return err
+	}
+	server := &dhcp6.Server{Windows: p.index, Now: time.Now, Log: p.log, Count: p.count("dhcpv6"), Unknown: p.unknown.hear, Answered: s.tell}
+	s.add(conn, func(ctx context.Context) error { return server.Serve(ctx, conn) })
+	return nil
+}
 
 func (p *process) openDHCP(flow matrix.FlowName, port uint16) func(context.Context, *opened) error {
 	return func(ctx context.Context, s *opened) error {
-		conn, err := p.provisioning.ListenPacket(ctx, flow, anyAddress(port), socket.PacketOptions{Interface: p.o.Link(), Broadcast: true, ReceiveBytes: dhcp.ReceiveBytes})
+		conn, err := p.provisioning.ListenPacket(ctx, flow, s.any(port), socket.PacketOptions{Interface: p.o.Link(), Broadcast: true, ReceiveBytes: dhcp.ReceiveBytes})
 		if err != nil {
 			return err
 		}
@@ -162,13 +200,13 @@ func (p *process) openDHCP(flow matrix.FlowName, port uint16) func(context.Conte
 
 func (p *process) openTFTP(ctx context.Context, s *opened) error {
 	onLink := socket.PacketOptions{Interface: p.o.Link()}
-	conn, err := p.provisioning.ListenPacket(ctx, matrix.MachineToBootTFTP, anyAddress(tftp.Port), onLink)
+	conn, err := p.provisioning.ListenPacket(ctx, matrix.MachineToBootTFTP, s.any(tftp.Port), onLink)
 	if err != nil {
 		return err
 	}
 	server := &tftp.Server{Windows: p.index, Files: map[string]tftp.File{}, Now: time.Now, Log: p.log, Count: p.count("tftp"),
 		Listen: func(ctx context.Context) (net.PacketConn, error) {
-			return p.provisioning.OpenPacket(ctx, matrix.BootToMachineTFTP, netip.IPv4Unspecified(), onLink)
+			return p.provisioning.OpenPacket(ctx, matrix.BootToMachineTFTP, s.any(0).Addr(), onLink)
 		}}
 	for _, name := range netboot.Files(netboot.TFTP) {
 		if file, ok := p.artifacts.File(name); ok {
@@ -184,7 +222,14 @@ func (p *process) openTFTP(ctx context.Context, s *opened) error {
 }
 
 func (p *process) openHTTP(ctx context.Context, s *opened) error {
-	l, err := p.provisioning.Listen(ctx, matrix.MachineToBootHTTP, p.httpBind)
+	bind := p.httpBind
+	if s.ipv6 && bind.Addr() == netip.IPv4Unspecified() {
+		bind = s.any(bind.Port()) // the default: everywhere
+	}
+	if s.ipv6 && bind.Addr().Is4() {
+		return fmt.Errorf("--http-bind %s is an IPv4 address, and the machines of this provisioning network have IPv6 ones", bind)
+	}
+	l, err := p.provisioning.Listen(ctx, matrix.MachineToBootHTTP, bind)
 	if err != nil {
 		return err
 	}
@@ -207,6 +252,7 @@ func (p *process) openRouter(ctx context.Context, s *opened) error {
 		return err
 	}
 	server := &router.Server{Windows: p.index, Now: time.Now, Log: p.log, Count: p.count("router")}
+	s.tell = func(machine netip.Addr) { server.Tell(conn, machine) }
 	s.add(conn, func(ctx context.Context) error { return server.Serve(ctx, conn) })
 	return nil
 }

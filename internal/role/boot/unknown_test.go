@@ -36,7 +36,7 @@ func pxe(t *testing.T, mac netboot.MAC) []byte {
 func TestUnknownMachinesAreRecorded(t *testing.T) {
 	cp := controlplanetest.Start(t)
 	admin := adminClient(t, cp.Admin)
-	s := newFirmwareSite(t, artifactsDir(t), ingot.MethodPXE)
+	s := newFirmwareSite(t, artifactsDir(t), ingot.MethodPXE, overIPv4())
 	stranger := s.host(t, 60, "172.22.0.60")
 	eventually(t, "the servers are open", func() bool { return len(s.process.provisioning.Listeners()) >= 4 })
 	broadcast := netip.MustParseAddrPort("255.255.255.255:67")
@@ -47,7 +47,7 @@ func TestUnknownMachinesAreRecorded(t *testing.T) {
 	if heard, _ := s.process.unknown.take(); len(heard) != 0 {
 		t.Errorf("recorded, though the Partition does not want it: %+v", heard)
 	}
-	site := objects(ingot.MethodPXE, "", nil)[0].(*ingot.Partition) //nolint:forcetypeassert // the first object is the Partition
+	site := objects(ingot.MethodPXE, overIPv4(), "", nil)[0].(*ingot.Partition) //nolint:forcetypeassert // the first object is the Partition
 	site.Spec.Discovery = &ingot.DiscoveryPolicy{Namespace: "racks"}
 	s.process.feed.OnUpdate(nil, site)
 

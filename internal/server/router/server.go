@@ -1,13 +1,16 @@
-// Package router answers the router solicitations of booting machines with an advertisement of nothing.
+// Package router answers the router solicitations of booting machines, with an advertisement of nothing or of the provisioning network.
 //
-// It owns two ICMPv6 messages. It refuses to be a router: the advertisement has lifetime 0 (RFC 4861 §4.2: "not a default router"), no prefix and no option. It exists since iPXE waits
-// 16 seconds for an advertisement before it goes on with the address that it got by IPv4 long ago; any advertisement ends that wait.
+// It owns two ICMPv6 messages. It refuses to be a router: the advertisement has lifetime 0 (RFC 4861 §4.2: "not a default router"). On an IPv4 network it has no prefix and no option, and
+// exists since iPXE waits 16 seconds for an advertisement before it goes on with the address that it got by IPv4 long ago; any advertisement ends that wait. On an IPv6
+// network whose Partition asks for it, it says that the subnet is on the link and that addresses come by DHCPv6: without that, firmware finds no way to the boot server.
 //
-// Answers go to the one machine that asked, and only for a MAC whose boot window is open.
+// Answers go to the one machine that asked, and only for a MAC whose boot window is open. Only where the subnet is advertised, the link as a whole is told too, from time to time and when a
+// machine asks that has no address yet.
 package router
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,7 +32,20 @@ const (
 	advertisementSize = 16
 
 	optionSourceLinkLayer = 1
+	optionPrefix          = 3
 	optionUnit            = 8
+
+	flagsManaged = 0xc0 // M and O: addresses and everything else come by DHCPv6
+	flagOnLink   = 0x80 // of a prefix; without the flag A, nobody makes an address of it
+	hopLimit     = 64   // what machines begin with
+)
+
+// announceEvery is the pause between two advertisements to the whole link, announceGap the least one (RFC 4861 §10: MIN_DELAY_BETWEEN_RAS). PrefixSeconds is how long machines take the
+// subnet for on-link without hearing of it again.
+const (
+	announceEvery = 15 * time.Second
+	announceGap   = 3 * time.Second
+	prefixSeconds = 7200
 )
 
 // Server answers solicitations.
@@ -43,6 +59,13 @@ type Server struct {
 
 // Serve answers what comes to a socket of socket.ListenRouter until the context ends.
 func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
+	ctx, cancel := context.WithCancel(ctx)
+	asked, announced := make(chan struct{}, 1), make(chan struct{})
+	go func() {
+		defer close(announced)
+		s.announce(ctx, conn, asked)
+	}()
+	defer func() { cancel(); <-announced }()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	buf := make([]byte, 1500)
@@ -64,6 +87,13 @@ func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
 		}
 		addr, ok := netip.AddrFromSlice(peer.IP)
 		if !ok {
+			continue
+		}
+		if addr.IsUnspecified() && n >= solicitationSize && buf[0] == typeSolicitation {
+			select {
+			case asked <- struct{}{}:
+			default: // somebody asked already
+			}
 			continue
 		}
 		reply := s.Answer(buf[:n], addr)
@@ -92,9 +122,62 @@ func (s *Server) Answer(message []byte, from netip.Addr) []byte {
 	}
 	s.Count("answered")
 	s.Log.Info("router solicitation answered", "mac", mac.String(), "boot", entry.BootID, "flow", matrix.MachineToBootRA)
-	reply := make([]byte, advertisementSize)
-	reply[0] = typeAdvertisement
-	return reply
+	return advertisement(s.Windows.Settings())
+}
+
+// Tell tells one machine of the subnet, where that is advertised: one that is given an address must know of the subnet before it uses it, and firmware that was told nothing gives up
+// at once.
+func (s *Server) Tell(conn net.PacketConn, machine netip.Addr) {
+	settings := s.Windows.Settings()
+	if settings.Mode != netboot.Server || !settings.Advertised.IsValid() {
+		return
+	}
+	to := &net.IPAddr{IP: machine.AsSlice(), Zone: machine.Zone()}
+	if _, err := conn.WriteTo(advertisement(settings), to); err != nil {
+		s.Log.Warn("router advertisement not sent", "to", to.String(), "err", err)
+	}
+}
+
+// announce tells the whole link of the subnet while the Partition wants that.
+func (s *Server) announce(ctx context.Context, conn net.PacketConn, asked <-chan struct{}) {
+	all := &net.IPAddr{IP: net.IPv6linklocalallnodes}
+	for failed := false; ctx.Err() == nil; {
+		if settings := s.Windows.Settings(); settings.Mode == netboot.Server && settings.Advertised.IsValid() {
+			_, err := conn.WriteTo(advertisement(settings), all)
+			if err != nil && !failed && ctx.Err() == nil {
+				s.Log.Warn("router advertisement not sent", "to", all.String(), "err", err) // once, not for each try
+			}
+			failed = err != nil
+		}
+		wait(ctx, announceGap, nil)
+		wait(ctx, announceEvery-announceGap, asked)
+	}
+}
+
+// wait ends with the context, after a time, or when somebody asked.
+func wait(ctx context.Context, d time.Duration, asked <-chan struct{}) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	case <-asked:
+	}
+}
+
+// advertisement is what machines are told (RFC 4861 §4.2 and §4.6.2).
+func advertisement(s netboot.Settings) []byte {
+	b := make([]byte, advertisementSize)
+	b[0] = typeAdvertisement
+	if !s.Advertised.IsValid() {
+		return b
+	}
+	b[4], b[5] = hopLimit, flagsManaged
+	subnet := s.Advertised.Addr().As16()
+	b = append(b, optionPrefix, 4, byte(s.Advertised.Bits()), flagOnLink)
+	b = binary.BigEndian.AppendUint32(b, prefixSeconds) // valid
+	b = binary.BigEndian.AppendUint32(b, prefixSeconds) // preferred
+	return append(append(b, 0, 0, 0, 0), subnet[:]...)
 }
 
 // sender is the MAC that a solicitation came from: its source link-layer option says it, or its link-local address, which firmware makes from the MAC
@@ -114,9 +197,5 @@ func sender(message []byte, from netip.Addr) (netboot.MAC, bool) {
 		}
 		options = options[length:]
 	}
-	a := from.As16()
-	if a[11] != 0xff || a[12] != 0xfe {
-		return netboot.MAC{}, false
-	}
-	return netboot.MAC{a[8] ^ 2, a[9], a[10], a[13], a[14], a[15]}, true
+	return netboot.MACOf(from)
 }

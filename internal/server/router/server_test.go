@@ -1,10 +1,13 @@
 package router_test
 
 import (
+	"context"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mdlayher/ndp"
@@ -108,4 +111,77 @@ func FuzzAnswer(f *testing.F) {
 			t.Fatalf("%d bytes answered with %d", len(message), len(reply))
 		}
 	})
+}
+
+// The subnet is on the link, addresses come by DHCPv6, and the boot server is not the way out.
+func TestAnAdvertisementOfTheSubnet(t *testing.T) {
+	s, _ := newServer(t)
+	subnet := netip.MustParsePrefix("fd00:1::/64")
+	s.Windows.SetSettings(netboot.Settings{Mode: netboot.Server, BootServer: netip.MustParseAddr("fd00:1::2"), Advertised: subnet})
+	m, err := ndp.ParseMessage(s.Answer(solicitation(t), eui64))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ra, ok := m.(*ndp.RouterAdvertisement)
+	if !ok || ra.RouterLifetime != 0 || !ra.ManagedConfiguration || !ra.OtherConfiguration || len(ra.Options) != 1 {
+		t.Fatalf("advertised %+v", m)
+	}
+	p, ok := ra.Options[0].(*ndp.PrefixInformation)
+	if !ok || p.Prefix != subnet.Addr() || p.PrefixLength != 64 || !p.OnLink || p.AutonomousAddressConfiguration || p.ValidLifetime < time.Hour {
+		t.Errorf("prefix %+v", ra.Options[0])
+	}
+}
+
+// sent is a link: what is written comes out of it, and what is put in is read.
+type sent struct {
+	net.PacketConn
+	in     chan net.Addr
+	out    chan net.Addr
+	closed chan struct{}
+}
+
+func (c *sent) ReadFrom(b []byte) (int, net.Addr, error) {
+	select {
+	case from := <-c.in:
+		return copy(b, []byte{133, 0, 0, 0, 0, 0, 0, 0}), from, nil
+	case <-c.closed:
+		return 0, nil, net.ErrClosed
+	}
+}
+
+func (c *sent) WriteTo(b []byte, to net.Addr) (int, error) { c.out <- to; return len(b), nil }
+func (c *sent) Close() error                               { close(c.closed); return nil }
+
+// The link is told where the Partition wants that, from time to time and when a machine without an address asks; else never.
+func TestTheLinkIsToldOnlyWhereItIsWanted(t *testing.T) {
+	for _, wanted := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			s, _ := newServer(t)
+			settings := netboot.Settings{Mode: netboot.Server, BootServer: netip.MustParseAddr("fd00:1::2")}
+			if wanted {
+				settings.Advertised = netip.MustParsePrefix("fd00:1::/64")
+			}
+			s.Windows.SetSettings(settings)
+			ctx, cancel := context.WithCancel(t.Context())
+			c := &sent{in: make(chan net.Addr), out: make(chan net.Addr, 64), closed: make(chan struct{})}
+			ended := make(chan error, 1)
+			go func() { ended <- s.Serve(ctx, c) }()
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			regular := len(c.out)
+			c.in <- &net.IPAddr{IP: net.IPv6unspecified}
+			time.Sleep(4 * time.Second)
+			synctest.Wait()
+			asked := len(c.out) - regular
+			s.Tell(c, eui64)
+			told := len(c.out) - regular - asked
+			if want := map[bool][3]int{true: {5, 1, 1}, false: {}}[wanted]; [3]int{regular, asked, told} != want {
+				t.Errorf("wanted %v: %d in a minute, %d for who asked, %d for who is given an address", wanted, regular, asked, told)
+			}
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }

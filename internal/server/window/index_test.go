@@ -77,9 +77,9 @@ func TestABadWindowIsForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	bad := good
-	bad.Leases = []netboot.Lease{{MAC: netboot.MAC{1}, Address: netip.MustParsePrefix("fd00::1/64")}}
+	bad.Leases = []netboot.Lease{{MAC: netboot.MAC{1}, Address: netip.MustParsePrefix("fe80::1/64")}}
 	if err := index.Put(bad); err == nil {
-		t.Fatal("a window with an IPv6 lease was taken")
+		t.Fatal("a window with a link-local lease was taken")
 	}
 	if index.ByMAC(netboot.MAC{1}) != nil {
 		t.Error("the window of before is still served")

@@ -118,11 +118,14 @@ const maxRange = 1 << 16
 func parseRange(n ingot.ProvisioningNetwork) (addressRange, *step.Failure) {
 	wrong := func(what, got string) (addressRange, *step.Failure) {
 		return addressRange{}, &step.Failure{Kind: step.Invalid, Message: fmt.Sprintf("the Partition's provisioningNetwork.%s %q %s", what, got, "cannot be used"),
-			Fix: "correct the Partition: cidr is a subnet like 10.0.0.0/24, rangeStart and rangeEnd are addresses in it, in this order, at most 65536 apart"}
+			Fix: "correct the Partition: cidr is a subnet like 10.0.0.0/24 or fd00:1::/64, rangeStart and rangeEnd are addresses in it, in this order, at most 65536 apart, and bootServer is of the same family"}
 	}
 	subnet, err := netip.ParsePrefix(n.CIDR)
 	if err != nil {
 		return wrong("cidr", n.CIDR)
+	}
+	if server, err := netip.ParseAddr(n.BootServer); err == nil && server.Is4() != subnet.Addr().Is4() {
+		return wrong("bootServer", n.BootServer)
 	}
 	r := addressRange{bits: subnet.Bits()}
 	if r.first, err = netip.ParseAddr(n.RangeStart); err != nil || !subnet.Contains(r.first) {

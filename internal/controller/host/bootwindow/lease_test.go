@@ -54,6 +54,25 @@ func TestNoAddressTwice(t *testing.T) {
 	})
 }
 
+func TestIPv6Leases(t *testing.T) {
+	n := ingot.ProvisioningNetwork{CIDR: "fd00:1::/64", RangeStart: "fd00:1::ff00", RangeEnd: "fd00:1::1:ef", BootServer: "fd00:1::2"}
+	l := newLeases()
+	got, failure := l.give("w1", []string{"52:54:00:00:00:01", "52:54:00:00:00:02"}, n)
+	if failure != nil || len(got) != 2 {
+		t.Fatalf("%v %v", got, failure)
+	}
+	for _, g := range got {
+		p := netip.MustParsePrefix(g.Address)
+		if p.Bits() != 64 || p.Addr().Less(netip.MustParseAddr(n.RangeStart)) || netip.MustParseAddr(n.RangeEnd).Less(p.Addr()) {
+			t.Errorf("gave %s", g.Address)
+		}
+	}
+	n.BootServer = "10.0.0.2"
+	if _, failure := l.give("w2", []string{"52:54:00:00:00:03"}, n); failure == nil || failure.Kind != step.Invalid {
+		t.Errorf("a boot server of the other family: %v", failure)
+	}
+}
+
 func TestSameMACGetsItsAddressBack(t *testing.T) {
 	l := newLeases()
 	first, _ := l.give("w1", []string{"52:54:00:00:00:01"}, network)

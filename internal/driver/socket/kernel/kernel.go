@@ -42,7 +42,22 @@ func (Network) ListenPacket(ctx context.Context, addr netip.AddrPort, o socket.P
 		// "udp" would open a dual-stack socket for 0.0.0.0, which cannot send to 255.255.255.255.
 		proto = "udp4"
 	}
-	return lc.ListenPacket(ctx, proto, addr.String())
+	c, err := lc.ListenPacket(ctx, proto, addr.String())
+	if err != nil || !o.Group.IsValid() {
+		return c, err
+	}
+	if err := joinGroup(c, o); err != nil {
+		return nil, errors.Join(fmt.Errorf("join %s on interface %q: %w", o.Group, o.Interface, err), c.Close())
+	}
+	return c, nil
+}
+
+func joinGroup(c net.PacketConn, o socket.PacketOptions) error {
+	ifi, err := net.InterfaceByName(o.Interface)
+	if err != nil {
+		return err
+	}
+	return ipv6.NewPacketConn(c).JoinGroup(ifi, &net.UDPAddr{IP: o.Group.AsSlice()})
 }
 
 // Dial implements socket.Network.

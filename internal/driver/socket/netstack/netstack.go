@@ -97,25 +97,28 @@ func (n *Network) configure() error {
 	if err := n.stack.CreateNIC(nicID, ethernet.New(n.link)); err != nil {
 		return fmt.Errorf("create interface: %s", err)
 	}
-	v4 := tcpip.ProtocolAddress{
+	own := tcpip.ProtocolAddress{
 		Protocol: ipv4.ProtocolNumber,
 		AddressWithPrefix: tcpip.AddressWithPrefix{
 			Address:   tcpip.AddrFromSlice(n.spec.Address.Addr().AsSlice()),
 			PrefixLen: n.spec.Address.Bits(),
 		},
 	}
-	v6 := tcpip.ProtocolAddress{
+	if n.spec.Address.Addr().Is6() {
+		own.Protocol = ipv6.ProtocolNumber
+	}
+	link := tcpip.ProtocolAddress{
 		Protocol:          ipv6.ProtocolNumber,
 		AddressWithPrefix: tcpip.AddressWithPrefix{Address: header.LinkLocalAddr(tcpip.LinkAddress(n.spec.MAC)), PrefixLen: 64},
 	}
-	for _, a := range []tcpip.ProtocolAddress{v4, v6} {
+	for _, a := range []tcpip.ProtocolAddress{own, link} {
 		if err := n.stack.AddProtocolAddress(nicID, a, stack.AddressProperties{}); err != nil {
 			return fmt.Errorf("add address %s: %s", a.AddressWithPrefix.Address, err)
 		}
 	}
 	n.stack.SetRouteTable([]tcpip.Route{
-		{Destination: v4.AddressWithPrefix.Subnet(), NIC: nicID},
-		{Destination: v6.AddressWithPrefix.Subnet(), NIC: nicID},
+		{Destination: own.AddressWithPrefix.Subnet(), NIC: nicID},
+		{Destination: link.AddressWithPrefix.Subnet(), NIC: nicID},
 	})
 	return nil
 }
@@ -173,6 +176,13 @@ func (n *Network) ListenPacket(ctx context.Context, addr netip.AddrPort, o socke
 	if terr := ep.Bind(full); terr != nil {
 		ep.Close()
 		return nil, fmt.Errorf("bind UDP endpoint to %s: %s", addr, terr)
+	}
+	if o.Group.IsValid() {
+		join := &tcpip.AddMembershipOption{NIC: nicID, MulticastAddr: tcpip.AddrFromSlice(o.Group.AsSlice())}
+		if terr := ep.SetSockOpt(join); terr != nil {
+			ep.Close()
+			return nil, fmt.Errorf("join %s: %s", o.Group, terr)
+		}
 	}
 	return packetConn{gonet.NewUDPConn(&wq, ep)}, nil
 }

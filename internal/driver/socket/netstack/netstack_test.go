@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingotmetal/ingot/internal/driver/socket"
 	"github.com/ingotmetal/ingot/internal/driver/socket/sockettest"
 	"github.com/ingotmetal/ingot/internal/lab/ethernet"
 )
@@ -71,6 +72,65 @@ func TestContract(t *testing.T) {
 			Client: sockettest.Host{Network: client, Addr: client.Address()},
 		}
 	})
+}
+
+// Over IPv6: a group is heard by who joined it, the sender's link-local address takes the answer, and a stream goes between the hosts' own addresses.
+func TestIPv6(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	sw := startSwitch(t, path)
+	var hosts []*Network
+	for number := 2; number < 4; number++ {
+		n, err := Open(Spec{Socket: path, MAC: net.HardwareAddr{2, 0, 0, 0, 0, byte(number)}, Address: netip.MustParsePrefix(fmt.Sprintf("fd00:1::%d/64", number))}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = n.Close() })
+		linked(t, n)
+		hosts = append(hosts, n)
+	}
+	waitFor(t, func() bool { return len(sw.Ports()) == 2 })
+	group := netip.MustParseAddr("ff02::1:2")
+	heard, err := hosts[0].ListenPacket(t.Context(), netip.MustParseAddrPort("[::]:547"), socket.PacketOptions{Group: group})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asks, err := hosts[1].ListenPacket(t.Context(), netip.MustParseAddrPort("[::]:546"), socket.PacketOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []net.PacketConn{heard, asks} {
+		t.Cleanup(func() { _ = c.Close() })
+		if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := asks.WriteTo([]byte("who"), net.UDPAddrFromAddrPort(netip.AddrPortFrom(group, 547))); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 100)
+	n, from, err := heard.ReadFrom(buf)
+	if err != nil || string(buf[:n]) != "who" {
+		t.Fatalf("heard %q from %v: %v", buf[:n], from, err)
+	}
+	if udp, ok := from.(*net.UDPAddr); !ok || !udp.IP.IsLinkLocalUnicast() {
+		t.Errorf("asked from %v", from)
+	}
+	if _, err := heard.WriteTo([]byte("I"), from); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err = asks.ReadFrom(buf); err != nil || string(buf[:n]) != "I" {
+		t.Fatalf("answered %q: %v", buf[:n], err)
+	}
+	l, err := hosts[0].Listen(t.Context(), netip.MustParseAddrPort("[::]:80"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	c, err := hosts[1].Dial(t.Context(), "tcp", "[fd00:1::2]:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
 }
 
 func TestALostSwitchIsJoinedAgain(t *testing.T) {
@@ -156,7 +216,8 @@ func TestParse(t *testing.T) {
 		"no address":        "lab:/s?mac=02:00:00:00:00:02",
 		"no prefix length":  "lab:/s?mac=02:00:00:00:00:02&address=172.22.0.2",
 		"network's address": "lab:/s?mac=02:00:00:00:00:02&address=172.22.0.0/24",
-		"IPv6":              "lab:/s?mac=02:00:00:00:00:02&address=fd00::2/64",
+		"link-local":        "lab:/s?mac=02:00:00:00:00:02&address=fe80::2/64",
+		"IPv6's network":    "lab:/s?mac=02:00:00:00:00:02&address=fd00::/64",
 		"unknown parameter": "lab:/s?mac=02:00:00:00:00:02&address=172.22.0.2/24&vlan=7",
 		"twice":             "lab:/s?mac=02:00:00:00:00:02&mac=02:00:00:00:00:03&address=172.22.0.2/24",
 	} {

@@ -20,7 +20,7 @@ type Spec struct {
 	Socket string
 	// MAC is the host's own, individually addressed.
 	MAC net.HardwareAddr
-	// Address is the host's IPv4 address with the network's prefix length.
+	// Address is the host's IPv4 or IPv6 address with the network's prefix length. Every host has a link-local IPv6 address besides.
 	Address netip.Prefix
 }
 
@@ -67,10 +67,12 @@ func (s Spec) check() error {
 		return errors.New("the socket's path is empty or holds a question mark")
 	case len(s.MAC) != 6 || s.MAC[0]&1 == 1 || s.MAC.String() == "00:00:00:00:00:00":
 		return fmt.Errorf("%s is no address of one Ethernet interface", s.MAC)
-	case !s.Address.Addr().Is4():
-		return fmt.Errorf("%s is not IPv4", s.Address)
-	case s.Address.Bits() < 1 || s.Address.Bits() > 30 || s.Address.Masked() == s.Address:
-		return fmt.Errorf("%s is no host's address in a network of /1 to /30", s.Address)
+	case !s.Address.IsValid() || s.Address.Addr().Is4In6():
+		return errors.New("the address is neither IPv4 nor IPv6")
+	case s.Address.Addr().Is6() && (s.Address.Addr().IsLinkLocalUnicast() || s.Address.Addr().IsMulticast()):
+		return fmt.Errorf("%s is no host's own address", s.Address)
+	case s.Address.Bits() < 1 || s.Address.Bits() > s.Address.Addr().BitLen()-2 || s.Address.Masked() == s.Address:
+		return fmt.Errorf("%s is no host's address in a network of /1 to /%d", s.Address, s.Address.Addr().BitLen()-2)
 	}
 	return nil
 }

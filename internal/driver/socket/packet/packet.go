@@ -1,15 +1,18 @@
-// Package packet opens the sockets that stand below UDP: a DHCP client's, on an interface without an address, and a listener for LLDP frames.
+// Package packet opens the sockets that stand below UDP: a DHCP client's, on an interface without an address, and a listener for LLDP frames. A DHCPv6 client's, which is one of the
+// kernel's, is opened here too.
 //
-// It owns AF_PACKET. It refuses every flow but the two that it is for, which the role's Bound must have its end of. Linux only; both need CAP_NET_RAW.
+// It owns AF_PACKET. It refuses every flow but the three that it is for, which the role's Bound must have its end of. Linux only; those of AF_PACKET need CAP_NET_RAW.
 //
-// Invariants: neither socket makes the machine answer to a port: a DHCP client's takes only what is sent to port 68 of a machine that asked, and LLDP is never
+// Invariants: no socket makes the machine answer to a port: a DHCP client's takes only what is sent to port 68 of a machine that asked, and LLDP is never
 // answered.
 package packet
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 
 	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
 	mdpacket "github.com/mdlayher/packet"
@@ -17,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ingotmetal/ingot/internal/driver/socket"
+	"github.com/ingotmetal/ingot/internal/driver/socket/kernel"
 	"github.com/ingotmetal/ingot/matrix"
 )
 
@@ -35,6 +39,18 @@ func (s Sockets) DHCPClient(iface string) (net.PacketConn, error) {
 		return nil, err
 	}
 	return nclient4.NewRawUDPConn(iface, clientPort)
+}
+
+// client6Port is the port that replies to a DHCPv6 client go to (RFC 8415 §7.2).
+const client6Port = 546
+
+// DHCPv6Client receives what is sent to a DHCPv6 client on an interface, and sends from the interface's link-local address. It is a socket of the kernel's: over IPv6 an interface
+// has an address before it is given one.
+func (s Sockets) DHCPv6Client(iface string) (net.PacketConn, error) {
+	if err := s.bound.Has(matrix.AgentToDHCPv6, matrix.UDP); err != nil {
+		return nil, err
+	}
+	return kernel.Network{}.ListenPacket(context.Background(), netip.AddrPortFrom(netip.IPv6Unspecified(), client6Port), socket.PacketOptions{Interface: iface})
 }
 
 // lldpEtherType is IEEE 802.1AB-2016 §7.4.
