@@ -91,6 +91,7 @@ func Decide6(s Settings, w *Window, r Request6, now time.Time) (Answer6, Silence
 			a.Type, a.Preferred = Advertise, true
 		}
 		a.RapidCommit = r.RapidCommit
+	case Ask6, Inform6:
 	}
 	if w.Redeemed {
 		return Answer6{}, SilentRedeemed

@@ -37,6 +37,7 @@ func asks(kind netboot.MessageType6, edit func(*netboot.Request6)) netboot.Reque
 		r.ServerID = settings6().ServerID6()
 	case netboot.Inform6:
 		r.Associations = nil
+	case netboot.Solicit, netboot.Confirm, netboot.Rebind:
 	}
 	if edit != nil {
 		edit(&r)

@@ -51,11 +51,14 @@ var Unopened = map[string]string{
 	"AgentToDNS":        byName,
 	"AgentToDNSOverTCP": byName,
 
-	"BootToMachineDHCP": answers,
-	"BootToAgentDHCP":   answers,
-	"BootToRelayDHCP":   answers,
-	"RelayToBootDHCP":   "comes to the listener of MachineToBootDHCP, from a relay",
-	"BootToMachineRA":   "sent by the socket of MachineToBootRA",
+	"BootToMachineDHCP":   answers,
+	"BootToAgentDHCP":     answers,
+	"BootToRelayDHCP":     answers,
+	"RelayToBootDHCP":     "comes to the listener of MachineToBootDHCP, from a relay",
+	"BootToMachineDHCPv6": answers6,
+	"BootToAgentDHCPv6":   answers6,
+	"BootToRelayDHCPv6":   answers6,
+	"BootToMachineRA":     "sent by the socket of MachineToBootRA",
 
 	"NeighbourDiscovery":           byKernel,
 	"ControlPlaneToRouters":        byKernel,
@@ -71,6 +74,7 @@ var Unopened = map[string]string{
 const (
 	byName   = "found by socket.Bound, by its two ends, where a name is dialed"
 	answers  = "sent by the socket of MachineToBootDHCP to what is broadcast, which no connection tracking knows as an answer"
+	answers6 = "sent by the socket of MachineToBootDHCPv6 to what was sent to a group, which no connection tracking knows as an answer"
 	byKernel = "spoken by the kernel of each host"
 	bySSH    = "between an operator's client and the host's own SSH server"
 )
