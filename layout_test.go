@@ -21,7 +21,7 @@ const module = "github.com/ingotmetal/ingot"
 // domain is the pure half: decisions and data, no world.
 var domain = []string{
 	"journey", "lifecycle", "discover", "inspect", "prepare", "provision", "run", "clean", "step", "rootdevice", "ramdisk", "power",
-	"matrix", "netboot", "firewall", "claim", "firmware", "ipam", "health", "event", "subscription", "artifact", "filesystem", "raid", "attest", "bootentry",
+	"matrix", "netboot", "firewall", "claim", "firmware", "ipam", "health", "event", "subscription", "artifact", "filesystem", "raid", "volume", "attest", "bootentry",
 	"discovery",
 }
 

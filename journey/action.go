@@ -7,6 +7,7 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/health"
+	"github.com/ingotmetal/ingot/raid"
 	"github.com/ingotmetal/ingot/step"
 )
 
@@ -155,4 +156,7 @@ type ActionResult struct {
 	Inventory *step.Inventory
 	// Update is the result of StartUpdate and FollowUpdate.
 	Update *UpdateReading
+	// Storage is the result of ReadVolumes, Volume of MakeVolume, DeleteVolume and FollowVolume.
+	Storage *raid.Storage
+	Volume  *VolumeReading
 }

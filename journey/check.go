@@ -125,6 +125,7 @@ func safetyInvariants() []invariant {
 		{"firmware is set only to what it allows", firmwareAllowed},
 		{"software RAID is made only of clean disks", raidAllowed},
 		{"a host is offered with its volumes", raidOffered},
+		{"volumes are changed only where nothing is lost", volumesAllowed},
 		{"firmware is updated only where it may be", updateAllowed},
 		{"nothing switches a machine while its firmware is written", leftAlone},
 		{"nothing is offered unless clean", offeredClean},

@@ -122,7 +122,27 @@ func TestCheckFindsEachViolation(t *testing.T) {
 			arraying(f, d)
 			f.Host.Status.Provisioning.State = metal3.StateProvisioned
 		}},
-		"RAID unasked": {"software RAID is made only of clean disks", func(f *Facts, d *Decision) { arraying(f, d); f.Host.Spec.RAID = nil }},
+		"RAID unasked":                               {"software RAID is made only of clean disks", func(f *Facts, d *Decision) { arraying(f, d); f.Host.Spec.RAID = nil }},
+		"volume of a machine in use":                 {"volumes are changed only where nothing is lost", func(f *Facts, d *Decision) { volume(f, d); f.Host.Status.Provisioning.State = metal3.StateProvisioned }},
+		"volume of a host somebody else provisioned": {"volumes are changed only where nothing is lost", func(f *Facts, d *Decision) { volume(f, d); f.Host.Spec.ExternallyProvisioned = true }},
+		"volume under an image":                      {"volumes are changed only where nothing is lost", func(f *Facts, d *Decision) { volume(f, d); f.Host.Status.Provisioning.Image.URL = "http://i" }},
+		"volume of a claimed disk":                   {"volumes are changed only where nothing is lost", func(f *Facts, d *Decision) { volume(f, d); d.Record.Disk = &ingot.DiskClaim{} }},
+		"volume where cleaning is off": {"volumes are changed only where nothing is lost", func(f *Facts, d *Decision) {
+			volume(f, d)
+			f.Host.Spec.AutomatedCleaningMode = metal3.CleaningModeDisabled
+		}},
+		"volume beside a proof":        {"volumes are changed only where nothing is lost", func(f *Facts, d *Decision) { volume(f, d); d.Record.CleanedAt = &clean }},
+		"volume of a deleted host":     {"volumes are changed only where nothing is lost", func(f *Facts, d *Decision) { volume(f, d); f.Host.DeletionTimestamp = &clean }},
+		"volume that nobody asked for": {"volumes are changed only where nothing is lost", func(f *Facts, d *Decision) { volume(f, d); f.Host.Spec.RAID = nil }},
+		"volume that is not recorded":  {"volumes are changed only where nothing is lost", func(f *Facts, d *Decision) { volume(f, d); d.Record.RAID.Change = nil }},
+		"another volume":               {"volumes are changed only where nothing is lost", func(f *Facts, d *Decision) { volume(f, d); d.Record.RAID.Change.Volume.ID = "w" }},
+		"volume that was asked for":    {"volumes are changed only where nothing is lost", func(f *Facts, d *Decision) { volume(f, d); d.Record.RAID.Change.AcceptedAt = &clean }},
+		"two volumes at a time":        {"volumes are changed only where nothing is lost", func(f *Facts, d *Decision) { volume(f, d); f.Record.RAID = d.Record.RAID }},
+		"volume under a step":          {"volumes are changed only where nothing is lost", func(f *Facts, d *Decision) { volume(f, d); d.Record.Step = &ingot.StepStatus{Kind: string(step.Clean)} }},
+		"offered with other volumes": {"a host is offered with its volumes", func(f *Facts, d *Decision) {
+			volume(f, d)
+			d.Host.Spec.RAID, d.Host.Status.Provisioning.State, d.Record.RAID.Change = f.Host.Spec.RAID, metal3.StateAvailable, nil
+		}},
 		"offered without RAID": {"a host is offered with its volumes", func(f *Facts, d *Decision) {
 			arraying(f, d)
 			d.Host.Spec.RAID, d.Host.Status.Provisioning.State = f.Host.Spec.RAID, metal3.StateAvailable
@@ -169,6 +189,19 @@ func TestCheckFindsEachViolation(t *testing.T) {
 		if !covered[i.name] {
 			t.Errorf("no case breaks %q", i.name)
 		}
+	}
+}
+
+// volume is the deletion of a volume that is in order.
+func volume(f *Facts, d *Decision) {
+	f.Host.Status.Provisioning.State, f.Host.Status.Provisioning.Image = metal3.StatePreparing, metal3.Image{}
+	f.Host.Spec.RAID, f.Host.Spec.AutomatedCleaningMode = &metal3.RAIDConfig{HardwareRAIDVolumes: []metal3.HardwareRAIDVolume{}}, metal3.CleaningModeMetadata
+	d.Host = f.Host.DeepCopy()
+	d.Record.Disk, d.Record.CleanedAt, d.Record.Step = nil, nil, nil
+	d.Record.RAID = &ingot.RAIDStatus{Change: &ingot.RAIDChange{Delete: true, Volume: ingot.RAIDVolume{Controller: "c", ID: "v"}}}
+	d.Action = DeleteVolume{Controller: "c", ID: "v"}
+	if broken := volumesAllowed(*f, *d); broken != "" {
+		panic("the deletion is not in order to begin with: " + broken)
 	}
 }
 

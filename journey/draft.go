@@ -55,8 +55,8 @@ func (d *Draft) takeResult() {
 		return
 	}
 	switch {
-	case r.Action == StartUpdate{}.Name():
-		// Its line ends with the update.
+	case r.Action == StartUpdate{}.Name(), r.Action == MakeVolume{}.Name(), r.Action == DeleteVolume{}.Name():
+		// Its line ends with the update, or with the change.
 		return
 	case starts(r.Action):
 		d.Host.Status.PoweredOn = true

@@ -217,7 +217,7 @@ func leftAlone(f Facts, dec Decision) string {
 		return ""
 	}
 	switch dec.Action.(type) {
-	case nil, FollowUpdate, ReadPower, ReadComponents, ReadFirmware, Verify, SaveHardware, ReadInventory:
+	case nil, FollowUpdate, ReadPower, ReadComponents, ReadFirmware, ReadVolumes, Verify, SaveHardware, ReadInventory:
 		return ""
 	}
 	return dec.Action.Name() + " while " + u.Component + " is updated"

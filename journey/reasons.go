@@ -91,6 +91,8 @@ const (
 	ReasonFirmwareNotInForce Reason = "FirmwareNotInForce"
 	// ReasonUpdatingFirmware: a component's firmware is updated, or its version looked at for it.
 	ReasonUpdatingFirmware Reason = "UpdatingFirmware"
+	// ReasonChangingVolumes: the volumes of RAID controllers are read, made or deleted.
+	ReasonChangingVolumes Reason = "ChangingRAIDVolumes"
 	// ReasonServicing: a provisioned machine is serviced at its start.
 	ReasonServicing Reason = "Servicing"
 	// ReasonServicingFailed: that failed; the machine was started all the same.
@@ -117,7 +119,7 @@ func Reasons() []Reason {
 		ReasonImageInvalid, ReasonImageGivenUp, ReasonSecretUnusable,
 		ReasonReadingPower, ReasonPowerChanging, ReasonRebootHeld, ReasonRestarting,
 		ReasonAvailable, ReasonProvisioned, ReasonExternallyProvisioned, ReasonReleasing, ReasonGone,
-		ReasonReadingFirmware, ReasonSettingFirmware, ReasonFirmwareNotInForce, ReasonUpdatingFirmware, ReasonServicing, ReasonServicingFailed,
+		ReasonReadingFirmware, ReasonSettingFirmware, ReasonFirmwareNotInForce, ReasonUpdatingFirmware, ReasonChangingVolumes, ReasonServicing, ReasonServicingFailed,
 		ReasonBusy, ReasonRegistrationFailed, ReasonInspectionFailed, ReasonPreparationFailed, ReasonProvisioningFailed, ReasonCleaningFailed, ReasonPowerFailed,
 	}
 }

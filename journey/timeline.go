@@ -55,11 +55,23 @@ func closeEntry(e *ingot.TimelineEntry, result, message string, now time.Time) {
 // inTimeline says whether an action is worth a line: readings, windows and what only writes objects are not.
 func inTimeline(a Action) bool {
 	switch a.(type) {
-	case ReadFirmware, ReadComponents, FollowUpdate, ReadPower, OpenWindow, CloseWindow, SaveHardware:
+	case ReadFirmware, ReadComponents, FollowUpdate, ReadVolumes, FollowVolume, ReadPower, OpenWindow, CloseWindow, SaveHardware:
 		return false
 	default:
 		return true
 	}
+}
+
+// EndVolume closes the line of the change of a volume that was under way.
+func (d *Draft) EndVolume(deleted bool, failure string) {
+	name, result := MakeVolume{}.Name(), ResultOK
+	if deleted {
+		name = DeleteVolume{}.Name()
+	}
+	if failure != "" {
+		result = ResultFailed
+	}
+	endEntry(&d.Record, name, result, failure, d.Now)
 }
 
 // EndUpdate closes the line of the firmware update that was under way.

@@ -12,7 +12,6 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/inspect"
 	"github.com/ingotmetal/ingot/journey"
-	"github.com/ingotmetal/ingot/provision"
 	"github.com/ingotmetal/ingot/rootdevice"
 	"github.com/ingotmetal/ingot/step"
 )
@@ -47,6 +46,8 @@ type Explanation struct {
 	Health string `json:"health,omitempty"`
 	// Disks says of each known disk whether the next image could go to it.
 	Disks []string `json:"disks,omitempty"`
+	// RAID is what is known of the machine's RAID controllers, their drives and volumes: a line for each.
+	RAID []string `json:"raid,omitempty"`
 	// Erasure says how the disks are erased when the host is cleaned; Wipes what the last cleaning came to, one line for each disk.
 	Erasure string   `json:"erasure,omitempty"`
 	Wipes   []string `json:"wipes,omitempty"`
@@ -64,6 +65,7 @@ func Explain(f journey.Facts, now time.Time) Explanation {
 	}
 	e.HandOver = HandOverText(f.Record.HandOver)
 	e.TPM, e.TPMPolicy = TPMText(f.Record.TPM), tpmPolicyText(f)
+	e.RAID = RAIDText(f.Record.RAID)
 	e.Health = HealthText(f.Record.Health)
 	policy, err := journey.Erasure(f.Host)
 	switch {
@@ -81,7 +83,7 @@ func Explain(f journey.Facts, now time.Time) Explanation {
 	for i := range disks {
 		disks[i].Kept = policy.Keeps(disks[i])
 	}
-	for _, v := range rootdevice.Explain(disks, provision.Hints(f.Host.Spec.RootDeviceHints), 0) {
+	for _, v := range rootdevice.Explain(disks, journey.RootHints(f.Host, &f.Record, f.Host.Spec.RootDeviceHints), 0) {
 		line := v.Disk.Name + ": fits"
 		if !v.Fits {
 			line = v.Disk.Name + ": " + v.Why

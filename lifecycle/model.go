@@ -13,7 +13,7 @@ import (
 	"github.com/ingotmetal/ingot/firmware"
 	"github.com/ingotmetal/ingot/inspect"
 	"github.com/ingotmetal/ingot/journey"
-	"github.com/ingotmetal/ingot/provision"
+	"github.com/ingotmetal/ingot/raid"
 	"github.com/ingotmetal/ingot/rootdevice"
 	"github.com/ingotmetal/ingot/step"
 )
@@ -30,6 +30,8 @@ type model struct {
 	settings map[string]string
 	// flashed is the component that was updated last.
 	flashed string
+	// storage is what the RAID controllers have, nil while nothing was imagined of them.
+	storage *raid.Storage
 }
 
 // newModel fills what the caller does not know with what is well.
@@ -146,6 +148,8 @@ func (m *model) do(a journey.Action) *journey.ActionResult {
 		r.Update = &journey.UpdateReading{State: journey.UpdateRuns, Ticket: "planned"}
 	case journey.FollowUpdate:
 		r.Update = &journey.UpdateReading{State: journey.UpdateDone, Ticket: "planned", Percent: 100}
+	case journey.ReadVolumes, journey.MakeVolume, journey.DeleteVolume, journey.FollowVolume:
+		m.volumes(a, r)
 	case journey.SaveHardware:
 		m.facts.Hardware = a.Hardware.DeepCopy()
 	}
@@ -228,7 +232,7 @@ func (m *model) outcome(kind step.Kind, claim *ingot.DiskClaim) *step.Outcome {
 				disks[i].Kept = policy.Keeps(disks[i])
 			}
 		}
-		hints := provision.Hints(m.facts.Host.Spec.RootDeviceHints)
+		hints := journey.RootHints(m.facts.Host, &m.facts.Record, m.facts.Host.Spec.RootDeviceHints)
 		if arrays := m.arrays(); len(arrays) > 0 {
 			if disks = append(disks, arrays...); hints == nil {
 				hints = &rootdevice.Hints{SerialNumber: arrays[0].SerialNumber}
@@ -274,6 +278,11 @@ func (m *model) cleaned(disks []step.Disk) *step.Outcome {
 
 // disks are the known ones. Before the first inspection, and after one out of band, one is imagined that every hint fits.
 func (m *model) disks() []step.Disk {
+	if m.storage != nil {
+		if disks := m.volumeDisks(); len(disks) > 0 {
+			return disks
+		}
+	}
 	if h := m.facts.Hardware; h != nil && (m.facts.Host.Spec.InspectionMode != journey.InspectionModeFast || len(inspect.Disks(h)) > 0) {
 		return inspect.Disks(h)
 	}

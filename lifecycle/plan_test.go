@@ -35,14 +35,16 @@ func TestPlanOfANewHost(t *testing.T) {
 		end   journey.OutcomeKind
 		last  string
 	}{
-		"with an image: two boots":     {[]string{"image"}, findOut + ", " + put, journey.Done, "provisioned"},
-		"without one: it waits, on":    {nil, findOut, journey.Done, "available; the agent stays"},
-		"without one and offline":      {[]string{"offline"}, findOut + ", set power, close boot window", journey.Done, "available and off"},
-		"not inspected":                {[]string{"no inspection", "offline"}, "verify BMC, open boot window, boot agent, clean, set power, close boot window", journey.Done, "available"},
-		"with a live ISO":              {[]string{"live ISO"}, findOut + ", set power, open boot window, boot live ISO", journey.Done, "provisioned"},
-		"inspected by its BMC":         {[]string{"fast inspection", "image"}, "verify BMC, read inventory, save hardware data, open boot window, boot agent, clean, " + put, journey.Done, "provisioned"},
-		"neither inspected nor wiped":  {[]string{"no inspection", "no cleaning", "offline"}, "verify BMC", journey.Done, "available"},
-		"with RAID":                    {[]string{"raid"}, "verify BMC, open boot window, boot agent, inspect, save hardware data", journey.Blocked, "not supported yet"},
+		"with an image: two boots":    {[]string{"image"}, findOut + ", " + put, journey.Done, "provisioned"},
+		"without one: it waits, on":   {nil, findOut, journey.Done, "available; the agent stays"},
+		"without one and offline":     {[]string{"offline"}, findOut + ", set power, close boot window", journey.Done, "available and off"},
+		"not inspected":               {[]string{"no inspection", "offline"}, "verify BMC, open boot window, boot agent, clean, set power, close boot window", journey.Done, "available"},
+		"with a live ISO":             {[]string{"live ISO"}, findOut + ", set power, open boot window, boot live ISO", journey.Done, "provisioned"},
+		"inspected by its BMC":        {[]string{"fast inspection", "image"}, "verify BMC, read inventory, save hardware data, open boot window, boot agent, clean, " + put, journey.Done, "provisioned"},
+		"neither inspected nor wiped": {[]string{"no inspection", "no cleaning", "offline"}, "verify BMC", journey.Done, "available"},
+		"with no RAID volume":         {[]string{"raid"}, "verify BMC, open boot window, boot agent, inspect, save hardware data, read RAID controllers, clean", journey.Done, "available; the agent stays"},
+		"with a RAID volume": {[]string{"volume"}, "verify BMC, open boot window, boot agent, inspect, save hardware data, read RAID controllers, make RAID volume, read RAID controllers, read RAID controllers, " +
+			"open boot window, boot agent, inspect, save hardware data, read RAID controllers, clean", journey.Done, "available; the agent stays"},
 		"externally provisioned":       {[]string{"external"}, "verify BMC, set power", journey.Done, "externally provisioned"},
 		"paused":                       {[]string{"pause"}, "", journey.Done, "paused"},
 		"with an image that is no URL": {[]string{"ftp image"}, findOut, journey.Blocked, "is not http(s)"},

@@ -59,6 +59,13 @@ func edits() map[string]func(*world) {
 			s.RootDeviceHints = &metal3.RootDeviceHints{Rotational: &rotational}
 		}),
 		"bad hints": spec(func(s *metal3.BareMetalHostSpec) { s.RootDeviceHints = &metal3.RootDeviceHints{SerialNumber: "none"} }),
+		"volume": spec(func(s *metal3.BareMetalHostSpec) {
+			s.RAID = &metal3.RAIDConfig{HardwareRAIDVolumes: []metal3.HardwareRAIDVolume{{Level: "1"}}}
+		}),
+		"two volumes": spec(func(s *metal3.BareMetalHostSpec) {
+			one, ten := 1, 10
+			s.RAID = &metal3.RAIDConfig{HardwareRAIDVolumes: []metal3.HardwareRAIDVolume{{Level: "0", NumberOfPhysicalDisks: &one, SizeGibibytes: &ten}, {Level: "1"}}}
+		}),
 		"raid": spec(func(s *metal3.BareMetalHostSpec) {
 			s.RAID = &metal3.RAIDConfig{HardwareRAIDVolumes: []metal3.HardwareRAIDVolume{}}
 		}),

@@ -238,8 +238,8 @@ func TestBadHosts(t *testing.T) {
 		"no credentials name":  {metal3.StateRegistering, func(f *journey.Facts) { f.Host.Spec.BMC.CredentialsName = ""; f.Credentials = journey.Credentials{} }, "both an address"},
 		"no address":           {metal3.StateRegistering, func(f *journey.Facts) { f.Host.Spec.BMC.Address = "" }, "both an address"},
 		"incomplete secret":    {metal3.StateRegistering, func(f *journey.Facts) { f.Credentials.Complete = false }, "lacks a username"},
-		"hardware RAID":        {metal3.StatePreparing, withRAID(&metal3.RAIDConfig{HardwareRAIDVolumes: []metal3.HardwareRAIDVolume{{Level: "1"}}}), "hardware RAID"},
-		"clearing RAID":        {metal3.StatePreparing, withRAID(&metal3.RAIDConfig{HardwareRAIDVolumes: []metal3.HardwareRAIDVolume{}}), "hardware RAID"},
+		"hardware RAID":        {metal3.StatePreparing, withRAID(&metal3.RAIDConfig{HardwareRAIDVolumes: []metal3.HardwareRAIDVolume{{Level: "5", PhysicalDisks: []string{"a", "b"}, Controller: "c"}}}), "needs 3"},
+		"both kinds of RAID":   {metal3.StatePreparing, withRAID(&metal3.RAIDConfig{HardwareRAIDVolumes: []metal3.HardwareRAIDVolume{{Level: "1"}}, SoftwareRAIDVolumes: []metal3.SoftwareRAIDVolume{{Level: "1"}}}), "both"},
 		"software RAID":        {metal3.StatePreparing, withRAID(&metal3.RAIDConfig{SoftwareRAIDVolumes: []metal3.SoftwareRAIDVolume{{Level: "0"}}}), "has to be level 1"},
 		"firmware":             {metal3.StatePreparing, func(f *journey.Facts) { f.Host.Spec.Firmware = &metal3.FirmwareConfig{} }, "firmware"}, //nolint:staticcheck // deprecated, but still in the API
 		"ftp image":            {metal3.StateAvailable, image(metal3.Image{URL: "ftp://a/b", Checksum: "c"}), "is not http(s)"},

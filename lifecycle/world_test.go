@@ -12,6 +12,7 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/journey"
+	"github.com/ingotmetal/ingot/raid"
 	"github.com/ingotmetal/ingot/rootdevice"
 	"github.com/ingotmetal/ingot/step"
 )
@@ -37,6 +38,9 @@ type world struct {
 		found, complete, right bool
 		version                int
 	}
+
+	// storage is what its RAID controller has.
+	storage raid.Storage
 
 	// The machine.
 	power   bool
@@ -118,6 +122,7 @@ func newWorld(seed uint64, faults map[string]int) *world {
 		Spec: metal3.BareMetalHostSpec{Online: true, BMC: metal3.BMCDetails{Address: "redfish-virtualmedia://10.0.0.5/redfish/v1/Systems/1", CredentialsName: "s"},
 			AutomatedCleaningMode: metal3.CleaningModeMetadata},
 	}
+	w.storage = controller()
 	w.secret.found, w.secret.complete, w.secret.right, w.secret.version = true, true, true, 1
 	w.disks = []*simDisk{
 		{step.Disk{Name: "/dev/sda", SerialNumber: "A", WWN: "wa", SizeBytes: 100 << 30}, "somebody's data"},
@@ -262,6 +267,8 @@ func (w *world) bmc(a journey.Action, r *journey.ActionResult) {
 		r.Power = w.reading()
 	case journey.ReadInventory:
 		r.Inventory = &step.Inventory{NICs: []step.NIC{{Name: "1", MAC: "52:54:00:00:00:01"}}, Disks: []step.Disk{{SerialNumber: "A", SizeBytes: 100 << 30}, {SerialNumber: "BEHIND-RAID"}}}
+	case journey.ReadVolumes, journey.MakeVolume, journey.DeleteVolume, journey.FollowVolume:
+		w.volumes(a, r)
 	case journey.ReadPower:
 		r.Power, w.mem.media = w.reading(), w.cd
 	case journey.BootISO:
@@ -396,7 +403,7 @@ func (w *world) take(run journey.RunStep) {
 	}
 	durations := map[step.Kind]time.Duration{step.Inspect: 10 * time.Second, step.ChooseDisk: time.Second, step.Clean: 20 * time.Second, step.WriteImage: 2 * time.Minute}
 	a.stepID, a.kind, a.claim, a.outcome, a.endsAt = run.ID, run.Kind, run.Claim, nil, w.now.Add(durations[run.Kind])
-	a.hints = hints(w.host.Spec.RootDeviceHints)
+	a.hints = journey.RootHints(w.host, &w.record, w.host.Spec.RootDeviceHints)
 	if run.Kind == step.WriteImage {
 		a.image = *w.host.Status.Provisioning.Image.DeepCopy()
 		w.beginWrite(run.Claim)
@@ -473,11 +480,4 @@ func (w *world) plain() []step.Disk {
 		out = append(out, d.Disk)
 	}
 	return out
-}
-
-func hints(h *metal3.RootDeviceHints) *rootdevice.Hints {
-	if h == nil {
-		return nil
-	}
-	return &rootdevice.Hints{DeviceName: h.DeviceName, SerialNumber: h.SerialNumber, Rotational: h.Rotational}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/ingotmetal/ingot/ramdisk"
 	"github.com/ingotmetal/ingot/step"
 	"github.com/ingotmetal/ingot/update"
+	"github.com/ingotmetal/ingot/volume"
 )
 
 // Decide decides for a preparing host.
@@ -28,7 +29,7 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 	if d.FillArchitecture(d.Facts.Hardware) {
 		return d.Again(journey.ReasonObjectsChanged, "inspection found the architecture")
 	}
-	seen := update.Take(d)
+	seen, volumes := update.Take(d), volume.Take(d)
 	takeSettingsResult(d)
 	if dec, failed := d.ActionFailed(metal3.PreparationError); failed {
 		return dec
@@ -48,6 +49,9 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 	if dec, settled := settle(d); !settled {
 		return dec
 	}
+	if dec, as := volume.Bring(d, volumes); !as {
+		return dec
+	}
 	voidArrays(d)
 	if d.Host.Spec.AutomatedCleaningMode != metal3.CleaningModeDisabled {
 		if dec, clean := ramdisk.Wipe(d, metal3.PreparationError); !clean {
@@ -57,19 +61,22 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 	if dec, made := makeArrays(d); !made {
 		return dec
 	}
+	if !journey.VolumesMade(d.Host, &d.Record) {
+		return d.Again(journey.ReasonObjectsChanged, "spec.raid asks for other volumes than the machine has")
+	}
 	takeSettings(d.Host)
 	d.MoveTo(metal3.StateAvailable)
 	return d.Again(journey.ReasonStageChanged, "the host is to spec and available")
 }
 
-// unsupported says what the spec asks for that is not there yet. nil leaves a setting alone, an empty list would clear it: that is asked for, too.
+// unsupported says what the spec asks for that is not there, or not together.
 func unsupported(h *metal3.BareMetalHost) *step.Failure {
 	no := func(what, fix string) *step.Failure {
 		return &step.Failure{Kind: step.Unsupported, Message: what + " is not supported yet", Fix: fix}
 	}
 	switch r := h.Spec.RAID; {
-	case r != nil && r.HardwareRAIDVolumes != nil:
-		return no("configuring hardware RAID (spec.raid.hardwareRAIDVolumes)", "remove spec.raid and configure the volumes by the BMC")
+	case r != nil && len(r.HardwareRAIDVolumes) > 0 && len(r.SoftwareRAIDVolumes) > 0:
+		return &step.Failure{Kind: step.Invalid, Message: "spec.raid has both hardwareRAIDVolumes and softwareRAIDVolumes", Fix: "keep one of them"}
 	case h.Spec.Firmware != nil: //nolint:staticcheck // deprecated, but still in the API: what asks for it must be told that nothing does it
 		return no("configuring firmware by the deprecated spec.firmware", "remove spec.firmware and name the firmware's own settings in the host's HostFirmwareSettings")
 	}

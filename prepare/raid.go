@@ -66,7 +66,10 @@ func makeArrays(d *journey.Draft) (dec journey.Decision, made bool) {
 		return d.Fail(metal3.PreparationError, *failure), false
 	}
 	d.EndStep("")
-	d.Record.RAID = &ingot.RAIDStatus{ArraysFor: journey.RAIDKey(want)}
+	if d.Record.RAID == nil {
+		d.Record.RAID = &ingot.RAIDStatus{}
+	}
+	d.Record.RAID.ArraysFor, d.Record.RAID.Arrays = journey.RAIDKey(want), nil
 	for _, a := range out.Arrays {
 		r := ingot.RAIDArray{UUID: a.UUID, Level: a.Level, SizeBytes: a.SizeBytes, MadeAt: *d.Stamp()}
 		for _, disk := range a.Disks {
@@ -93,7 +96,7 @@ func raidStatus(h *metal3.BareMetalHost) *metal3.RAIDConfig {
 	return out
 }
 
-// raidDiffers says whether the host asks for other volumes than it was prepared with, or its arrays were taken away by a cleaning since. An empty list is another wish than none.
+// raidDiffers says whether the host asks for other volumes than it was prepared with, or its arrays were taken away by a cleaning since, or its controllers' volumes are not known to be those. An empty list is another wish than none.
 func raidDiffers(d *journey.Draft) bool {
-	return !reflect.DeepEqual(raidStatus(d.Host), d.Host.Status.Provisioning.RAID) || !journey.ArraysMade(d.Host, &d.Record)
+	return !reflect.DeepEqual(raidStatus(d.Host), d.Host.Status.Provisioning.RAID) || !journey.ArraysMade(d.Host, &d.Record) || !journey.VolumesMade(d.Host, &d.Record)
 }

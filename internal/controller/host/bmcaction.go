@@ -12,6 +12,7 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/controller/host/vitals"
+	"github.com/ingotmetal/ingot/internal/controller/host/volumes"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/step"
@@ -318,6 +319,9 @@ func (r *Reconciler) firmwareWork(w *bmcWork, host *metal3.BareMetalHost, a jour
 			return s.BIOS().Set(ctx, a.Settings)
 		}
 	default:
+		if w.do = volumes.Work(a); w.do != nil {
+			return nil
+		}
 		if w.do = r.components.Work(host, a, r.now); w.do == nil {
 			return fmt.Errorf("no arm for action %T: a new action needs one in internal/controller/host", a)
 		}

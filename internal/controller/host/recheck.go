@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/controller/host/volumes"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/lifecycle"
 )
@@ -22,12 +23,15 @@ const justNow = 2 * time.Second
 // just now, it was the leader's and nothing else asks for another action: then the watch's word is enough. Readings are always let through.
 func (r *Reconciler) refuseAction(ctx context.Context, key types.NamespacedName, uid types.UID, a journey.Action) string {
 	switch a.(type) {
-	case journey.StartAgent, journey.BootDisk, journey.SetDisk, journey.BootISO, journey.EjectMedium, journey.SetPower, journey.SetFirmware, journey.StartUpdate, journey.Restart:
+	case journey.StartAgent, journey.BootDisk, journey.SetDisk, journey.BootISO, journey.EjectMedium, journey.SetPower, journey.SetFirmware, journey.StartUpdate, journey.Restart, journey.MakeVolume, journey.DeleteVolume:
 	default:
 		return ""
 	}
 	from := client.Reader(r.live)
-	if since := r.now().Sub(r.memories.snapshot(key, uid).wroteAt); since >= 0 && since < justNow {
+	_, makes := a.(journey.MakeVolume)
+	_, deletes := a.(journey.DeleteVolume)
+	// What a volume held does not come back: for these the API server itself is asked, whoever wrote the record.
+	if since := r.now().Sub(r.memories.snapshot(key, uid).wroteAt); since >= 0 && since < justNow && !makes && !deletes {
 		from = r.cached
 	}
 	host, record, err := readBoth(ctx, from, key, uid)
@@ -75,6 +79,8 @@ func refusePower(host *metal3.BareMetalHost, record *ingot.HostLifecycleStatus, 
 		}
 	case journey.StartUpdate:
 		return refuseUpdate(host, record, a)
+	case journey.MakeVolume, journey.DeleteVolume:
+		return volumes.Refuse(host, record, a)
 	case journey.SetPower:
 		if c := record.PowerChange; c == nil || c.Want != string(a.Want) {
 			return "no such change of power is wanted any more"

@@ -61,7 +61,7 @@ func (r *Reconciler) builder(key types.NamespacedName, uid types.UID, bootID str
 		}
 		switch a.Kind {
 		case step.ChooseDisk:
-			s.ChooseDisk = &protocol.ChooseDisk{Hints: hintsOf(host), Owns: owns, Erasure: erasure, Arrays: journey.Arrays(&record.Status)}
+			s.ChooseDisk = &protocol.ChooseDisk{Hints: hintsOf(host, &record.Status), Owns: owns, Erasure: erasure, Arrays: journey.Arrays(&record.Status)}
 		case step.Clean:
 			s.Clean = &protocol.Clean{Method: protocol.MethodMetadata, Owns: owns}
 			if erasure != nil {
@@ -195,7 +195,7 @@ func (r *Reconciler) writeImage(ctx context.Context, host *metal3.BareMetalHost,
 	}
 	w := &protocol.WriteImage{
 		Claim: claimedDisk(a.Claim),
-		Hints: hintsOf(host), Owns: owns, Arrays: journey.Arrays(&l.Status),
+		Hints: hintsOf(host, &l.Status), Owns: owns, Arrays: journey.Arrays(&l.Status),
 		Image: protocol.Image{URL: image.URL, Checksum: checksum, ChecksumType: kind},
 	}
 	if f := image.DiskFormat; f != nil {
@@ -235,11 +235,11 @@ func (r *Reconciler) tarball(ctx context.Context, host *metal3.BareMetalHost, w 
 	return nil
 }
 
-// hintsOf are the hints that the host was prepared with; before that, those that it asks for.
-func hintsOf(host *metal3.BareMetalHost) *rootdevice.Hints {
+// hintsOf are the hints that the host was prepared with; before that, those that it asks for; without any, its first hardware volume.
+func hintsOf(host *metal3.BareMetalHost, record *ingot.HostLifecycleStatus) *rootdevice.Hints {
 	h := host.Status.Provisioning.RootDeviceHints
 	if h == nil {
 		h = host.Spec.RootDeviceHints
 	}
-	return journey.DiskHints(h)
+	return journey.RootHints(host, record, h)
 }

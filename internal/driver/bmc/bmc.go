@@ -50,6 +50,8 @@ type Session interface {
 	Health() Health
 	// Components is nil where the BMC has no service for updates of firmware.
 	Components() Components
+	// Storage is nil where the BMC does not show the machine's storage controllers.
+	Storage() Storage
 	Close(ctx context.Context) error
 }
 

@@ -61,6 +61,7 @@ type BMC struct {
 	tasks              []*task
 	firmware           biosState
 	updates            updateState
+	raid               raidState
 	closed             bool
 
 	hub hub
@@ -82,6 +83,7 @@ type powerView struct {
 func newBMC(s *Server, c Config, addr netip.AddrPort, number uint64) *BMC {
 	b := &BMC{server: s, config: c, who: c.Personality.withDefaults(), addr: addr, number: number, machine: c.Machine, sessions: map[string]*login{}}
 	b.faults = newFaultSource(c.Faults, number)
+	b.raid.now = raidStorage(c)
 	b.override = override{enabled: "Disabled", target: "None", mode: "UEFI"}
 	if hw := c.Machine.Hardware(); !hw.UEFI && hw.Legacy {
 		b.override.mode = "Legacy"
@@ -171,6 +173,7 @@ func (b *BMC) nextBoot() BootPlan {
 	b.booted = p.Mode == bmc.ModeSecureBoot
 	b.bootBIOS()
 	b.bootUpdates()
+	b.bootVolumes()
 	return p
 }
 

@@ -56,6 +56,8 @@ type Config struct {
 	// Personality is how this BMC behaves by make; the zero value is the generic one.
 	Personality Personality
 	Fetch       Fetch
+	// RAID are the RAID controllers of its machine.
+	RAID []RAIDController
 	// PowerDelay is how long the BMC shows PoweringOn and PoweringOff after an order; 0: none.
 	PowerDelay time.Duration
 	// Faults are the misbehaviours in force from the start.
@@ -93,6 +95,10 @@ type Faults struct {
 	IgnoreUpdates          bool `json:"ignoreUpdates,omitempty"`
 	UpdateMilliseconds     int  `json:"updateMilliseconds,omitempty"`
 	BMCRestartMilliseconds int  `json:"bmcRestartMilliseconds,omitempty"`
+	// VolumeFailure is what a RAID controller says of each change of a volume that it then does not do. ForgetVolumes: changes end well and change nothing. VolumeMilliseconds is how long one takes.
+	VolumeFailure      string `json:"volumeFailure,omitempty"`
+	ForgetVolumes      bool   `json:"forgetVolumes,omitempty"`
+	VolumeMilliseconds int    `json:"volumeMilliseconds,omitempty"`
 }
 
 // faultSource draws faults. Every request takes the same number of draws, and a reset one more, whichever faults are switched on: a seed and an order of requests

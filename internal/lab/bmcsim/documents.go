@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // resource is a resource with what every one must have (DSP0266 §9.6).
@@ -188,28 +189,65 @@ func (b *BMC) ethernet(c *call) reply {
 	}))
 }
 
-func (b *BMC) listStorage(*call) reply {
-	return ok(collection(b.systemPath()+"/Storage", "StorageCollection", "Storage", []string{"1"}))
-}
+func (b *BMC) hasSecureBoot() bool { return !b.who.NoSecureBoot && b.machine.Hardware().SecureBoot }
 
-func (b *BMC) storage(c *call) reply {
-	drives := []doc{}
-	for _, id := range numbers(len(b.machine.Hardware().Disks)) {
-		drives = append(drives, ref(c.path+"/Drives/"+id))
+// The host's serial output as OpenBMC shows it: one log entry a line.
+const (
+	consoleBytes = 256 << 10
+	logPage      = 500
+)
+
+func (b *BMC) lines() []string {
+	text := strings.TrimRight(string(b.machine.Console(consoleBytes)), "\n")
+	if text == "" {
+		return nil
 	}
-	return ok(resource(c.path, "#Storage.v1_17_1.Storage", "1", "Storage", doc{"Drives": drives, "Drives@odata.count": len(drives), "Status": healthy()}))
+	return strings.Split(text, "\n")
 }
 
-func (b *BMC) physicalDrive(c *call) reply {
-	d, found := nth(c, b.machine.Hardware().Disks)
-	if !found {
+func (b *BMC) listLogServices(c *call) reply {
+	return ok(collection(c.path, "LogServiceCollection", "Log Services", b.logIDs()))
+}
+
+func (b *BMC) hostLogger(c *call) reply {
+	return ok(resource(c.path, "#LogService.v1_7_0.LogService", "HostLogger", "Host Logger Service", doc{
+		"ServiceEnabled": true, "OverWritePolicy": "WrapsWhenFull", "LogEntryType": "Oem", "Entries": ref(c.path + "/Entries"), "Status": healthy(),
+	}))
+}
+
+func (b *BMC) listLogEntries(c *call) reply {
+	lines := b.lines()
+	from, err := strconv.Atoi(c.query.Get("$skip"))
+	if err != nil || from < 0 {
+		from = 0
+	}
+	from = min(from, len(lines))
+	to := min(from+logPage, len(lines))
+	members := []doc{}
+	for i := from; i < to; i++ {
+		members = append(members, entry(c.path, i, lines[i]))
+	}
+	d := doc{
+		"@odata.id": c.path, "@odata.type": "#LogEntryCollection.LogEntryCollection", "Name": "Host Log Entries", "Members": members, "Members@odata.count": len(lines),
+	}
+	if to < len(lines) {
+		d["Members@odata.nextLink"] = c.path + "?$skip=" + strconv.Itoa(to)
+	}
+	return ok(d)
+}
+
+func (b *BMC) logEntry(c *call) reply {
+	lines := b.lines()
+	n, err := strconv.Atoi(c.part)
+	if err != nil || n < 0 || n >= len(lines) {
 		return notFound(c)
 	}
-	more := doc{"Model": d.Model, "SerialNumber": d.SerialNumber, "CapacityBytes": d.SizeBytes, "Protocol": d.Protocol, "MediaType": "SSD", "Status": healthy()}
-	if d.Rotational {
-		more["MediaType"], more["RotationSpeedRPM"] = "HDD", 7200
-	}
-	return ok(resource(c.path, "#Drive.v1_20_1.Drive", c.part, d.Name, more))
+	return ok(entry(strings.TrimSuffix(c.path, "/"+c.part), n, lines[n]))
 }
 
-func (b *BMC) hasSecureBoot() bool { return !b.who.NoSecureBoot && b.machine.Hardware().SecureBoot }
+func entry(entries string, n int, line string) doc {
+	id := strconv.Itoa(n)
+	return resource(entries+"/"+id, "#LogEntry.v1_17_0.LogEntry", id, "Host Logger Entry", doc{
+		"EntryType": "Oem", "OemRecordFormat": "Host Logger Entry", "Severity": "OK", "Message": strings.TrimRight(line, "\r"),
+	})
+}

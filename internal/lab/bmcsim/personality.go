@@ -71,6 +71,10 @@ type Personality struct {
 	UpdateWantsProtocol, UpdateWantsTime bool
 	// UpdateOnReset: updates of other components than the BMC are jobs that begin with the machine's next boot. UpdateByState: there is no task, UpdateService tells of the update.
 	UpdateOnReset, UpdateByState bool
+	// VolumesOnReset: volumes are changed with the machine's next boot only. VolumesAtOnce: without a task. VolumeByType: they have a VolumeType and no RAIDType. VolumeDisplayName: they are named by DisplayName.
+	VolumesOnReset, VolumesAtOnce, VolumeByType, VolumeDisplayName bool
+	// ControllersApart: storage controllers are a collection of their own.
+	ControllersApart bool
 	// TaskWithoutPayload: a task does not say by what it was begun.
 	TaskWithoutPayload bool
 }
@@ -82,7 +86,7 @@ func Personalities() []Personality {
 		{Name: "generic"},
 		{Name: "minimal", NoEvents: true, NoSensors: true, NoSessions: true, NoOnce: true, NoGraceful: true, NoPowerButton: true, NoConsoleLog: true, NoSecureBoot: true, MediaByPatch: true, ResetByActionInfo: true, NoBIOS: true, NoUpdates: true, NoHTTPBoot: true},
 		{Name: "media-under-system", NoEventTypes: true, SensorsOnly: true, MediaUnderSystem: true, InsertWantsProtocol: true, BIOSAtOnce: true},
-		{Name: "insert-by-task", NoEventStream: true, InsertByTask: true, NoBIOSRegistry: true, NoSimpleUpdate: true, NoAuthorities: true},
+		{Name: "insert-by-task", VolumesOnReset: true, NoEventStream: true, InsertByTask: true, NoBIOSRegistry: true, NoSimpleUpdate: true, NoAuthorities: true},
 		{Name: "insert-by-task-without-location", InsertByTask: true, TaskWithoutLocation: true, ResetByActionInfo: true, NoGraceful: true},
 		{
 			Name: "idrac", SELID: "Sel", SELUnderManager: true, Vendor: "Dell", Product: "Integrated Dell Remote Access Controller", Manufacturer: "Dell Inc.", Model: "PowerEdge R650", Firmware: "7.10.30.00",
@@ -90,12 +94,16 @@ func Personalities() []Personality {
 			UpdateOnReset: true,
 		},
 		{
+			Name: "idrac-4.20", SELID: "Sel", SELUnderManager: true, Vendor: "Dell", Product: "Integrated Dell Remote Access Controller", Manufacturer: "Dell Inc.", Model: "PowerEdge R640", Firmware: "4.20.20.20",
+			SystemID: "System.Embedded.1", ManagerID: "iDRAC.Embedded.1", InsertByTask: true, CDByAttributes: true, NoConsoleLog: true, BIOSByJob: true, UpdateOnReset: true, VolumeByType: true,
+		},
+		{
 			Name: "ilo", SELID: "IML", NoEventStream: true, EventTypesWanted: true, NoSensors: true, Vendor: "HPE", Product: "ProLiant DL360 Gen10", Manufacturer: "HPE", Model: "ProLiant DL360 Gen10", Firmware: "iLO 5 v2.78", NoGraceful: true, NoConsoleLog: true,
-			RegistryByFamily: true, UpdateByState: true,
+			RegistryByFamily: true, UpdateByState: true, VolumeDisplayName: true,
 		},
 		{
 			Name: "xclarity", SELID: "PlatformLog", Vendor: "Lenovo", Product: "XClarity Controller", Manufacturer: "Lenovo", Model: "ThinkSystem SR630 V2", Firmware: "AFBT20X 1.89",
-			MediaByPatch: true, UploadDrives: true, RequireETag: true, NoConsoleLog: true, TaskWithoutPayload: true,
+			MediaByPatch: true, UploadDrives: true, RequireETag: true, NoConsoleLog: true, TaskWithoutPayload: true, VolumesAtOnce: true,
 		},
 		{
 			Name: "supermicro", SELID: "Log1", NoEventStream: true, Vendor: "Supermicro", Manufacturer: "Supermicro", Model: "SYS-1029", Firmware: "01.01.10", InsertImageOnly: true, ImageStaysAfterEject: true,
@@ -105,7 +113,7 @@ func Personalities() []Personality {
 			Name: "irmc", SELID: "SystemEventLog", SELUnderManager: true, Vendor: "Fujitsu", Product: "iRMC S5", Manufacturer: "FUJITSU", Model: "PRIMERGY RX2540 M5", Firmware: "3.41P", ManagerID: "iRMC", SystemID: "0",
 			RequireETag: true, NoConsoleLog: true,
 		},
-		{Name: "openbmc", SELID: "EventLog", SensorsOnly: true, NoEventTypes: true, Vendor: "OpenBMC", Product: "OpenBMC", Manufacturer: "Quanta", Model: "S7PC", Firmware: "2.14.0", ManagerID: "bmc", SystemID: "system", InsertWantsProtocol: true, PendingShowsAll: true, UpdateWantsProtocol: true, NoNetworkAdapters: true},
+		{Name: "openbmc", SELID: "EventLog", SensorsOnly: true, NoEventTypes: true, Vendor: "OpenBMC", Product: "OpenBMC", Manufacturer: "Quanta", Model: "S7PC", Firmware: "2.14.0", ManagerID: "bmc", SystemID: "system", InsertWantsProtocol: true, PendingShowsAll: true, UpdateWantsProtocol: true, NoNetworkAdapters: true, ControllersApart: true},
 	}
 }
 

@@ -60,6 +60,7 @@ func (b *BMC) routes() []route {
 	b.table.Do(func() {
 		b.table.routes = append(b.table.routes, b.serviceRoutes()...)
 		b.table.routes = append(b.table.routes, b.systemRoutes()...)
+		b.table.routes = append(b.table.routes, b.storageRoutes()...)
 		b.table.routes = append(b.table.routes, b.biosRoutes()...)
 		b.table.routes = append(b.table.routes, b.updateRoutes()...)
 		b.table.routes = append(b.table.routes, b.mediaRoutes()...)
@@ -103,7 +104,6 @@ func (b *BMC) systemRoutes() []route {
 		get(p+"/Processors", b.listProcessors), get(p+"/Processors/*", b.processor),
 		get(p+"/Memory", b.listMemory), get(p+"/Memory/1", b.memory),
 		get(p+"/EthernetInterfaces", b.listInterfaces), get(p+"/EthernetInterfaces/*", b.ethernet),
-		get(p+"/Storage", b.listStorage), get(p+"/Storage/1", b.storage), get(p+"/Storage/1/Drives/*", b.physicalDrive),
 	}
 	r = append(r, b.authorityRoutes()...)
 	if b.who.ResetByActionInfo {

@@ -26,10 +26,11 @@ func (m *Machine) agent(ctx context.Context, config medium.Config) error {
 	}
 	defer release()
 	end := &power{}
-	arrays := filebacked.NewArrays(m.disks, partition.Places)
+	inventory, _, disks := m.shape()
+	arrays := filebacked.NewArrays(disks, partition.Places)
 	err = agent.Run(ctx, agent.Options{
 		Config:   config,
-		Hardware: agent.Hardware{Inspector: inspector{m.config.Inventory}, Disks: arrays, Arrays: arrays, Power: end},
+		Hardware: agent.Hardware{Inspector: inspector{inventory}, Disks: arrays, Arrays: arrays, Power: end},
 		Dial:     func(ctx context.Context, _ matrix.FlowName, to string) (net.Conn, error) { return dial(ctx, to) },
 		Log:      agent.NewLog(slog.NewTextHandler(m.console, nil)),
 		Version:  agentVersion,

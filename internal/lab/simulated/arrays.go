@@ -10,9 +10,10 @@ import (
 
 // configDriveOnArray looks for the config drive where a system with software RAID has it: it starts the arrays that are on its disks.
 func (m *Machine) configDriveOnArray(ctx context.Context) (configDrive, error) {
-	arrays := filebacked.NewArrays(&filebacked.Machine{Disks: m.disks.Disks}, partition.Places)
+	inventory, _, disks := m.shape()
+	arrays := filebacked.NewArrays(&filebacked.Machine{Disks: disks.Disks}, partition.Places)
 	var names []string
-	for _, d := range m.config.Inventory.Disks {
+	for _, d := range inventory.Disks {
 		names = append(names, d.Name)
 	}
 	running, err := arrays.Assemble(ctx, names)

@@ -34,6 +34,8 @@ type Config struct {
 	// Inventory is what the machine is made of. Each of its disks has a file in DiskPaths, by the disk's name.
 	Inventory step.Inventory
 	DiskPaths map[string]string
+	// VolumeDir is where the volumes of RAID controllers have their files; empty: the folder of the first disk's.
+	VolumeDir string
 	// FirmwareTime is how long the firmware takes to a boot device, SystemTime how long the system on disk takes to its first-boot report.
 	FirmwareTime, SystemTime time.Duration
 	// HangChance is how often a boot hangs in firmware until the machine is reset or turned off, drawn from Seed.
@@ -73,6 +75,11 @@ type Machine struct {
 	reports atomic.Int64
 	// random is used by the one live boot only.
 	random *rand.Rand
+
+	// shapes guards the volumes of RAID controllers, by their WWN and in their order.
+	shapes      sync.Mutex
+	volumes     map[string]volumeFile
+	volumeOrder []string
 
 	// mu guards what follows.
 	mu       sync.Mutex

@@ -29,8 +29,9 @@ const (
 // bootableDisk is the file of the first disk with a boot signature.
 func (m *Machine) bootableDisk() (string, error) {
 	var looked []string
-	for _, d := range m.config.Inventory.Disks {
-		path := m.config.DiskPaths[d.Name]
+	inventory, paths, _ := m.shape()
+	for _, d := range inventory.Disks {
+		path := paths[d.Name]
 		ok, err := bootable(path)
 		if err != nil {
 			return "", fmt.Errorf("read disk %s: %w", d.Name, err)

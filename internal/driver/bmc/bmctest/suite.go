@@ -50,8 +50,9 @@ type Rig struct {
 	StalePower func(reads int)
 	// BIOS is what the machine's firmware can be set to; nil: the BMC does not show it.
 	BIOS *BIOS
-	// Updates is the firmware that can be updated; nil: the BMC has no service for it.
-	Updates *Updates
+	// Updates is the firmware that can be updated; nil: the BMC has no service for it. Controllers are the machine's RAID controllers; nil: it has none.
+	Updates     *Updates
+	Controllers *Storage
 	// Events is how the BMC sends events; nil: it does not. Health is how its machine gets ill; nil: it does not say.
 	Events *Events
 	Health *Health
@@ -86,7 +87,7 @@ func Run(t *testing.T, newRig func(t *testing.T) Rig) {
 		{"BIOS settings that cannot be", biosRefused},
 		{"firmware versions", firmwareVersions},
 		{"firmware update", firmwareUpdate},
-		{"firmware update that fails", firmwareFails},
+		{"firmware update that fails", firmwareFails}, {"RAID volumes", volumes}, {"RAID volumes that cannot be", volumesRefused},
 		{"event subscriptions", subscriptions},
 		{"event delivery", delivery},
 		{"event stream", eventStream},

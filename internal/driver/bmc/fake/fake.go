@@ -54,6 +54,8 @@ type Config struct {
 	NoEventStream bool
 	// Updates is the firmware that can be updated.
 	Updates Updates
+	// RAID is its machine's RAID controllers.
+	RAID RAID
 }
 
 // Boot is one boot of the machine.
@@ -85,6 +87,7 @@ type BMC struct {
 	events            eventState
 	health            health.Reading
 	components        componentsState
+	storage           storageState
 }
 
 // Fault fails calls.
@@ -112,6 +115,7 @@ func (d *Driver) Add(c Config) (*BMC, error) {
 		b.health.Rollup = health.OK
 	}
 	b.components = componentsState{now: slices.Clone(c.Updates.Components), held: c.Updates.Held}
+	b.storage = storageState{now: c.RAID.Storage, fails: c.RAID.Fails}
 	if b.settings == nil {
 		b.settings = map[string]string{}
 	}
@@ -327,7 +331,8 @@ func (b *BMC) Settings() map[string]string {
 }
 
 func (b *BMC) lacks(c bmc.Capability) bool {
-	return slices.Contains(b.config.Lacks, c) || c == bmc.CanComponents && len(b.config.Updates.Components) == 0
+	return slices.Contains(b.config.Lacks, c) || c == bmc.CanComponents && len(b.config.Updates.Components) == 0 ||
+		c == bmc.CanStorage && len(b.config.RAID.Storage.Controllers) == 0
 }
 
 // boot is called with mu held.
@@ -343,6 +348,7 @@ func (b *BMC) boot() Boot {
 	}
 	clear(b.pending)
 	b.bootComponents()
+	b.bootVolumes()
 	return boot
 }
 

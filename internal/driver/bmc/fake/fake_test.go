@@ -14,6 +14,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/driver/bmc/bmctest"
 	"github.com/ingotmetal/ingot/internal/driver/bmc/fake"
 	"github.com/ingotmetal/ingot/internal/secret"
+	"github.com/ingotmetal/ingot/raid"
 	"github.com/ingotmetal/ingot/step"
 )
 
@@ -31,6 +32,9 @@ func config() fake.Config {
 			Components: []bmc.Component{{Name: "bios", Version: "1.0"}, {Name: "bmc", Version: "2.0"}},
 			Images:     map[string]string{"https://boot/bios-1.1": "1.1", "https://boot/bmc-2.1": "2.1"},
 		},
+		RAID: fake.RAID{Storage: raid.Storage{Controllers: []raid.Controller{{ID: "RAID.1", Levels: []string{"0", "1"}, Drives: []raid.Drive{
+			{ID: "d1", SizeBytes: 100 << 30}, {ID: "d2", SizeBytes: 100 << 30}, {ID: "d3", SizeBytes: 100 << 30}, {ID: "d4", SizeBytes: 100 << 30},
+		}}}}},
 		Unreadable: func(url string) bool { return strings.Contains(url, "missing") },
 	}
 }
@@ -61,16 +65,25 @@ func updatesRig(c fake.Config) *bmctest.Updates {
 	}
 }
 
+// storageRig is the fake's RAID controller.
+func storageRig(c fake.Config, b *fake.BMC) *bmctest.Storage {
+	if slices.Contains(c.Lacks, bmc.CanStorage) {
+		return nil
+	}
+	return &bmctest.Storage{At: c.RAID.Storage, OnReset: c.RAID.Waits, Fail: b.FailVolumes}
+}
+
 func TestContract(t *testing.T) {
 	for name, lacks := range map[string][]bmc.Capability{
 		"all":          nil,
 		"updates wait": {bmc.CanSessions},
-		"less":         {bmc.CanComponents, bmc.CanEvents, bmc.CanHealth, bmc.CanBIOS, bmc.CanBootOnce, bmc.CanSoftPowerOff, bmc.CanSecureBoot, bmc.CanConsoleLog, bmc.CanSessions},
+		"less":         {bmc.CanStorage, bmc.CanComponents, bmc.CanEvents, bmc.CanHealth, bmc.CanBIOS, bmc.CanBootOnce, bmc.CanSoftPowerOff, bmc.CanSecureBoot, bmc.CanConsoleLog, bmc.CanSessions},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bmctest.Run(t, func(t *testing.T) bmctest.Rig {
 				c := config()
 				c.Lacks, c.Updates.Waits = lacks, name == "updates wait"
+				c.RAID.Waits = c.Updates.Waits
 				d := fake.New()
 				b, err := d.Add(c)
 				if err != nil {
@@ -79,7 +92,8 @@ func TestContract(t *testing.T) {
 				return bmctest.Rig{
 					Driver: d, Target: target(), Powered: b.Powered, Hardware: c.Hardware, Say: b.Say, Events: eventsRig(c, b), Health: healthRig(c, b),
 					Media: [2]string{"https://boot/media/a.iso", "https://boot/media/b.iso"}, Missing: "https://boot/media/missing.iso",
-					StalePower: b.StalePower, BIOS: biosRig(c, b), Updates: updatesRig(c),
+					Controllers: storageRig(c, b),
+					StalePower:  b.StalePower, BIOS: biosRig(c, b), Updates: updatesRig(c),
 					Boots: func() []bmctest.Boot {
 						var out []bmctest.Boot
 						for _, boot := range b.Boots() {

@@ -30,7 +30,7 @@ func (s *session) call(ctx context.Context, op string, do func() error) error {
 func (s *session) Identity() bmc.Identity {
 	all := []bmc.Capability{
 		bmc.CanPower, bmc.CanSoftPowerOff, bmc.CanBootOnce, bmc.CanBootMode, bmc.CanSecureBoot, bmc.CanVirtualMedia, bmc.CanInventory, bmc.CanTasks, bmc.CanSessions, bmc.CanConsoleLog,
-		bmc.CanBIOS, bmc.CanUEFIHTTP, bmc.CanComponents, bmc.CanEvents, bmc.CanHealth,
+		bmc.CanBIOS, bmc.CanUEFIHTTP, bmc.CanComponents, bmc.CanEvents, bmc.CanHealth, bmc.CanStorage,
 	}
 	all = slices.DeleteFunc(all, s.b.lacks)
 	slices.Sort(all)
@@ -75,6 +75,14 @@ func (s *session) Components() bmc.Components {
 		return nil
 	}
 	return components{s}
+}
+
+// Storage implements bmc.Session.
+func (s *session) Storage() bmc.Storage {
+	if s.b.lacks(bmc.CanStorage) {
+		return nil
+	}
+	return storage{s}
 }
 
 // BIOS implements bmc.Session.

@@ -62,6 +62,9 @@ func (s *session) BIOS() bmc.BIOS { return nil }
 // Components implements bmc.Session: IPMI 2.0 has no update by URL (HPM.1 has its own protocol).
 func (s *session) Components() bmc.Components { return nil }
 
+// Storage implements bmc.Session.
+func (s *session) Storage() bmc.Storage { return nil }
+
 // Events implements bmc.Session: IPMI's alerts (PET) are SNMP traps to receivers that an administrator sets up.
 func (s *session) Events() bmc.Events { return nil }
 

@@ -267,6 +267,17 @@ func refusedImage(err error) error {
 
 // ticket is by what the update of this answer is asked for again. A task monitor is gone once it was read at the end; the task itself stays, so that it is preferred.
 func (o *components) ticket(a *answer) string {
+	if t := taskTicket(a); t != "" {
+		return t
+	}
+	if o.s.effect.UpdateState != "" {
+		return ofService
+	}
+	return ""
+}
+
+// taskTicket is the task of an answer, empty where it names none.
+func taskTicket(a *answer) string {
 	path := link("")
 	var t task
 	if json.Unmarshal(a.body, &t) == nil && strings.HasPrefix(strings.TrimPrefix(string(t.Type), "#"), "Task.") {
@@ -275,13 +286,10 @@ func (o *components) ticket(a *answer) string {
 	if path == "" && a.status == http.StatusAccepted {
 		path = taskOf(a)
 	}
-	switch {
-	case path != "" && len(path) <= maxTicket:
-		return string(path)
-	case o.s.effect.UpdateState != "":
-		return ofService
+	if len(path) > maxTicket {
+		return ""
 	}
-	return ""
+	return string(path)
 }
 
 // Progress implements bmc.Components.
@@ -291,15 +299,20 @@ func (o *components) Progress(ctx context.Context, ticket string) (bmc.UpdatePro
 }
 
 func (o *components) progress(ctx context.Context, ticket string) (bmc.UpdateProgress, error) {
-	unknown := bmc.UpdateProgress{State: bmc.UpdateUnknown}
 	if ticket == ofService {
 		return o.told(ctx)
 	}
+	return o.s.taskProgress(ctx, ticket)
+}
+
+// taskProgress looks at a task, or its monitor, once.
+func (s *service) taskProgress(ctx context.Context, ticket string) (bmc.UpdateProgress, error) {
+	unknown := bmc.UpdateProgress{State: bmc.UpdateUnknown}
 	path := linkOf(ticket)
 	if path == "" {
 		return unknown, nil
 	}
-	a, err := o.s.c.do(ctx, request{method: http.MethodGet, path: path})
+	a, err := s.c.do(ctx, request{method: http.MethodGet, path: path})
 	if status := statusOf(err); status == http.StatusNotFound || status == http.StatusGone {
 		return unknown, nil
 	}

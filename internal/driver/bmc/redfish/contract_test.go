@@ -73,7 +73,7 @@ func newSim(t testing.TB, p bmcsim.Personality, change ...func(*bmcsim.Config)) 
 		}
 	})
 	m := machinetest.New(machinetest.Hardware(uuid))
-	c := bmcsim.Config{Name: "node-1", Machine: m, Attach: m.Attach, Username: "admin", Password: secret.New("calvin-8472"), Personality: p}
+	c := bmcsim.Config{Name: "node-1", RAID: raidControllers(), Machine: m, Attach: m.Attach, Username: "admin", Password: secret.New("calvin-8472"), Personality: p}
 	for _, f := range change {
 		f(&c)
 	}
@@ -96,6 +96,9 @@ func hardware(p bmcsim.Personality) bmc.Hardware {
 			{Name: "disk0", Model: "Fast", SerialNumber: "D0", SizeBytes: 2 << 30},
 			{Name: "disk1", Model: "Slow", SerialNumber: "D1", SizeBytes: 4 << 40, Rotational: true},
 		},
+	}
+	for _, d := range raidControllers()[0].Drives {
+		hw.Disks = append(hw.Disks, bmc.Disk{Name: d.Name, Model: d.Model, SerialNumber: d.SerialNumber, SizeBytes: d.SizeBytes, Rotational: d.Rotational})
 	}
 	if p.Manufacturer != "" {
 		hw.Manufacturer = p.Manufacturer
@@ -131,11 +134,12 @@ func TestContract(t *testing.T) {
 				return bmctest.Rig{
 					Driver: newDriver(t, fast()), Target: s.target, Boots: boots(s.machine), Powered: s.machine.Powered, Hardware: hardware(p), Say: s.machine.Say,
 					Media: [2]string{media + "/media/a.iso", media + "/media/b.iso"}, Missing: media + "/media/missing.iso",
-					BIOS:       biosRig(s, p),
-					Events:     eventsRig(t, s, p),
-					Health:     healthRig(s),
-					Updates:    updatesRig(t, p),
-					StalePower: func(reads int) { s.bmc.SetFaults(bmcsim.Faults{StalePowerReads: reads}) },
+					BIOS:        biosRig(s, p),
+					Events:      eventsRig(t, s, p),
+					Health:      healthRig(s),
+					Updates:     updatesRig(t, p),
+					Controllers: storageRig(s, p),
+					StalePower:  func(reads int) { s.bmc.SetFaults(bmcsim.Faults{StalePowerReads: reads}) },
 				}
 			})
 		})

@@ -30,6 +30,7 @@ type service struct {
 	events          *events
 	health          *vitals
 	components      *components
+	storage         *storage
 }
 
 // probe logs in and finds out what the BMC can do. It reads; it changes nothing.
@@ -169,6 +170,9 @@ func (s *service) probeParts(ctx context.Context, sys computerSystem, mgr manage
 	if root.UpdateService != "" {
 		s.components = &components{s: s, at: root.UpdateService, tasks: root.Tasks}
 	}
+	if sys.Storage != "" {
+		s.storage = &storage{s: s, at: sys.Storage}
+	}
 	s.health = &vitals{s: s, chassis: sys.Links.V.Chassis, logs: []link{sys.LogServices, mgr.LogServices}}
 	if root.EventService != "" {
 		s.events = &events{s: s, at: root.EventService}
@@ -191,6 +195,7 @@ func (s *service) probeParts(ctx context.Context, sys computerSystem, mgr manage
 	add(s.bios != nil, bmc.CanBIOS)
 	add(s.events != nil, bmc.CanEvents)
 	add(s.components != nil, bmc.CanComponents)
+	add(s.storage != nil, bmc.CanStorage)
 	slices.Sort(can)
 	s.identity.Capabilities = can
 	return nil
@@ -249,6 +254,14 @@ func (s *service) Components() bmc.Components {
 		return nil
 	}
 	return s.components
+}
+
+// Storage implements bmc.Session.
+func (s *service) Storage() bmc.Storage {
+	if s.storage == nil {
+		return nil
+	}
+	return s.storage
 }
 
 // Events implements bmc.Session.
