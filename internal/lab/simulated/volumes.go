@@ -62,13 +62,6 @@ func (m *Machine) volumeDir() string {
 	return filepath.Dir(m.config.DiskPaths[m.config.Inventory.Disks[0].Name])
 }
 
-// VolumePath is the file of the volume with this WWN; empty for none.
-func (m *Machine) VolumePath(wwn string) string {
-	m.shapes.Lock()
-	defer m.shapes.Unlock()
-	return m.volumes[wwn].path
-}
-
 // shape is what a boot finds: the machine's own disks and the volumes of its controllers, by name, with their files.
 func (m *Machine) shape() (inventory step.Inventory, paths map[string]string, disks *filebacked.Machine) {
 	m.shapes.Lock()
