@@ -21,7 +21,7 @@ func follow(d *journey.Draft, c *ingot.RAIDChange, seen Seen) journey.Decision {
 	case c.EndedAt != nil:
 		return prove(d, c, seen, c.EndedAt.Add(shownWithin))
 	case c.AcceptedAt == nil:
-		return prove(d, c, seen, c.AskedAt.Add(shownWithin))
+		return lost(d, c, seen)
 	}
 	limit := c.AskedAt.Add(Limit)
 	if c.Staged {
@@ -45,6 +45,21 @@ func follow(d *journey.Draft, c *ingot.RAIDChange, seen Seen) journey.Decision {
 		return d.Wait(journey.ReasonChangingVolumes, told(c), d.Now.Add(min(followEvery, max(followFirst, d.Now.Sub(c.AskedAt.Time)/10))), limit)
 	}
 	return d.ActUntil(journey.FollowVolume{Ticket: c.Ticket}, journey.Outcome{Reason: journey.ReasonChangingVolumes, Message: told(c), Deadline: limit})
+}
+
+// lost looks what became of an order whose answer is not known. One that does not show within a while may wait at its controller for the machine's next start, which it then gets.
+func lost(d *journey.Draft, c *ingot.RAIDChange, seen Seen) journey.Decision {
+	if seen.Storage != nil && shown(c, *seen.Storage) || d.Now.Before(c.AskedAt.Add(staging)) {
+		return prove(d, c, seen, c.AskedAt.Add(shownWithin))
+	}
+	if !c.Staged {
+		stage(d, c)
+	}
+	up, dec, restarted := restart(d, c)
+	if !restarted {
+		return dec
+	}
+	return prove(d, c, seen, up.Add(staging))
 }
 
 // restart has the machine started into another boot of the agent than the one in which the change was staged. up is when that agent called first.

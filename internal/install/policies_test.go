@@ -69,6 +69,10 @@ var badHosts = []struct {
 	{name: "both kinds of RAID", spec: `{raid: {hardwareRAIDVolumes: [{level: "1"}], softwareRAIDVolumes: [{level: "1"}]}}`, field: "spec.raid"},
 	{name: "hardware RAID by IPMI", spec: `{raid: {hardwareRAIDVolumes: [{level: "1"}]}, bmc: {address: "ipmi://10.0.0.5", credentialsName: bmc}}`, field: "spec.raid.hardwareRAIDVolumes"},
 	{name: "disks without controller", spec: `{raid: {hardwareRAIDVolumes: [{level: "1", physicalDisks: [a, b]}]}}`, field: "spec.raid.hardwareRAIDVolumes"},
+	{name: "RAID level 2", spec: `{raid: {hardwareRAIDVolumes: [{level: "2"}]}}`, field: "spec.raid.hardwareRAIDVolumes"},
+	{name: "too few disks for a level", spec: `{raid: {hardwareRAIDVolumes: [{level: "5", numberOfPhysicalDisks: 2}]}}`, field: "spec.raid.hardwareRAIDVolumes"},
+	{name: "too many disks for a mirror", spec: `{raid: {hardwareRAIDVolumes: [{level: "1", controller: c, physicalDisks: [a, b, d]}]}}`, field: "spec.raid.hardwareRAIDVolumes"},
+	{name: "an odd number of disks", spec: `{raid: {hardwareRAIDVolumes: [{level: "1+0", numberOfPhysicalDisks: 5}]}}`, field: "spec.raid.hardwareRAIDVolumes"},
 	{name: "wrong number of disks", spec: `{raid: {hardwareRAIDVolumes: [{level: "1", controller: c, physicalDisks: [a, b], numberOfPhysicalDisks: 3}]}}`, field: "spec.raid.hardwareRAIDVolumes"},
 	{name: "unknown RAID level", spec: `{raid: {softwareRAIDVolumes: [{level: "7"}]}}`, field: "spec.raid.softwareRAIDVolumes[0].level"},
 
@@ -166,6 +170,7 @@ var goodHosts = []struct {
 	{name: "hardware RAID", spec: `{raid: {hardwareRAIDVolumes: [{level: "1", controller: c, physicalDisks: [a, b], numberOfPhysicalDisks: 2}]}}`},
 	{name: "software RAID alone, as a client in Go writes it", spec: `{raid: {hardwareRAIDVolumes: null, softwareRAIDVolumes: [{level: "1"}]}}`},
 	{name: "hardware RAID alone, as a client in Go writes it", spec: `{raid: {hardwareRAIDVolumes: [{level: "1"}], softwareRAIDVolumes: null}}`},
+	{name: "hardware RAID of all levels", spec: `{raid: {hardwareRAIDVolumes: [{level: "0", numberOfPhysicalDisks: 1}, {level: "6", numberOfPhysicalDisks: 5}, {level: "1+0", numberOfPhysicalDisks: 6}, {level: "5+0"}, {level: "6+0", numberOfPhysicalDisks: 8}]}}`},
 	{name: "both RAID lists empty", spec: `{raid: {hardwareRAIDVolumes: [], softwareRAIDVolumes: []}}`},
 	{name: "externally provisioned at creation", spec: `{externallyProvisioned: true, image: null}`},
 	{name: "dead fields that upstream ignores", spec: `{hardwareProfile: libvirt, taints: [{key: a, effect: NoSchedule}]}`},

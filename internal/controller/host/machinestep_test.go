@@ -58,7 +58,7 @@ func (m *machine) begin(s *protocol.Step) {
 	if m.ended[s.ID] > 0 {
 		m.problems = append(m.problems, "finished step "+s.ID+" was begun again")
 	}
-	if w := s.WriteImage; (w.Claim.SerialNumber != "ROOT" || w.Hints == nil) && len(w.Arrays) == 0 || w.Image.Checksum == "" && !strings.HasPrefix(w.Image.URL, "oci://") || len(w.ConfigDrive) == 0 {
+	if w := s.WriteImage; (w.Claim.SerialNumber != "ROOT" && m.volume(w.Hints) == nil || w.Hints == nil) && len(w.Arrays) == 0 || w.Image.Checksum == "" && !strings.HasPrefix(w.Image.URL, "oci://") || len(w.ConfigDrive) == 0 {
 		m.problems = append(m.problems, fmt.Sprintf("write step without claim, hints, checksum or config drive: %+v", w.Claim))
 	} else {
 		m.drive, m.asked = w.ConfigDrive, w
@@ -90,18 +90,18 @@ func (m *machine) finish(s *protocol.Step, failure *step.Failure) *step.Outcome 
 	case step.Inspect:
 		o.Inventory = &step.Inventory{
 			Hostname: m.name, System: step.System{Manufacturer: "Ingot", SerialNumber: m.name}, MemoryBytes: 4 << 30, CPU: step.CPU{Architecture: "x86_64", Count: 4},
-			NICs: []step.NIC{{Name: "eth0", MAC: m.mac, LinkUp: true}}, Disks: disks(),
+			NICs: []step.NIC{{Name: "eth0", MAC: m.mac, LinkUp: true}}, Disks: m.disks(),
 		}
 	case step.ChooseDisk:
 		if failure == nil {
-			o.Disk = chosen(s.ChooseDisk)
+			o.Disk = m.chosen(s.ChooseDisk)
 		}
 	case step.ConfigureRAID:
 		o.Arrays = arraysFor(s.ConfigureRAID)
 	case step.Clean:
 		m.wiped++
 		m.image = ""
-		for _, d := range disks() {
+		for _, d := range m.disks() {
 			o.Wipes = append(o.Wipes, step.Wipe{Disk: d, Method: "metadata", StartedAt: now, FinishedAt: now, Clean: failure == nil})
 		}
 	case step.LoadSystem:
@@ -115,7 +115,7 @@ func (m *machine) finish(s *protocol.Step, failure *step.Failure) *step.Outcome 
 		m.ended[s.ID]++
 		if failure == nil {
 			m.image = s.WriteImage.Image.URL
-			o.Disk, o.Written = &disks()[1], &step.Written{Digest: "sha256:" + s.WriteImage.Image.Checksum, ImageBytes: 1}
+			o.Disk, o.Written = m.written(s.WriteImage), &step.Written{Digest: "sha256:" + s.WriteImage.Image.Checksum, ImageBytes: 1}
 		}
 	case step.PowerOff: // its caller turns the machine off
 	}
