@@ -28,6 +28,8 @@ type feed struct {
 	changed chan struct{}
 	// recorded is told what the Partition wants recorded of unknown machines; nil: nobody asks.
 	recorded *atomic.Pointer[ingot.DiscoveryPolicy]
+	// refused is why the Partition's provisioning network cannot be served as it says; nil for no reason.
+	refused atomic.Pointer[error]
 
 	mu      sync.Mutex
 	windows map[string]*ingot.BootWindow // by name
@@ -61,6 +63,7 @@ func (f *feed) OnDelete(object any) {
 		f.refresh(o.Name)
 	case *ingot.Partition:
 		if o.Name == f.partition {
+			f.refused.Store(nil)
 			f.record(nil)
 			f.set(netboot.Settings{Mode: netboot.Off})
 		}
@@ -145,7 +148,9 @@ func (f *feed) putPartition(p *ingot.Partition) {
 	}
 	f.record(p.Spec.Discovery)
 	s, err := settingsOf(p, f.fallback, f.httpPort)
+	f.refused.Store(nil)
 	if err != nil {
+		f.refused.Store(&err)
 		f.log.Warn("provisioning network not served", "partition", p.Name, "err", err)
 		s.Mode = netboot.Off
 	}

@@ -162,6 +162,9 @@ func TestPartitionSettings(t *testing.T) {
 		if got := index.Settings().Mode; got != tc.want {
 			t.Errorf("%s: mode %s, want %s", name, got, tc.want)
 		}
+		if refused := f.refused.Load(); (refused != nil) != (tc.want == netboot.Off && n.DHCPMode != ingot.DHCPOff && n.DHCPMode != "") {
+			t.Errorf("%s: refused for %v", name, refused)
+		}
 	}
 	f, index := newTestFeed()
 	f.OnAdd(&ingot.Partition{ObjectMeta: metav1.ObjectMeta{Name: "another"}, Spec: ingot.PartitionSpec{ProvisioningNetwork: good}}, true)

@@ -70,7 +70,7 @@ func (a addressing) prefixed(address string) netip.Prefix {
 
 // A boot takes 8 to 20 seconds on a quiet machine. One in some two hundred hangs in QEMU itself, so there is a second try.
 const (
-	firmwarePatience = 3 * time.Minute
+	firmwarePatience = 6 * time.Minute
 	firmwareTries    = 2
 )
 
@@ -95,6 +95,30 @@ func TestFirmwareBootsByHTTPAsDHCPTells(t *testing.T) {
 func TestFirmwareBootsByIPv6(t *testing.T) {
 	s := newFirmwareSite(t, bootArtifacts(t), ingot.MethodPXE, overIPv6())
 	s.mustBoot(t, append(s.machine(t), "-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n", "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=y"))
+	if s.counted(t, "tftp", "sent") == 0 {
+		t.Error("the firmware took another way than PXE")
+	}
+}
+
+// counted is how often a server had an outcome.
+func (s *firmwareSite) counted(t *testing.T, server, outcome string) float64 {
+	t.Helper()
+	families, err := s.process.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			labels := map[string]string{}
+			for _, l := range m.GetLabel() {
+				labels[l.GetName()] = l.GetValue()
+			}
+			if f.GetName() == "ingot_boot_requests_total" && labels["server"] == server && labels["outcome"] == outcome {
+				return m.GetCounter().GetValue()
+			}
+		}
+	}
+	return 0
 }
 
 // bootArtifacts are what `ingot image build-agent` makes.

@@ -257,9 +257,16 @@ func TestModesOpenAndCloseSockets(t *testing.T) {
 		slices.Sort(names)
 		return names
 	}
+	const overIPv6 ingot.DHCPMode = "server, over IPv6"
 	set := func(mode ingot.DHCPMode) {
-		s.process.feed.OnUpdate(nil, &ingot.Partition{ObjectMeta: metav1.ObjectMeta{Name: "lab"}, Spec: ingot.PartitionSpec{ProvisioningNetwork: ingot.ProvisioningNetwork{DHCPMode: mode}}})
+		n := ingot.ProvisioningNetwork{DHCPMode: mode}
+		if mode == overIPv6 {
+			n = ingot.ProvisioningNetwork{DHCPMode: ingot.DHCPServer, BootServer: "fd00::1", CIDR: "fd00::/64"}
+		}
+		s.process.feed.OnUpdate(nil, &ingot.Partition{ObjectMeta: metav1.ObjectMeta{Name: "lab"}, Spec: ingot.PartitionSpec{ProvisioningNetwork: n}})
 	}
+	six := []matrix.FlowName{matrix.MachineToBootDHCPv6, matrix.MachineToBootHTTP, matrix.MachineToBootRA, matrix.MachineToBootTFTP}
+	slices.Sort(six)
 	server := []matrix.FlowName{matrix.MachineToBootDHCP, matrix.MachineToBootHTTP, matrix.MachineToBootRA, matrix.MachineToBootTFTP}
 	proxy := append([]matrix.FlowName{matrix.MachineToBootPXE}, server...)
 	slices.Sort(server)
@@ -267,7 +274,7 @@ func TestModesOpenAndCloseSockets(t *testing.T) {
 	for _, step := range []struct {
 		mode ingot.DHCPMode
 		want []matrix.FlowName
-	}{{ingot.DHCPServer, server}, {ingot.DHCPProxy, proxy}, {ingot.DHCPOff, nil}, {ingot.DHCPServer, server}, {"nonsense", nil}} {
+	}{{ingot.DHCPServer, server}, {ingot.DHCPProxy, proxy}, {overIPv6, six}, {ingot.DHCPOff, nil}, {ingot.DHCPServer, server}, {overIPv6, six}, {"nonsense", nil}} {
 		set(step.mode)
 		eventually(t, "the sockets of mode "+string(step.mode), func() bool { return slices.Equal(flows(), step.want) })
 	}

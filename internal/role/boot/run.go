@@ -151,6 +151,9 @@ func (p *process) ready() error {
 	if !p.synced.Load() {
 		return errors.New("waiting for the API server to show the boot windows")
 	}
+	if refused := p.feed.refused.Load(); refused != nil {
+		return fmt.Errorf("the provisioning network of Partition %s cannot be served: %w", p.o.Partition, *refused)
+	}
 	if reason := p.networkError.Load(); reason != nil {
 		return errors.New(*reason)
 	}
