@@ -22,7 +22,7 @@ const module = "github.com/ingotmetal/ingot"
 var domain = []string{
 	"journey", "lifecycle", "discover", "inspect", "prepare", "provision", "run", "clean", "step", "rootdevice", "ramdisk", "power",
 	"matrix", "netboot", "firewall", "claim", "firmware", "ipam", "health", "event", "subscription", "artifact", "filesystem", "raid", "volume", "attest", "bootentry",
-	"discovery",
+	"discovery", "account",
 }
 
 // bans are imports that a part must not have, each with its reason. A part is a folder with all below it.

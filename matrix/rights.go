@@ -5,10 +5,11 @@ import (
 	"slices"
 )
 
-// Namespaces that rights are bounded to. They are api/v1alpha1's BootNamespace and internal/install's SystemNamespace; tests there hold them together.
+// Namespaces that rights are bounded to. They are api/v1alpha1's BootNamespace and BMCNamespace, and internal/install's SystemNamespace; tests there hold them together.
 const (
 	bootNamespace   = "ingot-boot"
 	systemNamespace = "ingot-system"
+	bmcNamespace    = "ingot-bmc"
 )
 
 const (
@@ -75,6 +76,9 @@ func partitionRights() []Right {
 		{Group: ingotGroup, Resources: []string{"bootwindows/status", "bootwindows/finalizers"}, Verbs: set, Namespace: bootNamespace},
 		{Group: ingotGroup, Resources: []string{"netbootrecords"}, Verbs: read, Namespace: bootNamespace},
 		{Group: coreGroup, Resources: []string{"secrets"}, Verbs: []string{"create", "delete"}, Namespace: bootNamespace},
+
+		// The accounts that it makes at BMCs. It lists them to find those whose host is gone.
+		{Group: coreGroup, Resources: []string{"secrets"}, Verbs: []string{"list", "create", "delete"}, Namespace: bmcNamespace},
 
 		{Group: coreGroup, Resources: []string{"secrets"}, Verbs: []string{"create"}, Namespace: systemNamespace},
 		{Group: "coordination.k8s.io", Resources: []string{"leases"}, Verbs: own, Namespace: systemNamespace},

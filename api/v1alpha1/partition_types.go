@@ -40,6 +40,9 @@ type PartitionSpec struct {
 	// Discovery records machines that ask to boot and are no hosts; nil: they are counted and forgotten.
 	// +optional
 	Discovery *DiscoveryPolicy `json:"discovery,omitempty"`
+	// BMCAccount says whose accounts log in to the BMCs; nil: Ingot's own, with a new password every 90 days.
+	// +optional
+	BMCAccount *BMCAccountPolicy `json:"bmcAccount,omitempty"`
 }
 
 // DiscoveryPolicy says what becomes of unknown machines. They are never answered.

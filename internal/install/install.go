@@ -159,7 +159,7 @@ func established(obj *unstructured.Unstructured) bool {
 }
 
 func (i *installer) namespaces(ctx context.Context) error {
-	for _, name := range []string{ingotv1.BootNamespace, SystemNamespace} {
+	for _, name := range []string{ingotv1.BootNamespace, ingotv1.BMCNamespace, SystemNamespace} {
 		obj := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name}}}
 		if err := i.apply(ctx, namespaceResource, obj); err != nil {
 			return err

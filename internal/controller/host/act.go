@@ -31,6 +31,9 @@ func (r *Reconciler) act(ctx context.Context, v *view, a journey.Action, now tim
 	case journey.SaveHardware:
 		err = r.hardware.Save(ctx, v.host, a.Hardware)
 	case journey.Release:
+		if started, err := r.releaseLogin(ctx, v, now); started || err != nil {
+			return started, err
+		}
 		err = r.release(ctx, v)
 	default:
 		return r.actOnBMC(ctx, v, a, result, now)
@@ -77,7 +80,7 @@ func (r *Reconciler) doOnBMC(ctx context.Context, w *bmcWork, a journey.Action, 
 	ctx, cancel := context.WithTimeout(ctx, r.config.BMCTimeout)
 	defer cancel()
 	started := r.now()
-	err := r.bmcs.Use(ctx, w.target, func(s bmc.Session) error { return w.do(ctx, s, result) })
+	err := r.useBMC(ctx, w, a, func(s bmc.Session) error { return w.do(ctx, s, result) })
 	if err != nil {
 		result.Failure = bmc.FailureOf(err)
 	}
@@ -103,7 +106,7 @@ func (m *memory) take(w *bmcWork, result *journey.ActionResult) {
 
 // bmcWork is the arm of each action on the BMC.
 func (r *Reconciler) bmcWork(ctx context.Context, v *view, a journey.Action, result *journey.ActionResult) (*bmcWork, error) {
-	w, now := &bmcWork{name: keyOf(v.host).String()}, r.now
+	w, now := &bmcWork{name: keyOf(v.host).String(), host: v.host, site: v.partition.Spec.BMCAccount}, r.now
 	switch a := a.(type) {
 	case journey.Verify:
 		w.do = func(ctx context.Context, s bmc.Session, out *journey.ActionResult) error {

@@ -26,7 +26,11 @@ type BMCs interface {
 // bmcWork is one action on a host's BMC with all it needs, so that it runs beside the work queue.
 type bmcWork struct {
 	// name is the host's, for the log.
-	name   string
+	name string
+	host *metal3.BareMetalHost
+	// site is what the partition says of accounts at BMCs.
+	site *ingot.BMCAccountPolicy
+	// target has the credentials that the host names.
 	target bmc.Target
 	// do works on the session and fills in the result.
 	do func(context.Context, bmc.Session, *journey.ActionResult) error

@@ -65,6 +65,9 @@ func (r *Reconciler) gather(ctx context.Context, key types.NamespacedName, now t
 	m := r.memories.snapshot(key, host.UID)
 	// One look at the memory gives both: an action that ends between two looks would be neither under way nor have a result.
 	v.facts.Power, v.facts.Media, v.facts.Result, v.busy = m.reading(), m.media, m.result, m.busy
+	if r.loginDue(v) {
+		v.facts.Power = journey.PowerReading{}
+	}
 	v.facts.Listening = r.streams.Open(key)
 	if b := v.facts.Record.Boot; b != nil && b.Purpose != ingot.PurposeFirstBoot {
 		v.facts.Agent = r.agents.Facts(b.ID)

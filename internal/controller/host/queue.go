@@ -71,7 +71,7 @@ func (r *Reconciler) listen(ctx context.Context, v *view, d *journey.Decision, n
 	if err != nil {
 		return err
 	}
-	r.streams.Keep(key, r.target(v.host, c), func() { r.heard(key, uid) })
+	r.streams.Keep(key, r.logins.Target(v.host, r.target(v.host, c)), func() { r.heard(key, uid) })
 	return nil
 }
 
@@ -79,6 +79,7 @@ func (r *Reconciler) listen(ctx context.Context, v *view, d *journey.Decision, n
 func (r *Reconciler) hushed(key types.NamespacedName, uid types.UID) {
 	r.streams.Drop(key)
 	r.vitals.Forget(uid)
+	r.logins.Forget(uid)
 }
 
 // Streams keep one open stream of events per BMC, for as many as they think worth it.

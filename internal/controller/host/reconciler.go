@@ -21,6 +21,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/controller/host/dataimage"
 	"github.com/ingotmetal/ingot/internal/controller/host/firmware"
 	"github.com/ingotmetal/ingot/internal/controller/host/hardware"
+	"github.com/ingotmetal/ingot/internal/controller/host/login"
 	"github.com/ingotmetal/ingot/internal/controller/host/vitals"
 	"github.com/ingotmetal/ingot/internal/secret"
 	"github.com/ingotmetal/ingot/journey"
@@ -64,7 +65,7 @@ type Reconciler struct {
 	config       Config
 	cached, live client.Client
 	index        client.Reader
-	bmcs         BMCs
+	logins       *login.Keeper
 	windows      *bootwindow.Keeper
 	dataImages   *dataimage.Keeper
 	firmware     *firmware.Keeper
@@ -217,7 +218,6 @@ func (r *Reconciler) afterWrite(v *view, d *journey.Decision, changed bool) {
 
 // publish makes the Kubernetes event of a decision that has one.
 func (r *Reconciler) publish(host *metal3.BareMetalHost, d *journey.Decision) {
-	const longestNote = 1000
 	if d.Event == "" {
 		return
 	}
@@ -228,14 +228,17 @@ func (r *Reconciler) publish(host *metal3.BareMetalHost, d *journey.Decision) {
 	if note == "" {
 		note = d.Event
 	}
-	if len(note) > longestNote {
-		note = note[:longestNote]
-	}
 	action := string(d.Host.Status.Provisioning.State)
 	if action == "" {
 		action = "reconcile"
 	}
-	r.events.Eventf(host, nil, kind, d.Event, action, "%s", note)
+	r.events.Eventf(host, nil, kind, d.Event, action, "%s", clipped(note))
+}
+
+// clipped is a note as long as an event can hold.
+func clipped(note string) string {
+	const longest = 1000
+	return note[:min(len(note), longest)]
 }
 
 // succeeded: the action ended well, or there was none.

@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/controller/host/login"
+	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/internal/secret"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/step"
@@ -131,4 +133,54 @@ func setLabel(s *corev1.Secret) {
 		s.Labels = map[string]string{}
 	}
 	s.Labels[secretLabel] = secretLabelValue
+}
+
+// useBMC runs do with a session of the host's BMC. A verification is by the credentials that the host names and no others, since those are what it verifies. While a BMC answers, what is due about our own account at it
+// is done too.
+func (r *Reconciler) useBMC(ctx context.Context, w *bmcWork, a journey.Action, do func(bmc.Session) error) error {
+	use, tends := r.logins.Use, false
+	switch a.(type) {
+	case journey.Verify:
+		use, tends = r.logins.UseGiven, true
+	case journey.ReadPower:
+		tends = true
+	}
+	if err := use(ctx, w.host, w.target, do); err != nil || !tends {
+		return err
+	}
+	if p, err := login.Policy(w.host, w.site); err == nil {
+		r.logins.Tend(ctx, w.host, w.target, p)
+	}
+	return nil
+}
+
+// loginDue says that the host's BMC should be asked something, so that its account can be looked after.
+func (r *Reconciler) loginDue(v *view) bool {
+	p, err := login.Policy(v.host, v.partition.Spec.BMCAccount)
+	return err == nil && v.host.DeletionTimestamp.IsZero() && r.logins.Due(v.host, p)
+}
+
+// releaseLogin takes our account from the BMC of a host that goes, beside the work queue. The look after it finds none to let go of.
+func (r *Reconciler) releaseLogin(ctx context.Context, v *view, now time.Time) (started bool, err error) {
+	held, err := r.logins.Holds(ctx, v.host)
+	if err != nil || !held {
+		return false, err
+	}
+	c, err := r.credentialsOf(ctx, v.host, v.facts.Record.Failure, now)
+	if err != nil {
+		return false, err
+	}
+	key, uid, target := keyOf(v.host), v.host.UID, r.target(v.host, c)
+	r.memories.with(key, uid, func(m *memory) { m.busy = true })
+	r.hands.run(func(ctx context.Context) {
+		err := r.logins.Release(ctx, v.host, target)
+		r.memories.finish(key, uid, func(m *memory) { m.busy = false })
+		if err != nil {
+			r.log.Warn("BMC account not let go of", "machine", key.String(), "err", err)
+			r.wakeSoon(key)
+			return
+		}
+		r.wake(key)
+	})
+	return true, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -30,6 +31,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/controller/host/dataimage"
 	"github.com/ingotmetal/ingot/internal/controller/host/firmware"
 	"github.com/ingotmetal/ingot/internal/controller/host/hardware"
+	"github.com/ingotmetal/ingot/internal/controller/host/login"
 	"github.com/ingotmetal/ingot/internal/controller/host/vitals"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/lifecycle"
@@ -105,11 +107,23 @@ func New(o Options, s Surroundings) (*Reconciler, error) {
 		return nil, fmt.Errorf("register metrics of the host controller: %w", err)
 	}
 	return &Reconciler{
-		config: o.Config, cached: s.Cached, live: o.Live, index: s.Index, bmcs: o.BMCs,
+		config: o.Config, cached: s.Cached, live: o.Live, index: s.Index, logins: login.New(loginOptions(o, s)),
 		windows: bootwindow.New(s.Cached, o.Live), dataImages: dataimage.New(s.Cached), firmware: firmware.New(s.Cached), components: components.New(s.Cached), hardware: hardware.New(s.Cached), vitals: vitals.New(), streams: o.Streams, agents: agentbook.New(), memories: newMemories(), machines: newMachines(),
 		hands: newHands(o.Config.BMCActions), queue: &queue{q: s.Queue}, events: s.Events,
 		metrics: m, decide: o.Decide, now: o.Now, log: o.Log,
 	}, nil
+}
+
+// loginOptions are those of what logs in to BMCs.
+func loginOptions(o Options, s Surroundings) login.Options {
+	tell := func(host *metal3.BareMetalHost, warning bool, reason, note string) {
+		kind := corev1.EventTypeNormal
+		if warning {
+			kind = corev1.EventTypeWarning
+		}
+		s.Events.Eventf(host, nil, kind, reason, "log in", "%s", clipped(note))
+	}
+	return login.Options{Live: o.Live, BMCs: o.BMCs, Partition: o.Config.Partition, Now: o.Now, Log: o.Log, Tell: tell}
 }
 
 // Act lets actions on BMCs run until ctx ends, and returns when the last one did. A manager calls it for a reconciler made by Add.
@@ -189,6 +203,9 @@ func (r *Reconciler) tidy(ctx context.Context) error {
 		}
 		if err := r.firmware.Sweep(ctx, r.now()); err != nil && ctx.Err() == nil {
 			r.log.Warn("firmware schemas not swept", "err", err)
+		}
+		if err := r.logins.Sweep(ctx, r.hostExists(ctx)); err != nil && ctx.Err() == nil {
+			r.log.Warn("BMC accounts not swept", "err", err)
 		}
 		r.agents.Forget(r.now().Add(-forgetAfter))
 		select {

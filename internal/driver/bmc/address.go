@@ -40,6 +40,8 @@ type Address struct {
 	// Host is a name or an IP address without brackets. Port is 0 for the protocol's own port.
 	Host string
 	Port uint16
+	// Bare: the address is a host's name or address alone, without scheme and port. It means IPMI as it does with Metal3, and leaves it open whether something better answers there.
+	Bare bool
 	// SystemPath is the path of the ComputerSystem, without a trailing slash; empty where the address names none.
 	SystemPath string
 }
@@ -59,6 +61,15 @@ func schemes() map[string]Address {
 	}
 }
 
+// former are the schemes that Metal3 once had, with what to write instead. Their drivers spoke the makers' own protocols, and what those could do the Redfish of the same BMCs does.
+func former() map[string]string {
+	const idrac, ilo = "idrac-redfish or idrac-virtualmedia with /redfish/v1/Systems/System.Embedded.1", "redfish or redfish-virtualmedia; iLO 4 speaks Redfish from firmware 2.30 on, without virtual media"
+	return map[string]string{
+		"idrac": idrac, "drac": idrac, "ilo4": ilo, "ilo4-virtualmedia": ilo, "ilo5": "ilo5-redfish or ilo5-virtualmedia with /redfish/v1/Systems/1",
+		"irmc": "redfish or redfish-virtualmedia with /redfish/v1/Systems/0, or ipmi",
+	}
+}
+
 // maxAddressLength bounds what ParseAddress looks at: a URL longer than this is a mistake.
 const maxAddressLength = 2048
 
@@ -74,19 +85,25 @@ func ParseAddress(s string) (Address, error) {
 	if strings.Contains(s, "@") {
 		return Address{}, errors.New("BMC address must not hold credentials (no @): put them into the Secret that spec.bmc.credentialsName names")
 	}
-	if !strings.Contains(s, "://") {
+	bare := !strings.Contains(s, "://")
+	if bare {
 		s = "ipmi://" + s
 	}
 	u, err := url.Parse(s)
 	if err != nil {
 		return Address{}, fmt.Errorf("BMC address %q is no URL: %w", s, unwrapURL(err))
 	}
-	return fromURL(s, u)
+	a, err := fromURL(s, u)
+	a.Bare = err == nil && bare && a.Port == 0
+	return a, err
 }
 
 func fromURL(s string, u *url.URL) (Address, error) {
 	scheme, transport, _ := strings.Cut(u.Scheme, "+")
 	a, known := schemes()[scheme]
+	if instead, was := former()[scheme]; was {
+		return Address{}, fmt.Errorf("BMC address %q has the scheme %q, which Metal3 has given up and Ingot does not have: use %s", s, u.Scheme, instead)
+	}
 	if !known {
 		return Address{}, fmt.Errorf("BMC address %q has the unknown scheme %q: known are redfish, redfish-virtualmedia, redfish-uefihttp, idrac-redfish, "+
 			"idrac-virtualmedia, ilo5-redfish, ilo5-virtualmedia (each with +http or +https) and ipmi", s, u.Scheme)

@@ -30,7 +30,7 @@ func TestParseAddress(t *testing.T) {
 		{"ilo5-virtualmedia+http://h", bmc.Address{Scheme: "ilo5-virtualmedia", Protocol: bmc.Redfish, BootWay: bmc.ByVirtualMedia, Insecure: true, Host: "h"}, "http://h", "h:80"},
 		{"ipmi://192.168.1.2:6230", bmc.Address{Scheme: "ipmi", Protocol: bmc.IPMI, BootWay: bmc.ByNetwork, Host: "192.168.1.2", Port: 6230}, "https://192.168.1.2:6230", "192.168.1.2:6230"},
 		{"libvirt://h", bmc.Address{Scheme: "libvirt", Protocol: bmc.IPMI, BootWay: bmc.ByNetwork, Host: "h"}, "https://h", "h:623"},
-		{"192.168.1.2", bmc.Address{Scheme: "ipmi", Protocol: bmc.IPMI, BootWay: bmc.ByNetwork, Host: "192.168.1.2"}, "https://192.168.1.2", "192.168.1.2:623"},
+		{"192.168.1.2", bmc.Address{Scheme: "ipmi", Protocol: bmc.IPMI, BootWay: bmc.ByNetwork, Host: "192.168.1.2", Bare: true}, "https://192.168.1.2", "192.168.1.2:623"},
 		{"[fe80::1]:623", bmc.Address{Scheme: "ipmi", Protocol: bmc.IPMI, BootWay: bmc.ByNetwork, Host: "fe80::1", Port: 623}, "https://[fe80::1]:623", "[fe80::1]:623"},
 	}
 	for _, tt := range tests {
@@ -58,7 +58,12 @@ func TestParseAddressRefuses(t *testing.T) {
 		"   ":                                      "is empty",
 		"redfish://admin:hunter2@10.0.0.5/":        "must not hold credentials",
 		"admin:hunter2@10.0.0.5":                   "must not hold credentials",
-		"irmc://10.0.0.5":                          "unknown scheme",
+		"irmc://10.0.0.5":                          "given up and Ingot does not have: use redfish or redfish-virtualmedia",
+		"idrac://10.0.0.5":                         "use idrac-redfish or idrac-virtualmedia",
+		"idrac+https://10.0.0.5":                   "use idrac-redfish or idrac-virtualmedia",
+		"ilo4://10.0.0.5":                          "iLO 4 speaks Redfish from firmware 2.30 on",
+		"ilo4-virtualmedia://10.0.0.5":             "without virtual media",
+		"ilo5://10.0.0.5":                          "use ilo5-redfish or ilo5-virtualmedia",
 		"https://10.0.0.5/redfish/v1":              "unknown scheme",
 		"redfish+ftp://10.0.0.5":                   "only Redfish schemes take a transport",
 		"redfish+://10.0.0.5":                      "only Redfish schemes take a transport",
@@ -94,7 +99,7 @@ func TestParseAddressRefuses(t *testing.T) {
 func FuzzParseAddress(f *testing.F) {
 	for _, s := range []string{
 		"redfish-virtualmedia+https://10.0.0.5:8000/redfish/v1/Systems/1", "[fe80::1%25eth0]:623", "ipmi://h", "redfish://h/%41/b", "idrac-virtualmedia+http://[::1]/x",
-		"redfish://a@b", "192.168.1.1:623", "redfish+https://h:1/redfish/v1/Systems/a%20b",
+		"redfish://a@b", "192.168.1.1:623", "192.168.1.1", "redfish+https://h:1/redfish/v1/Systems/a%20b",
 	} {
 		f.Add(s)
 	}
@@ -106,6 +111,7 @@ func FuzzParseAddress(f *testing.F) {
 		if a.Host == "" || strings.Contains(a.String(), "@") {
 			t.Fatalf("%q was accepted as %+v", s, a)
 		}
+		a.Bare = false // the canonical form has a scheme
 		again, err := bmc.ParseAddress(a.String())
 		if err != nil {
 			t.Fatalf("%q: the canonical form %q does not parse: %v", s, a, err)

@@ -52,6 +52,10 @@ type Session interface {
 	Components() Components
 	// Storage is nil where the BMC does not show the machine's storage controllers.
 	Storage() Storage
+	// Console is nil where the serial console cannot be watched.
+	Console() Console
+	// Accounts is nil where none can be made at the BMC.
+	Accounts() Accounts
 	Close(ctx context.Context) error
 }
 

@@ -62,6 +62,7 @@ type BMC struct {
 	firmware           biosState
 	updates            updateState
 	raid               raidState
+	accounts           accountTable
 	closed             bool
 
 	hub hub
@@ -88,6 +89,7 @@ func newBMC(s *Server, c Config, addr netip.AddrPort, number uint64) *BMC {
 	if hw := c.Machine.Hardware(); !hw.UEFI && hw.Legacy {
 		b.override.mode = "Legacy"
 	}
+	b.accounts = newAccountTable(b.who, c)
 	b.drive.verify = s.opts.MediaRoots != nil
 	return b
 }

@@ -62,6 +62,8 @@ type Config struct {
 	PowerDelay time.Duration
 	// Faults are the misbehaviours in force from the start.
 	Faults Faults
+	// LockAfter is after how many failed logins in a row an account is locked until an administrator unlocks it; 0: never.
+	LockAfter int
 }
 
 // Faults is how a BMC misbehaves. The zero value is a BMC that does not. All chances are from 0 to 1 and are drawn from Seed.

@@ -67,6 +67,9 @@ func (b *BMC) root(*call) reply {
 	if !b.who.NoEvents {
 		more["EventService"] = ref(eventPath)
 	}
+	if !b.who.NoAccounts {
+		more["AccountService"] = ref(accountPath)
+	}
 	if !b.who.NoUpdates {
 		more["UpdateService"] = ref(updatePath)
 	}

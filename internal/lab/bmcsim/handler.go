@@ -25,6 +25,8 @@ type call struct {
 	query  url.Values
 	header http.Header
 	body   []byte
+	// user is who was let in.
+	user string
 }
 
 // reply is one answer, whole, so that a fault may cut it.

@@ -75,6 +75,16 @@ type Personality struct {
 	VolumesOnReset, VolumesAtOnce, VolumeByType, VolumeDisplayName bool
 	// ControllersApart: storage controllers are a collection of their own.
 	ControllersApart bool
+
+	// NoAccounts: no AccountService. AccountSlots: so many places for accounts, all listed, of which a free one is PATCHed; ReservedSlot is the Id of one that must be let be. 0: accounts are made by POST.
+	NoAccounts   bool
+	AccountSlots int
+	ReservedSlot string
+	// AccountAlwaysEnabled: Enabled cannot be written. NoSelfChanges refuses a change of its own role or state by an account.
+	AccountAlwaysEnabled, NoSelfChanges bool
+	// MaxPasswordLength and MinPasswordLength; 0: 20 and 8. PasswordClasses is how many of the four classes of characters a password must have.
+	MaxPasswordLength, MinPasswordLength, PasswordClasses int
+
 	// TaskWithoutPayload: a task does not say by what it was begun.
 	TaskWithoutPayload bool
 }
@@ -84,34 +94,34 @@ type Personality struct {
 func Personalities() []Personality {
 	return []Personality{
 		{Name: "generic"},
-		{Name: "minimal", NoEvents: true, NoSensors: true, NoSessions: true, NoOnce: true, NoGraceful: true, NoPowerButton: true, NoConsoleLog: true, NoSecureBoot: true, MediaByPatch: true, ResetByActionInfo: true, NoBIOS: true, NoUpdates: true, NoHTTPBoot: true},
-		{Name: "media-under-system", NoEventTypes: true, SensorsOnly: true, MediaUnderSystem: true, InsertWantsProtocol: true, BIOSAtOnce: true},
+		{Name: "minimal", NoAccounts: true, NoEvents: true, NoSensors: true, NoSessions: true, NoOnce: true, NoGraceful: true, NoPowerButton: true, NoConsoleLog: true, NoSecureBoot: true, MediaByPatch: true, ResetByActionInfo: true, NoBIOS: true, NoUpdates: true, NoHTTPBoot: true},
+		{Name: "media-under-system", NoSelfChanges: true, MaxPasswordLength: 16, NoEventTypes: true, SensorsOnly: true, MediaUnderSystem: true, InsertWantsProtocol: true, BIOSAtOnce: true},
 		{Name: "insert-by-task", VolumesOnReset: true, NoEventStream: true, InsertByTask: true, NoBIOSRegistry: true, NoSimpleUpdate: true, NoAuthorities: true},
 		{Name: "insert-by-task-without-location", InsertByTask: true, TaskWithoutLocation: true, ResetByActionInfo: true, NoGraceful: true},
 		{
 			Name: "idrac", SELID: "Sel", SELUnderManager: true, Vendor: "Dell", Product: "Integrated Dell Remote Access Controller", Manufacturer: "Dell Inc.", Model: "PowerEdge R650", Firmware: "7.10.30.00",
 			SystemID: "System.Embedded.1", ManagerID: "iDRAC.Embedded.1", MediaUnderSystem: true, InsertByTask: true, CDByAttributes: true, NoConsoleLog: true, BIOSByJob: true,
-			UpdateOnReset: true,
+			UpdateOnReset: true, AccountSlots: 16, ReservedSlot: "1", MaxPasswordLength: 40, PasswordClasses: 3,
 		},
 		{
 			Name: "idrac-4.20", SELID: "Sel", SELUnderManager: true, Vendor: "Dell", Product: "Integrated Dell Remote Access Controller", Manufacturer: "Dell Inc.", Model: "PowerEdge R640", Firmware: "4.20.20.20",
-			SystemID: "System.Embedded.1", ManagerID: "iDRAC.Embedded.1", InsertByTask: true, CDByAttributes: true, NoConsoleLog: true, BIOSByJob: true, UpdateOnReset: true, VolumeByType: true,
+			SystemID: "System.Embedded.1", ManagerID: "iDRAC.Embedded.1", InsertByTask: true, CDByAttributes: true, NoConsoleLog: true, BIOSByJob: true, UpdateOnReset: true, VolumeByType: true, AccountSlots: 16, ReservedSlot: "1", PasswordClasses: 3,
 		},
 		{
 			Name: "ilo", SELID: "IML", NoEventStream: true, EventTypesWanted: true, NoSensors: true, Vendor: "HPE", Product: "ProLiant DL360 Gen10", Manufacturer: "HPE", Model: "ProLiant DL360 Gen10", Firmware: "iLO 5 v2.78", NoGraceful: true, NoConsoleLog: true,
-			RegistryByFamily: true, UpdateByState: true, VolumeDisplayName: true,
+			RegistryByFamily: true, UpdateByState: true, VolumeDisplayName: true, AccountAlwaysEnabled: true, MaxPasswordLength: 39, PasswordClasses: 3,
 		},
 		{
 			Name: "xclarity", SELID: "PlatformLog", Vendor: "Lenovo", Product: "XClarity Controller", Manufacturer: "Lenovo", Model: "ThinkSystem SR630 V2", Firmware: "AFBT20X 1.89",
-			MediaByPatch: true, UploadDrives: true, RequireETag: true, NoConsoleLog: true, TaskWithoutPayload: true, VolumesAtOnce: true,
+			MediaByPatch: true, UploadDrives: true, RequireETag: true, NoConsoleLog: true, TaskWithoutPayload: true, VolumesAtOnce: true, AccountSlots: 12, MinPasswordLength: 10, MaxPasswordLength: 32, PasswordClasses: 4,
 		},
 		{
 			Name: "supermicro", SELID: "Log1", NoEventStream: true, Vendor: "Supermicro", Manufacturer: "Supermicro", Model: "SYS-1029", Firmware: "01.01.10", InsertImageOnly: true, ImageStaysAfterEject: true,
-			USBCD: true, LegacyWithoutMode: true, NoConsoleLog: true, UpdateWantsTime: true,
+			USBCD: true, LegacyWithoutMode: true, NoConsoleLog: true, UpdateWantsTime: true, PasswordClasses: 3,
 		},
 		{
 			Name: "irmc", SELID: "SystemEventLog", SELUnderManager: true, Vendor: "Fujitsu", Product: "iRMC S5", Manufacturer: "FUJITSU", Model: "PRIMERGY RX2540 M5", Firmware: "3.41P", ManagerID: "iRMC", SystemID: "0",
-			RequireETag: true, NoConsoleLog: true,
+			RequireETag: true, NoConsoleLog: true, MinPasswordLength: 12, NoSelfChanges: true,
 		},
 		{Name: "openbmc", SELID: "EventLog", SensorsOnly: true, NoEventTypes: true, Vendor: "OpenBMC", Product: "OpenBMC", Manufacturer: "Quanta", Model: "S7PC", Firmware: "2.14.0", ManagerID: "bmc", SystemID: "system", InsertWantsProtocol: true, PendingShowsAll: true, UpdateWantsProtocol: true, NoNetworkAdapters: true, ControllersApart: true},
 	}

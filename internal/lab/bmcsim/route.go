@@ -66,6 +66,7 @@ func (b *BMC) routes() []route {
 		b.table.routes = append(b.table.routes, b.mediaRoutes()...)
 		b.table.routes = append(b.table.routes, b.managerRoutes()...)
 		b.table.routes = append(b.table.routes, b.eventRoutes()...)
+		b.table.routes = append(b.table.routes, b.accountRoutes()...)
 		b.table.routes = append(b.table.routes, b.healthRoutes()...)
 	})
 	return b.table.routes

@@ -44,6 +44,9 @@ type BMC struct {
 // accountID is the slot of the one user: 1 is the anonymous one (IPMI 2.0 §6.9).
 const accountID = 2
 
+// users is how many a BMC has room for, the anonymous one included: as many as Supermicro's.
+const users = 10
+
 // Start makes a BMC and lets it answer until Close.
 func Start(ctx context.Context, c Config) (*BMC, error) {
 	if c.Listen == "" {
@@ -84,7 +87,12 @@ func newState(c Config, board *chassis) (*bmc.BMC, error) {
 		}
 		options = append(options, bmc.WithCipherSuites(suites))
 	}
-	state := bmc.New(info, [16]byte{1}, hardware{board}, options...)
+	state := bmc.New(info, [16]byte{1}, hardware{board, &serialPort{machine: c.Machine}}, options...)
+	state.Users = bmc.NewUserStore(bmc.WithMaxUsers(users))
+	// A packet of the serial console is sent seven times, 2.5 s apart (§26.3, parameter 5): a watcher on a busy machine loses nothing.
+	if code := state.SOL.Config().SetParam(5, []byte{7, 250}); code != types.CodeOK {
+		return nil, fmt.Errorf("set the serial console's retries: completion code %#x", uint8(code))
+	}
 	if _, err := state.Users.Add(accountID, c.Username); err != nil {
 		return nil, fmt.Errorf("make the simulated BMC's user %q: %w", c.Username, err)
 	}
@@ -118,7 +126,10 @@ func (b *BMC) Close() error {
 }
 
 // hardware implements the library's HAL: a chassis, and the records of its sensors.
-type hardware struct{ board *chassis }
+type hardware struct {
+	board   *chassis
+	console *serialPort
+}
 
 func (h hardware) Chassis() hal.ChassisHAL { return h.board }
 func (hardware) Sensors() hal.SensorHAL    { return nil }
@@ -126,5 +137,5 @@ func (hardware) Storage() hal.StorageHAL   { return records{} }
 func (hardware) Network() hal.NetworkHAL   { return nil }
 func (hardware) GPIO() hal.GPIOHAL         { return nil }
 func (hardware) I2C() hal.I2CHAL           { return nil }
-func (hardware) Console() hal.ConsoleHAL   { return nil }
+func (h hardware) Console() hal.ConsoleHAL { return h.console }
 func (hardware) Close() error              { return nil }

@@ -64,7 +64,7 @@ func (p *process) bmcs() (*bmc.Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bmc.NewPool(bmc.Protocols{bmc.Redfish: overRedfish, bmc.IPMI: overIPMI}, bmc.PoolOptions{Concurrency: 1}), nil
+	return bmc.NewPool(bmc.NewProbing(bmc.Protocols{bmc.Redfish: overRedfish, bmc.IPMI: overIPMI}), bmc.PoolOptions{Concurrency: 1}), nil
 }
 
 // The sessions' ends. BMCs commonly end a session by themselves after 30 min without a call (Redfish, SessionService.SessionTimeout); many have places for four.

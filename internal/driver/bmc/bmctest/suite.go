@@ -83,6 +83,7 @@ func Run(t *testing.T, newRig func(t *testing.T) Rig) {
 		{"boot from medium", bootFromMedium},
 		{"inventory", inventory},
 		{"console log", consoleLog},
+		{"console", console},
 		{"BIOS settings", biosSettings},
 		{"BIOS settings that cannot be", biosRefused},
 		{"firmware versions", firmwareVersions},
@@ -92,6 +93,8 @@ func Run(t *testing.T, newRig func(t *testing.T) Rig) {
 		{"event delivery", delivery},
 		{"event stream", eventStream},
 		{"health", healthReadings},
+		{"account", accountLife},
+		{"accounts are full", accountsFull},
 		{"close", closing},
 		{"cancelled", cancelled},
 		{"concurrent use", concurrent},
@@ -430,24 +433,6 @@ func inventory(t *testing.T, r *run) {
 	}
 	if got.ReadAt.IsZero() {
 		t.Error("the inventory does not say when it was read")
-	}
-}
-
-func consoleLog(t *testing.T, r *run) {
-	if r.s.ConsoleLog() == nil {
-		return
-	}
-	r.do(t, bmc.PowerOn, bmc.On)
-	for range 1200 {
-		r.Say("a line of the kernel")
-	}
-	r.Say("the last line")
-	log, err := r.s.ConsoleLog().Read(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(log, "a line of the kernel\n"); n != 1200 || !strings.HasSuffix(log, "the last line\n") {
-		t.Errorf("the console log has %d of 1200 lines and ends with %q", n, log[max(0, len(log)-40):])
 	}
 }
 

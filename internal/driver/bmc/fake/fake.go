@@ -88,6 +88,7 @@ type BMC struct {
 	health            health.Reading
 	components        componentsState
 	storage           storageState
+	accounts          accountState
 }
 
 // Fault fails calls.
@@ -116,6 +117,7 @@ func (d *Driver) Add(c Config) (*BMC, error) {
 	}
 	b.components = componentsState{now: slices.Clone(c.Updates.Components), held: c.Updates.Held}
 	b.storage = storageState{now: c.RAID.Storage, fails: c.RAID.Fails}
+	b.accounts.by = map[string]secret.String{}
 	if b.settings == nil {
 		b.settings = map[string]string{}
 	}
@@ -156,7 +158,7 @@ func (d *Driver) Open(ctx context.Context, t bmc.Target) (bmc.Session, error) {
 	}
 	s := &session{b: b}
 	err = b.call(ctx, op, func() error {
-		if t.Username != b.config.Username || !t.Password.Equal(b.config.Password) {
+		if !b.admits(t) {
 			return b.failure(op, step.Denied, "401 Unauthorized", "check user name and password in the host's BMC Secret")
 		}
 		b.sessions++

@@ -30,7 +30,7 @@ func (s *session) call(ctx context.Context, op string, do func() error) error {
 func (s *session) Identity() bmc.Identity {
 	all := []bmc.Capability{
 		bmc.CanPower, bmc.CanSoftPowerOff, bmc.CanBootOnce, bmc.CanBootMode, bmc.CanSecureBoot, bmc.CanVirtualMedia, bmc.CanInventory, bmc.CanTasks, bmc.CanSessions, bmc.CanConsoleLog,
-		bmc.CanBIOS, bmc.CanUEFIHTTP, bmc.CanComponents, bmc.CanEvents, bmc.CanHealth, bmc.CanStorage,
+		bmc.CanBIOS, bmc.CanAccounts, bmc.CanUEFIHTTP, bmc.CanComponents, bmc.CanEvents, bmc.CanHealth, bmc.CanStorage,
 	}
 	all = slices.DeleteFunc(all, s.b.lacks)
 	slices.Sort(all)
@@ -91,6 +91,17 @@ func (s *session) BIOS() bmc.BIOS {
 		return nil
 	}
 	return bios{s}
+}
+
+// Console implements bmc.Session: what a machine writes is in its log.
+func (s *session) Console() bmc.Console { return nil }
+
+// Accounts implements bmc.Session.
+func (s *session) Accounts() bmc.Accounts {
+	if s.b.lacks(bmc.CanAccounts) {
+		return nil
+	}
+	return accounts{s}
 }
 
 // Events implements bmc.Session.

@@ -65,6 +65,12 @@ func (s *session) Components() bmc.Components { return nil }
 // Storage implements bmc.Session.
 func (s *session) Storage() bmc.Storage { return nil }
 
+// Console implements bmc.Session.
+func (s *session) Console() bmc.Console { return console{s} }
+
+// Accounts implements bmc.Session.
+func (s *session) Accounts() bmc.Accounts { return accounts{s} }
+
 // Events implements bmc.Session: IPMI's alerts (PET) are SNMP traps to receivers that an administrator sets up.
 func (s *session) Events() bmc.Events { return nil }
 
@@ -140,7 +146,7 @@ func (s *session) probe(ctx context.Context) error {
 		s.identity = bmc.Identity{
 			Driver: "ipmi", Vendor: vendor(device.ManufacturerID), Model: fmt.Sprintf("product %d", device.ProductID),
 			FirmwareVersion: device.FirmwareVersionStr(), ProtocolVersion: fmt.Sprintf("%d.%d", device.MajorIPMIVersion, device.MinorIPMIVersion), SystemID: "chassis",
-			Capabilities: []bmc.Capability{bmc.CanBootMode, bmc.CanBootOnce, bmc.CanHealth, bmc.CanPower, bmc.CanSessions, bmc.CanSoftPowerOff},
+			Capabilities: []bmc.Capability{bmc.CanAccounts, bmc.CanBootMode, bmc.CanBootOnce, bmc.CanConsole, bmc.CanHealth, bmc.CanPower, bmc.CanSessions, bmc.CanSoftPowerOff},
 		}
 		return nil
 	})

@@ -225,6 +225,7 @@ type serviceRoot struct {
 	Registries                            link
 	Tasks, UpdateService                  link
 	EventService                          link
+	AccountService                        link
 	Links                                 object[struct{ Sessions link }]
 }
 

@@ -31,6 +31,7 @@ type service struct {
 	health          *vitals
 	components      *components
 	storage         *storage
+	accounts        *accounts
 }
 
 // probe logs in and finds out what the BMC can do. It reads; it changes nothing.
@@ -177,6 +178,9 @@ func (s *service) probeParts(ctx context.Context, sys computerSystem, mgr manage
 	if root.EventService != "" {
 		s.events = &events{s: s, at: root.EventService}
 	}
+	if root.AccountService != "" {
+		s.accounts = &accounts{s: s, at: root.AccountService}
+	}
 	can := []bmc.Capability{bmc.CanPower, bmc.CanInventory, bmc.CanHealth}
 	add := func(has bool, c bmc.Capability) {
 		if has {
@@ -196,6 +200,7 @@ func (s *service) probeParts(ctx context.Context, sys computerSystem, mgr manage
 	add(s.events != nil, bmc.CanEvents)
 	add(s.components != nil, bmc.CanComponents)
 	add(s.storage != nil, bmc.CanStorage)
+	add(s.accounts != nil, bmc.CanAccounts)
 	slices.Sort(can)
 	s.identity.Capabilities = can
 	return nil
@@ -262,6 +267,17 @@ func (s *service) Storage() bmc.Storage {
 		return nil
 	}
 	return s.storage
+}
+
+// Console implements bmc.Session: Redfish names protocols for it (Manager.SerialConsole), and is none.
+func (s *service) Console() bmc.Console { return nil }
+
+// Accounts implements bmc.Session.
+func (s *service) Accounts() bmc.Accounts {
+	if s.accounts == nil {
+		return nil
+	}
+	return s.accounts
 }
 
 // Events implements bmc.Session.

@@ -46,10 +46,18 @@ type Effect struct {
 	EventTypes []string
 	// UpdateState is the member of UpdateService.Oem whose State tells of an update that the BMC began without a task.
 	UpdateState string
+	// AccountSlots: accounts are a fixed number of places; one is made by naming a free one, and removed by emptying it. ReservedSlots are the Ids of those that must be let be.
+	AccountSlots  bool
+	ReservedSlots []string
+	// AccountAlwaysEnabled: accounts have no property Enabled that can be written, and refuse it.
+	AccountAlwaysEnabled bool
 }
 
 // Quirks is the table. The lab's simulator has a personality for each effect, so that the suite runs every one of them.
-func Quirks() []Quirk {
+func Quirks() []Quirk { return append(bootQuirks(), serviceQuirks()...) }
+
+// bootQuirks are those of booting: media and overrides.
+func bootQuirks() []Quirk {
 	return []Quirk{
 		{
 			Name: "supermicro-insert-image-only", Vendor: "super ?micro",
@@ -87,16 +95,6 @@ func Quirks() []Quirk {
 			Effect: Effect{WaitAfterInsert: 5 * time.Second},
 		},
 		{
-			Name: "ilo-update-state", Vendor: "hpe|hewlett",
-			Reason: "iLO 5 answers SimpleUpdate without a task; UpdateService.Oem.Hpe.State and FlashProgressPercent tell how far the update is (iLO 5 Redfish API reference, UpdateService)",
-			Effect: Effect{UpdateState: "Hpe"},
-		},
-		{
-			Name: "ilo-event-types", Vendor: "hpe|hewlett",
-			Reason: "iLO 5 refuses a subscription without EventTypes, and sends all it has for these (iLO 5 Redfish API reference, EventService and EventDestination)",
-			Effect: Effect{EventTypes: []string{"Alert", "ResourceAdded", "ResourceRemoved", "ResourceUpdated", "StatusChange"}},
-		},
-		{
 			Name: "idrac-media-under-systems", Vendor: "dell", Firmware: `^([6-9]|[1-9]\d)\.`,
 			Reason: "since iDRAC9 6.x the media under Managers are deprecated in favour of those under Systems (iDRAC9 Redfish release notes)",
 			Effect: Effect{MediaUnderSystems: true},
@@ -111,6 +109,38 @@ func Quirks() []Quirk {
 			Name: "openbmc-slow-media", Vendor: "openbmc",
 			Reason: "bmcweb answers InsertMedia when the proxy was started; the USB gadget appears a moment later (openbmc/bmcweb, virtual_media.hpp)",
 			Effect: Effect{WaitAfterInsert: 2 * time.Second},
+		},
+	}
+}
+
+// serviceQuirks are those of what a BMC does beside: updates, events, accounts.
+func serviceQuirks() []Quirk {
+	return []Quirk{
+		{
+			Name: "ilo-update-state", Vendor: "hpe|hewlett",
+			Reason: "iLO 5 answers SimpleUpdate without a task; UpdateService.Oem.Hpe.State and FlashProgressPercent tell how far the update is (iLO 5 Redfish API reference, UpdateService)",
+			Effect: Effect{UpdateState: "Hpe"},
+		},
+		{
+			Name: "ilo-event-types", Vendor: "hpe|hewlett",
+			Reason: "iLO 5 refuses a subscription without EventTypes, and sends all it has for these (iLO 5 Redfish API reference, EventService and EventDestination)",
+			Effect: Effect{EventTypes: []string{"Alert", "ResourceAdded", "ResourceRemoved", "ResourceUpdated", "StatusChange"}},
+		},
+		{
+			Name: "idrac-account-slots", Vendor: "dell",
+			Reason: "iDRAC has 16 places for accounts, all listed; POST is refused, a free one is PATCHed, and place 1 is the anonymous user's (Dell's CreateDeleteIdracUsersREDFISH.py). From iDRAC10 on POST works, " +
+				"and PATCH as well",
+			Effect: Effect{AccountSlots: true, ReservedSlots: []string{"1"}},
+		},
+		{
+			Name: "lenovo-account-slots", Vendor: "lenovo",
+			Reason: "XClarity lists 12 places for accounts, and Lenovo's own script PATCHes a free one (lenovo/python-redfish-lenovo, lenovo_create_bmc_user.py)",
+			Effect: Effect{AccountSlots: true},
+		},
+		{
+			Name: "ilo-account-enabled", Vendor: "hpe|hewlett",
+			Reason: "iLO 5 accounts are always enabled, and a POST with Enabled is refused as an unknown property (iLO 5 Redfish API reference, ManagerAccount)",
+			Effect: Effect{AccountAlwaysEnabled: true},
 		},
 	}
 }
@@ -157,6 +187,9 @@ func (e Effect) join(o Effect) Effect {
 		e.OneShotCD = o.OneShotCD
 	}
 	e.EventTypes = append(e.EventTypes, o.EventTypes...)
+	e.AccountSlots = e.AccountSlots || o.AccountSlots
+	e.ReservedSlots = append(e.ReservedSlots, o.ReservedSlots...)
+	e.AccountAlwaysEnabled = e.AccountAlwaysEnabled || o.AccountAlwaysEnabled
 	if o.UpdateState != "" {
 		e.UpdateState = o.UpdateState
 	}
