@@ -301,7 +301,10 @@ func (b *BMC) listAccounts(*call) reply {
 
 // accountDoc is called with mu held.
 func (b *BMC) accountDoc(e *accountEntry) doc {
-	d := doc{"UserName": e.name, "Password": nil, "RoleId": e.role, "Locked": e.locked, "AccountTypes": []string{"Redfish"}, "Links": doc{"Role": ref(rolesPath + "/" + e.role)}}
+	d := doc{"UserName": e.name, "Password": nil, "RoleId": e.role, "Locked": e.locked, "AccountTypes": []string{"Redfish"}}
+	if _, known := roles()[e.role]; known {
+		d["Links"] = doc{"Role": ref(rolesPath + "/" + e.role)}
+	}
 	if !b.who.AccountAlwaysEnabled {
 		d["Enabled"] = e.enabled
 	}
