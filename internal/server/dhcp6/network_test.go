@@ -28,7 +28,7 @@ import (
 // These tests send real packets between namespaces (as root), with Debian's own clients and relay on the other side.
 const (
 	ask      = 2 * time.Second // of one try of a client
-	tries    = 15
+	tries    = 60
 	patience = 2 * time.Minute
 )
 
