@@ -82,6 +82,9 @@ func explain(w io.Writer, h Host, e lifecycle.Explanation, now time.Time) error 
 	for _, d := range e.Disks {
 		fields = append(fields, print.Field{Name: "Known disk", Value: d})
 	}
+	for _, l := range e.RAID {
+		fields = append(fields, print.Field{Name: "RAID", Value: l})
+	}
 	fields = append(fields, print.Field{Name: "Erasure", Value: e.Erasure})
 	for _, l := range e.Wipes {
 		fields = append(fields, print.Field{Name: "Cleaned", Value: l})

@@ -103,6 +103,10 @@ func (w *world) heal() {
 			for _, a := range []string{metal3.PausedAnnotation, metal3.DetachedAnnotation, metal3.RebootAnnotationPrefix + "/k"} {
 				delete(h.Annotations, a)
 			}
+			if h.Spec.RAID != nil {
+				// Volumes are not changed while nothing may be wiped.
+				h.Spec.AutomatedCleaningMode = metal3.CleaningModeMetadata
+			}
 			if r := h.Spec.RootDeviceHints; r != nil && r.SerialNumber != "" {
 				h.Spec.RootDeviceHints = nil
 			}

@@ -69,6 +69,7 @@ func (w *world) addMachine(name, namespace string) (*machine, error) {
 			w.poke()
 		},
 	}
+	config.RAID = fake.RAID{Storage: raidController(), Waits: w.chance(500, "volumes of "+name+" wait"), OnChange: m.seeVolumes}
 	b, err := w.bmcs.Add(config)
 	if err != nil {
 		return nil, err

@@ -53,6 +53,16 @@ func image(url, sum string) func(*world, *machine) {
 	})
 }
 
+// volumes asks for so many hardware volumes.
+func volumes(n int) func(*world, *machine) {
+	return spec(func(s *metal3.BareMetalHostSpec) {
+		s.RAID = &metal3.RAIDConfig{HardwareRAIDVolumes: []metal3.HardwareRAIDVolume{}}
+		for i := range n {
+			s.RAID.HardwareRAIDVolumes = append(s.RAID.HardwareRAIDVolumes, metal3.HardwareRAIDVolume{Level: []string{"1", "0"}[i]})
+		}
+	})
+}
+
 func hardReboot() string { return `{"mode":"hard"}` }
 
 // deeds are all that an owner may do.
@@ -74,32 +84,36 @@ func deeds() owner {
 		"hints": spec(func(s *metal3.BareMetalHostSpec) {
 			s.RootDeviceHints = &metal3.RootDeviceHints{Rotational: &rotational}
 		}),
-		"bad hints":       spec(func(s *metal3.BareMetalHostSpec) { s.RootDeviceHints = &metal3.RootDeviceHints{SerialNumber: "none"} }),
-		"no hints":        spec(func(s *metal3.BareMetalHostSpec) { s.RootDeviceHints = nil }),
-		"pause":           annotation(metal3.PausedAnnotation, "test"),
-		"resume":          bare(metal3.PausedAnnotation),
-		"detach":          annotation(metal3.DetachedAnnotation, ""),
-		"attach":          bare(metal3.DetachedAnnotation),
-		"reboot":          annotation(metal3.RebootAnnotationPrefix, ""),
-		"hard reboot":     annotation(metal3.RebootAnnotationPrefix, hardReboot()),
-		"hold":            annotation(metal3.RebootAnnotationPrefix+"/k", ""),
-		"let go":          bare(metal3.RebootAnnotationPrefix + "/k"),
-		"inspect":         annotation(metal3.InspectAnnotationPrefix, ""),
-		"user data":       spec(func(s *metal3.BareMetalHostSpec) { s.UserData = &corev1.SecretReference{Name: "user-data"} }),
-		"data image":      (*world).dataImage,
-		"no data image":   (*world).noDataImage,
-		"wrong password":  func(w *world, m *machine) { w.setPassword(m, "wrong") },
-		"right password":  func(w *world, m *machine) { w.setPassword(m, password(m.name, 1)) },
-		"no secret":       (*world).deleteSecret,
-		"press button":    func(_ *world, m *machine) { m.pressButton() },
-		"lose record":     (*world).loseRecord,
-		"lose hardware":   (*world).loseHardware,
-		"crash":           func(w *world, _ *machine) { w.kill("the owner's hand") },
-		"delete":          (*world).deleteHost,
-		"external":        func(w *world, m *machine) { w.external(m, true) },
-		"not external":    func(w *world, m *machine) { w.external(m, false) },
-		"hours go by":     func(w *world, _ *machine) { w.jump() },
-		"agent restarted": func(_ *world, m *machine) { m.restartByItself() },
+		"bad hints":           spec(func(s *metal3.BareMetalHostSpec) { s.RootDeviceHints = &metal3.RootDeviceHints{SerialNumber: "none"} }),
+		"no hints":            spec(func(s *metal3.BareMetalHostSpec) { s.RootDeviceHints = nil }),
+		"volume":              volumes(1),
+		"two volumes":         volumes(2),
+		"no volumes":          volumes(0),
+		"volumes as they are": spec(func(s *metal3.BareMetalHostSpec) { s.RAID = nil }),
+		"pause":               annotation(metal3.PausedAnnotation, "test"),
+		"resume":              bare(metal3.PausedAnnotation),
+		"detach":              annotation(metal3.DetachedAnnotation, ""),
+		"attach":              bare(metal3.DetachedAnnotation),
+		"reboot":              annotation(metal3.RebootAnnotationPrefix, ""),
+		"hard reboot":         annotation(metal3.RebootAnnotationPrefix, hardReboot()),
+		"hold":                annotation(metal3.RebootAnnotationPrefix+"/k", ""),
+		"let go":              bare(metal3.RebootAnnotationPrefix + "/k"),
+		"inspect":             annotation(metal3.InspectAnnotationPrefix, ""),
+		"user data":           spec(func(s *metal3.BareMetalHostSpec) { s.UserData = &corev1.SecretReference{Name: "user-data"} }),
+		"data image":          (*world).dataImage,
+		"no data image":       (*world).noDataImage,
+		"wrong password":      func(w *world, m *machine) { w.setPassword(m, "wrong") },
+		"right password":      func(w *world, m *machine) { w.setPassword(m, password(m.name, 1)) },
+		"no secret":           (*world).deleteSecret,
+		"press button":        func(_ *world, m *machine) { m.pressButton() },
+		"lose record":         (*world).loseRecord,
+		"lose hardware":       (*world).loseHardware,
+		"crash":               func(w *world, _ *machine) { w.kill("the owner's hand") },
+		"delete":              (*world).deleteHost,
+		"external":            func(w *world, m *machine) { w.external(m, true) },
+		"not external":        func(w *world, m *machine) { w.external(m, false) },
+		"hours go by":         func(w *world, _ *machine) { w.jump() },
+		"agent restarted":     func(_ *world, m *machine) { m.restartByItself() },
 	}
 }
 
