@@ -40,6 +40,9 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 	if d.Host.Spec.InspectionMode == journey.InspectionModeFast {
 		return outOfBand(d)
 	}
+	if _, err := journey.Benchmark(d.Host); err != nil {
+		return d.Block(journey.ReasonAnnotationInvalid, err.Error(), "correct the annotation, or remove it", d.Now.Add(annotationRetry))
+	}
 	if dec, ready := ramdisk.Ensure(d, metal3.InspectionError); !ready {
 		return dec
 	}

@@ -126,6 +126,8 @@ func safetyInvariants() []invariant {
 		{"software RAID is made only of clean disks", raidAllowed},
 		{"a host is offered with its volumes", raidOffered},
 		{"volumes are changed only where nothing is lost", volumesAllowed},
+		{"a machine is tested only where it may be", burnInAllowed},
+		{"a host is offered with its burn-in passed", burnInPassed},
 		{"firmware is updated only where it may be", updateAllowed},
 		{"nothing switches a machine while its firmware is written", leftAlone},
 		{"nothing is offered unless clean", offeredClean},

@@ -98,3 +98,68 @@ func eraseMethods(text string) ([]step.Method, error) {
 	}
 	return out, nil
 }
+
+// BurnIn is which tests of its machine a host asks for (ingot.BurnInAnnotation).
+func BurnIn(h *metal3.BareMetalHost) (step.BurnInPlan, error) {
+	p, err := step.ParseBurnIn(h.Annotations[ingot.BurnInAnnotation])
+	if err != nil {
+		return step.BurnInPlan{}, fmt.Errorf("the annotation %s: %w", ingot.BurnInAnnotation, err)
+	}
+	return p, nil
+}
+
+// The results of a burn-in.
+const (
+	BurnInPassed = "passed"
+	BurnInFailed = "failed"
+)
+
+// BurnInDone says whether what a host asks to be tested was tested and found well. Nothing asked for is done; what cannot be read is not.
+func BurnInDone(h *metal3.BareMetalHost, r *ingot.HostLifecycleStatus) bool {
+	p, err := BurnIn(h)
+	if err != nil || p.Empty() {
+		return err == nil
+	}
+	b := r.BurnIn
+	return b != nil && b.Request == p.String() && !b.Withdrawn && b.Result == BurnInPassed
+}
+
+// RefuseBurnIn says why a host's machine may not be tested now, empty when it may. A test that writes to disks has the place and the conditions of a cleaning.
+func RefuseBurnIn(h *metal3.BareMetalHost, r *ingot.HostLifecycleStatus) string {
+	p, err := BurnIn(h)
+	state := h.Status.Provisioning
+	switch {
+	case err != nil:
+		return err.Error()
+	case state.State != metal3.StatePreparing:
+		return fmt.Sprintf("the host is %q, where no machine is tested", state.State)
+	case !h.DeletionTimestamp.IsZero():
+		return "the host is being deleted"
+	case r.BurnIn == nil || r.BurnIn.Withdrawn || p.String() != r.BurnIn.Request:
+		return "the host asks for another burn-in, or for none"
+	case !p.Writes():
+		return ""
+	case h.Spec.AutomatedCleaningMode == metal3.CleaningModeDisabled:
+		return "cleaning is disabled, and with it every test that writes to a disk"
+	case state.Image.URL != "" || r.Disk != nil:
+		return "the host has an image on a disk"
+	case r.CleanedAt != nil:
+		return "its disks count as clean, which they are not after a test that writes to them"
+	}
+	return ""
+}
+
+func burnInAllowed(f Facts, dec Decision) string {
+	if run, ok := dec.Action.(RunStep); ok && run.Kind == step.BurnIn {
+		return RefuseBurnIn(f.Host, &dec.Record)
+	}
+	return ""
+}
+
+// burnInPassed: a host whose owner asks for tests is offered only with a machine that passed them.
+func burnInPassed(f Facts, dec Decision) string {
+	if f.Host.Status.Provisioning.State == metal3.StatePreparing && dec.Host.Status.Provisioning.State == metal3.StateAvailable && !BurnInDone(dec.Host, &dec.Record) {
+		return "the burn-in that it asks for was not passed"
+	}
+	return ""
+}

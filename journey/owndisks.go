@@ -38,3 +38,15 @@ func OwnDisksText(owns []step.Outside) string {
 	}
 	return strings.Join(words, ",")
 }
+
+// Benchmark says whether a host asks for its disks to be measured when it is inspected (ingot.BenchmarkAnnotation). A word that is not known is an error.
+func Benchmark(h *metal3.BareMetalHost) (bool, error) {
+	switch text := strings.TrimSpace(h.Annotations[ingot.BenchmarkAnnotation]); text {
+	case "":
+		return false, nil
+	case "disks":
+		return true, nil
+	default:
+		return false, fmt.Errorf("the annotation %s has %q, which is not \"disks\"", ingot.BenchmarkAnnotation, text)
+	}
+}

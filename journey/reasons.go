@@ -98,6 +98,9 @@ const (
 	// ReasonServicingFailed: that failed; the machine was started all the same.
 	ReasonServicingFailed Reason = "ServicingFailed"
 
+	// ReasonBurnInFailed: a part of the machine failed its test.
+	ReasonBurnInFailed Reason = "BurnInFailed"
+
 	// ReasonBusy: the BMC asked for patience.
 	ReasonBusy Reason = "BMCBusy"
 	// The failures, by Metal3's error type; status.errorMessage has the message.
@@ -120,6 +123,6 @@ func Reasons() []Reason {
 		ReasonReadingPower, ReasonPowerChanging, ReasonRebootHeld, ReasonRestarting,
 		ReasonAvailable, ReasonProvisioned, ReasonExternallyProvisioned, ReasonReleasing, ReasonGone,
 		ReasonReadingFirmware, ReasonSettingFirmware, ReasonFirmwareNotInForce, ReasonUpdatingFirmware, ReasonChangingVolumes, ReasonServicing, ReasonServicingFailed,
-		ReasonBusy, ReasonRegistrationFailed, ReasonInspectionFailed, ReasonPreparationFailed, ReasonProvisioningFailed, ReasonCleaningFailed, ReasonPowerFailed,
+		ReasonBurnInFailed, ReasonBusy, ReasonRegistrationFailed, ReasonInspectionFailed, ReasonPreparationFailed, ReasonProvisioningFailed, ReasonCleaningFailed, ReasonPowerFailed,
 	}
 }

@@ -243,6 +243,8 @@ func (m *model) outcome(kind step.Kind, claim *ingot.DiskClaim) *step.Outcome {
 			return &step.Outcome{Failure: failure}
 		}
 		return &step.Outcome{Disk: &d}
+	case step.BurnIn:
+		return &step.Outcome{Tests: []step.TestResult{{Test: step.TestCPU, Result: step.TestPassed}}}
 	case step.Clean:
 		return m.cleaned(disks)
 	case step.ConfigureRAID:

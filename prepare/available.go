@@ -50,7 +50,9 @@ func leave(d *journey.Draft) (journey.Decision, bool) {
 		d.Host.Status.HardwareDetails = nil
 		d.MoveTo(metal3.StateInspecting)
 		return d.Again(journey.ReasonStageChanged, "a new inspection was asked for"), true
-	case differs(d.Host) || settingsDiffer(d) || updatesDiffer(d) || raidDiffers(d):
+	case withdrawBurnIn(d):
+		return d.Again(journey.ReasonObjectsChanged, "the burn-in is not asked for any more"), true
+	case differs(d.Host) || !journey.BurnInDone(d.Host, &d.Record) || settingsDiffer(d) || updatesDiffer(d) || raidDiffers(d):
 		d.MoveTo(metal3.StatePreparing)
 		return d.Again(journey.ReasonStageChanged, "the host asks for other settings"), true
 	}

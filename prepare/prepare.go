@@ -31,6 +31,7 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 	}
 	seen, volumes := update.Take(d), volume.Take(d)
 	takeSettingsResult(d)
+	takeBurnIn(d)
 	if dec, failed := d.ActionFailed(metal3.PreparationError); failed {
 		return dec
 	}
@@ -50,6 +51,9 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 		return dec
 	}
 	if dec, as := volume.Bring(d, volumes); !as {
+		return dec
+	}
+	if dec, passed := burnIn(d); !passed {
 		return dec
 	}
 	voidArrays(d)

@@ -107,13 +107,51 @@ func cleanTimeout(policy step.Erasure, h *metal3.HardwareDetails) time.Duration 
 
 // timeout is how long a step may take on this host.
 func timeout(d *journey.Draft, kind step.Kind) time.Duration {
-	if kind != step.Clean {
-		return timeouts()[kind]
+	switch kind {
+	case step.BurnIn:
+		// An annotation that cannot be read blocked the host before.
+		if plan, err := journey.BurnIn(d.Host); err == nil {
+			return burnInTimeout(plan, d.Facts.Hardware)
+		}
+	case step.Clean:
+		if _, policy, err := asked(d); err == nil {
+			return cleanTimeout(policy, d.Facts.Hardware)
+		}
+	case step.Inspect:
+		if d.Host.Annotations[ingot.BenchmarkAnnotation] != "" {
+			return timeouts()[kind] + benchmarkTime*time.Duration(max(len(journey.InBandDisks(d.Facts.Hardware)), unknownDisks))
+		}
+	default:
 	}
-	// An annotation that cannot be read blocked the host before.
-	_, policy, err := asked(d)
-	if err != nil {
-		return timeouts()[kind]
+	return timeouts()[kind]
+}
+
+const (
+	// benchmarkTime is what a disk may take to be measured, unknownDisks how many a machine is taken to have that was never inspected.
+	benchmarkTime = time.Minute
+	unknownDisks  = 64
+	// burnInBase is for what comes beside the tests: links are listened to, other machines measure the network.
+	burnInBase = 2 * time.Hour
+	// memoryRate is what is tested of the memory in a second at the least, with all patterns of a pass, and unknownMemory what a machine is taken to have that was never inspected.
+	memoryRate    = 100 << 20
+	unknownMemory = 1 << 40
+)
+
+// burnInTimeout is how long a burn-in may take.
+func burnInTimeout(p step.BurnInPlan, h *metal3.HardwareDetails) time.Duration {
+	out := burnInBase + time.Duration(p.CPUSeconds+p.NetworkSeconds)*time.Second
+	memory := int64(unknownMemory)
+	if h != nil && h.RAMMebibytes > 0 {
+		memory = int64(h.RAMMebibytes) << 20
 	}
-	return cleanTimeout(policy, d.Facts.Hardware)
+	out += time.Duration(p.MemoryPasses) * time.Duration(memory/memoryRate) * time.Second
+	whole := cleanTimeout(step.Erasure{Methods: []step.Method{step.EraseOverwrite}}, h)
+	switch p.Disk {
+	case step.DiskRead:
+		out += whole
+	case step.DiskWrite:
+		out += 2 * whole
+	case step.DiskSample:
+	}
+	return out
 }

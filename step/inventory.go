@@ -88,4 +88,6 @@ type Disk struct {
 	// Array: it is no disk but a software RAID array; its SerialNumber is the array's UUID. MemberOf is the array that a disk is a part of, empty for none.
 	Array    bool   `json:"array,omitempty"`
 	MemberOf string `json:"memberOf,omitempty"`
+	// Benchmark is how fast it reads, nil where nobody asked or it could not be measured.
+	Benchmark *DiskBenchmark `json:"benchmark,omitempty"`
 }

@@ -58,6 +58,8 @@ type Outcome struct {
 	Written *Written `json:"written,omitempty"`
 	// Arrays is the result of ConfigureRAID, in the order of the volumes.
 	Arrays []Array `json:"arrays,omitempty"`
+	// Tests is the result of BurnIn, one for each part that was tested. Parts that failed their test are no failure of the step.
+	Tests []TestResult `json:"tests,omitempty"`
 }
 
 // FailureKind tells failures apart by what can be done about them.

@@ -66,6 +66,10 @@ type HostLifecycleStatus struct {
 	Servicing *ServicingStatus `json:"servicing,omitempty"`
 	// RAID is what was done for spec.raid, nil for nothing.
 	RAID *RAIDStatus `json:"raid,omitempty"`
+	// BurnIn is the last test of the machine that was asked for, nil for none.
+	BurnIn *BurnInStatus `json:"burnIn,omitempty"`
+	// Hardware is what the last inspection by the agent found beside the HardwareData, nil before.
+	Hardware *HardwareStatus `json:"hardware,omitempty"`
 	// Health is how the machine is by its BMC, nil while the BMC did not say.
 	Health *HealthStatus `json:"health,omitempty"`
 	// FirstBoot is the provisioned system's own report, nil before an image was written.

@@ -14,7 +14,7 @@ import (
 func (a *agent) execute(ctx context.Context, s protocol.Step, report func(step.Progress)) step.Outcome {
 	switch {
 	case s.Kind == step.Inspect:
-		return a.inspect(ctx, report)
+		return a.inspect(ctx, s.Inspect, report)
 	case s.Kind == step.ChooseDisk && s.ChooseDisk != nil:
 		return a.chooseDisk(ctx, *s.ChooseDisk)
 	case s.Kind == step.Clean && s.Clean != nil:
@@ -23,6 +23,11 @@ func (a *agent) execute(ctx context.Context, s protocol.Step, report func(step.P
 		return a.writeImage(ctx, *s.WriteImage, report)
 	case s.Kind == step.ConfigureRAID && s.ConfigureRAID != nil:
 		return a.configureRAID(ctx, *s.ConfigureRAID, report)
+	case s.Kind == step.BurnIn && s.BurnIn != nil:
+		return a.burnIn(ctx, *s.BurnIn, report)
+	case s.Kind == step.Rest:
+		// It was handed out to end another one, which has ended.
+		return step.Outcome{}
 	case s.Kind == step.LoadSystem && s.LoadSystem != nil:
 		return a.loadSystem(ctx, *s.LoadSystem)
 	case s.Kind == step.EnterSystem:
@@ -35,11 +40,16 @@ func (a *agent) execute(ctx context.Context, s protocol.Step, report func(step.P
 		"use an agent of the same release as the partition role")
 }
 
-func (a *agent) inspect(ctx context.Context, report func(step.Progress)) step.Outcome {
+func (a *agent) inspect(ctx context.Context, p *protocol.Inspect, report func(step.Progress)) step.Outcome {
 	report(step.Progress{Phase: "reading the hardware"})
 	inventory, err := a.hardware.Inspector.Inspect(ctx)
 	if err != nil {
 		return failure(fmt.Errorf("inspect the hardware: %w", err))
+	}
+	if p != nil && p.Benchmark {
+		if err := a.benchmark(ctx, inventory.Disks, p.Owns, report); err != nil {
+			return failure(err)
+		}
 	}
 	a.tellArrays(ctx, inventory.Disks)
 	return step.Outcome{Inventory: &inventory}

@@ -27,6 +27,16 @@ type Hardware struct {
 	// Arrays is the machine's software RAID, whose arrays Disks opens as well; nil: it has none.
 	Arrays disk.Arrays
 	Power  Power
+	// Stress tests processors and memory; nil: it cannot.
+	Stress Stress
+}
+
+// Stress tests what the machine calculates with. The results lack their times.
+type Stress interface {
+	// CPU has all processors calculate for a time and says whether they did it right.
+	CPU(ctx context.Context, length time.Duration, report func(done time.Duration)) (step.TestResult, error)
+	// Memory writes patterns to all memory that is free and reads them back, passes times.
+	Memory(ctx context.Context, passes int, report func(done, total int64)) (step.TestResult, error)
 }
 
 // Inspector lists the hardware.

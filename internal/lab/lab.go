@@ -214,6 +214,9 @@ func (l *Lab) build(b blueprint) (hardware, error) {
 	for n, d := range b.disks {
 		c.DiskPaths[c.Inventory.Disks[n].Name] = d.path
 	}
+	if o.Parts != nil {
+		c.Parts = o.Parts(b.number)
+	}
 	return simulated.New(c)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/internal/lab/bmcsim"
 	"github.com/ingotmetal/ingot/internal/lab/qemu"
+	"github.com/ingotmetal/ingot/internal/lab/simulated"
 )
 
 // Kind is how a machine is made.
@@ -63,6 +64,8 @@ type Options struct {
 	Faults Faults
 	// BMC changes the BMC of machine number i before it is added. May be nil.
 	BMC func(i int, c *bmcsim.Config)
+	// Parts is what is broken about simulated machine number i. May be nil, and may give nil.
+	Parts func(i int) *simulated.Parts
 	// Capture is the path of a pcap file with all frames of the network; empty: none.
 	Capture string
 	Log     *slog.Logger

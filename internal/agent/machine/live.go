@@ -131,6 +131,7 @@ func live(ctx context.Context, version string, log *agent.Log, logger *slog.Logg
 			Power:     end,
 			Kernels:   kernels{end: end},
 			TPM:       security{device: tpmDevice, table: tpmTable},
+			Stress:    stress{root: reader.Root},
 		},
 		Dial: bound.Dial, Clock: clock{}, Log: log, Version: version,
 	})

@@ -4,6 +4,7 @@
 //	                         a machine with a TPM is answered with a challenge first, and proves on a second request that it is that TPM's
 //	POST /v1/agent/exchange  what I am at -> what you want next (long poll)
 //	POST /v1/agent/log       lines of the agent's log
+//	GET  /v1/agent/traffic/{boot}  bytes to measure the network by
 //	POST /v1/first-boot/{host namespace}/{host name}/{token}  the provisioned system's own report (form as cloud-init's phone_home sends it)
 //
 // It owns the bodies and their bounds. It refuses transport and decisions. The exchange carries state, not events: each one says all that the agent is at, and
@@ -139,7 +140,7 @@ const (
 	CodeInternal = "internal"
 )
 
-// Step is one thing to do. Exactly one of the fields after Kind is set, by Kind; step.Inspect and step.PowerOff have none.
+// Step is one thing to do. Exactly one of the fields after Kind is set, by Kind; step.PowerOff and step.Rest have none, and step.Inspect needs none.
 type Step struct {
 	ID   string    `json:"id"`
 	Kind step.Kind `json:"kind"`
@@ -152,6 +153,8 @@ type Step struct {
 	LoadSystem *LoadSystem `json:"loadSystem,omitempty"`
 
 	ConfigureRAID *ConfigureRAID `json:"configureRAID,omitempty"`
+	BurnIn        *BurnIn        `json:"burnIn,omitempty"`
+	Inspect       *Inspect       `json:"inspect,omitempty"`
 }
 
 // LoadSystem makes the system on a disk ready to be started without the firmware.

@@ -73,9 +73,13 @@ func (r *Reconciler) builder(key types.NamespacedName, uid types.UID, bootID str
 			}
 		case step.ConfigureRAID:
 			s.ConfigureRAID = &protocol.ConfigureRAID{Volumes: journey.SoftwareRAID(host), Host: string(host.UID), Owns: owns, Erasure: erasure}
+		case step.BurnIn:
+			s.BurnIn, err = burnInOf(host, owns, erasure)
+		case step.Inspect:
+			s.Inspect, err = inspectionOf(host, owns)
 		case step.LoadSystem:
 			s.LoadSystem = &protocol.LoadSystem{Claim: claimedDisk(record.Status.Disk)}
-		case step.Inspect, step.PowerOff, step.EnterSystem: // the kind says all
+		case step.PowerOff, step.EnterSystem, step.Rest: // the kind says all
 		}
 		if err != nil {
 			return nil, err
@@ -93,9 +97,30 @@ func erasureOf(host *metal3.BareMetalHost) (*step.Erasure, error) {
 	return &e, nil
 }
 
-// destroys: the step changes what is on a disk.
+// burnInOf is what a host asks to be tested; the wish was held against the record before.
+func burnInOf(host *metal3.BareMetalHost, owns []step.Outside, erasure *step.Erasure) (*protocol.BurnIn, error) {
+	plan, err := journey.BurnIn(host)
+	if err != nil {
+		return nil, notNow("%s", err)
+	}
+	return &protocol.BurnIn{Plan: plan, Owns: owns, Erasure: erasure}, nil
+}
+
+// inspectionOf is nil for an inspection that does what each does.
+func inspectionOf(host *metal3.BareMetalHost, owns []step.Outside) (*protocol.Inspect, error) {
+	benchmark, err := journey.Benchmark(host)
+	if err != nil {
+		return nil, notNow("%s", err)
+	}
+	if !benchmark {
+		return nil, nil //nolint:nilnil // an inspection has no parameters of its own
+	}
+	return &protocol.Inspect{Benchmark: true, Owns: owns}, nil
+}
+
+// destroys: the step changes what is on a disk, or may: a burn-in writes where its host asks for that.
 func destroys(k step.Kind) bool {
-	return k == step.Clean || k == step.WriteImage || k == step.ConfigureRAID
+	return k == step.Clean || k == step.WriteImage || k == step.ConfigureRAID || k == step.BurnIn
 }
 
 func readBoth(ctx context.Context, from client.Reader, key types.NamespacedName, uid types.UID) (*metal3.BareMetalHost, *ingot.HostLifecycle, error) {
@@ -136,6 +161,8 @@ func refuseStep(host *metal3.BareMetalHost, l *ingot.HostLifecycle, bootID strin
 		return refuseClean(host)
 	case step.ConfigureRAID:
 		return journey.RefuseRAID(host, &l.Status)
+	case step.BurnIn:
+		return journey.RefuseBurnIn(host, &l.Status)
 	default:
 	}
 	return refuseWrite(host, l.Status.Disk, a)

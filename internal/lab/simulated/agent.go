@@ -29,12 +29,15 @@ func (m *Machine) agent(ctx context.Context, config medium.Config) error {
 	inventory, _, disks := m.shape()
 	arrays := filebacked.NewArrays(disks, partition.Places)
 	err = agent.Run(ctx, agent.Options{
-		Config:   config,
-		Hardware: agent.Hardware{Inspector: inspector{inventory}, Disks: arrays, Arrays: arrays, Power: end},
-		Dial:     func(ctx context.Context, _ matrix.FlowName, to string) (net.Conn, error) { return dial(ctx, to) },
-		Log:      agent.NewLog(slog.NewTextHandler(m.console, nil)),
-		Version:  agentVersion,
-		Timing:   m.config.Timing,
+		Config: config,
+		Hardware: agent.Hardware{Inspector: inspector{inventory}, Disks: arrays, Arrays: arrays, Power: end,
+			Stress: stress{m.config.Parts, inventory.CPU.Count}},
+		Dial: func(ctx context.Context, _ matrix.FlowName, to string) (net.Conn, error) {
+			return m.config.Parts.slowed(dial(ctx, to))
+		},
+		Log:     agent.NewLog(slog.NewTextHandler(m.console, nil)),
+		Version: agentVersion,
+		Timing:  m.config.Timing,
 	})
 	if end.how != nil {
 		return end.how

@@ -43,6 +43,8 @@ type Config struct {
 	Seed       uint64
 	// Journal, when not nil, gets every writer of a disk.
 	Journal *Journal
+	// Parts is what is broken about the machine; nil: nothing is.
+	Parts *Parts
 	// Timing changes the agent's intervals.
 	Timing agent.Timing
 	// Port is where the cable of the first NIC is plugged in; nil: the machine speaks through the kernel's loopback, and there is no network boot.
@@ -106,7 +108,7 @@ func New(c Config) (*Machine, error) {
 	if len(c.Inventory.NICs) == 0 || m.mac() == nil {
 		return nil, fmt.Errorf("machine %s has no network interface with an address", c.Name)
 	}
-	for _, d := range c.Inventory.Disks {
+	for i, d := range c.Inventory.Disks {
 		path := c.DiskPaths[d.Name]
 		if path == "" {
 			return nil, fmt.Errorf("machine %s: disk %s has no file", c.Name, d.Name)
@@ -114,7 +116,7 @@ func New(c Config) (*Machine, error) {
 		if err := filebacked.Create(path, d.SizeBytes); err != nil {
 			return nil, fmt.Errorf("machine %s: disk %s: %w", c.Name, d.Name, err)
 		}
-		m.disks.Disks[d.Name] = filebacked.Spec{Path: path, SectorBytes: d.SectorBytes, Firmware: filebacked.FirmwareFor(d)}
+		m.disks.Disks[d.Name] = filebacked.Spec{Path: path, SectorBytes: d.SectorBytes, Firmware: filebacked.FirmwareFor(d), Unreadable: c.Parts.unreadable(i, d.SizeBytes)}
 	}
 	return m, nil
 }

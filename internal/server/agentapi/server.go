@@ -52,6 +52,8 @@ type Server struct {
 	challenger *attestation.Challenger
 	// refusedSources and refusedBoots count what was refused, by source address and by source and subject.
 	refusedSources, refusedBoots *limiter
+	// trafficking holds one token for each answer with bytes to measure by.
+	trafficking chan struct{}
 }
 
 // New makes a Server.
@@ -61,10 +63,12 @@ func New(o Options) *Server {
 	}
 	o.CertificateLifetime = cmp.Or(o.CertificateLifetime, defaultLifetime)
 	o.ReportEvery = cmp.Or(o.ReportEvery, defaultReportEvery)
-	s := &Server{o: o, mux: http.NewServeMux(), newest: newSequences(), challenger: attestation.NewChallenger(), refusedSources: newSourceLimiter(), refusedBoots: newBootLimiter()}
+	s := &Server{o: o, mux: http.NewServeMux(), newest: newSequences(), challenger: attestation.NewChallenger(), refusedSources: newSourceLimiter(), refusedBoots: newBootLimiter(),
+		trafficking: make(chan struct{}, trafficAtOnce)}
 	s.mux.HandleFunc("POST "+protocol.PathEnroll, s.enroll)
 	s.mux.HandleFunc("POST "+protocol.PathExchange, s.exchange)
 	s.mux.HandleFunc("POST "+protocol.PathLog, s.log)
+	s.mux.HandleFunc("GET "+protocol.PathTraffic+"{boot}", s.traffic)
 	s.mux.HandleFunc("POST "+protocol.PathFirstBoot+"{namespace}/{name}/{token}", s.firstBoot)
 	return s
 }

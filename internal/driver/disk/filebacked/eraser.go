@@ -3,6 +3,7 @@ package filebacked
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -60,6 +61,9 @@ func (d *Disk) ata() firmware.ATADisk {
 func (d *Disk) ReadAt(p []byte, off int64) (int, error) {
 	if err := d.firmware.usable(); err != nil {
 		return 0, &disk.Error{Op: "read", Disk: d.Name, Kind: disk.ErrIO, Err: err}
+	}
+	if d.spoiled != nil && d.spoiled(off, int64(len(p))) {
+		return 0, &disk.Error{Op: fmt.Sprintf("read %d bytes at %d of", len(p), off), Disk: d.Name, Kind: disk.ErrIO}
 	}
 	return d.File.ReadAt(p, off)
 }

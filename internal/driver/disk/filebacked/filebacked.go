@@ -37,6 +37,8 @@ type Spec struct {
 	Removed bool
 	// Firmware erases the disk by itself; nil: it cannot.
 	Firmware *Firmware
+	// Unreadable says whether a read that touches a range fails; nil: none does.
+	Unreadable func(off, length int64) bool
 }
 
 // Machine is the disks of one simulated machine by name. It implements disk.Opener.
@@ -55,6 +57,7 @@ type Disk struct {
 	directio.File
 	observer Observer
 	firmware *Firmware
+	spoiled  func(off, length int64) bool
 	closed   bool
 }
 
@@ -77,7 +80,7 @@ func (m *Machine) Open(_ context.Context, name string) (disk.Disk, error) {
 	if err != nil {
 		return nil, &disk.Error{Op: "open for exclusive writing", Disk: name, Kind: directio.Kind(err), Err: err}
 	}
-	d := &Disk{File: directio.File{F: f, Name: name, Direct: direct}, observer: m.Observer, firmware: spec.Firmware}
+	d := &Disk{File: directio.File{F: f, Name: name, Direct: direct}, observer: m.Observer, firmware: spec.Firmware, spoiled: spec.Unreadable}
 	d.Geo.SectorBytes = spec.SectorBytes
 	if d.Geo.SectorBytes == 0 {
 		d.Geo.SectorBytes = 512
