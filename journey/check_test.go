@@ -147,6 +147,23 @@ func TestCheckFindsEachViolation(t *testing.T) {
 			arraying(f, d)
 			d.Host.Spec.RAID, d.Host.Status.Provisioning.State = f.Host.Spec.RAID, metal3.StateAvailable
 		}},
+		"burn-in unasked":         {"a machine is tested only where it may be", func(f *Facts, d *Decision) { burning(f, d); f.Host.Annotations = nil }},
+		"burn-in of another wish": {"a machine is tested only where it may be", func(f *Facts, d *Decision) { burning(f, d); d.Record.BurnIn.Request = "cpu=1s" }},
+		"burn-in of a machine in use": {"a machine is tested only where it may be", func(f *Facts, d *Decision) {
+			burning(f, d)
+			f.Host.Status.Provisioning.State = metal3.StateProvisioned
+		}},
+		"burn-in of a deleted host":         {"a machine is tested only where it may be", func(f *Facts, d *Decision) { burning(f, d); f.Host.DeletionTimestamp = &clean }},
+		"disks written that count as clean": {"a machine is tested only where it may be", func(f *Facts, d *Decision) { burning(f, d); d.Record.CleanedAt = &clean }},
+		"disks written beside a claim":      {"a machine is tested only where it may be", func(f *Facts, d *Decision) { burning(f, d); d.Record.Disk = &ingot.DiskClaim{} }},
+		"disks written, never cleaned": {"a machine is tested only where it may be", func(f *Facts, d *Decision) {
+			burning(f, d)
+			f.Host.Spec.AutomatedCleaningMode = metal3.CleaningModeDisabled
+		}},
+		"offered untested": {"a host is offered with its burn-in passed", func(f *Facts, d *Decision) {
+			burning(f, d)
+			d.Host.Annotations, d.Host.Status.Provisioning.State = f.Host.Annotations, metal3.StateAvailable
+		}},
 		"offered dirty": {"nothing is offered unless clean", func(f *Facts, d *Decision) {
 			f.Host.Status.Provisioning.State, d.Host.Status.Provisioning.State = metal3.StateDeprovisioning, metal3.StateAvailable
 		}},
@@ -252,4 +269,23 @@ func arraying(f *Facts, d *Decision) {
 	f.Record.CleanedAt, f.Record.Disk, d.Record.Disk, d.Record.CleanedAt = &clean, nil, nil, &clean
 	d.Record.Step.Kind = string(step.ConfigureRAID)
 	d.Action = RunStep{ID: d.Record.Step.ID, Kind: step.ConfigureRAID}
+}
+
+// burning is a burn-in that writes to the disks, as it may be.
+func burning(f *Facts, d *Decision) {
+	const wish = "disk=write"
+	f.Host.Annotations = map[string]string{ingot.BurnInAnnotation: wish}
+	f.Host.Spec.AutomatedCleaningMode = metal3.CleaningModeMetadata
+	f.Host.Status.Provisioning.State, f.Host.Status.Provisioning.Image = metal3.StatePreparing, metal3.Image{}
+	d.Record.Disk, d.Record.CleanedAt, d.Record.BurnIn = nil, nil, &ingot.BurnInStatus{Request: wish}
+	d.Action, d.Outcome.Kind = RunStep{ID: "b-1-burn-in", Kind: step.BurnIn}, Act
+}
+
+// TestABurnInMayBe: what the cases of TestCheckFindsEachViolation begin with breaks nothing of its own.
+func TestABurnInMayBe(t *testing.T) {
+	f, dec := written()
+	burning(&f, &dec)
+	if why := burnInAllowed(f, dec); why != "" {
+		t.Error(why)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/journey"
 )
 
@@ -81,6 +82,9 @@ func edits() map[string]func(*world) {
 		"hold":          annotate(metal3.RebootAnnotationPrefix+"/k", ""),
 		"let go":        bare(metal3.RebootAnnotationPrefix + "/k"),
 		"inspect":       annotate(metal3.InspectAnnotationPrefix, ""),
+		"burn in":       annotate(ingot.BurnInAnnotation, "cpu=3m,disk=write"),
+		"burn in a bit": annotate(ingot.BurnInAnnotation, "cpu=1m"),
+		"no burn-in":    func(w *world) { delete(w.host.Annotations, ingot.BurnInAnnotation) },
 		"lock out":      func(w *world) { w.secret.right = false; w.secret.version++ },
 		"new password":  func(w *world) { w.secret.right = true; w.secret.version++ },
 		"no secret":     func(w *world) { w.secret.found = false },
@@ -131,6 +135,9 @@ func (w *world) heal() {
 		delete(w.host.Annotations, a)
 	}
 	s := &w.host.Spec
+	if b := w.record.BurnIn; b != nil && b.Result == journey.BurnInFailed || s.AutomatedCleaningMode == metal3.CleaningModeDisabled {
+		delete(w.host.Annotations, ingot.BurnInAnnotation)
+	}
 	s.RAID = nil
 	if s.RootDeviceHints != nil {
 		s.RootDeviceHints.SerialNumber = ""

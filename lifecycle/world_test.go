@@ -401,7 +401,7 @@ func (w *world) take(run journey.RunStep) {
 	if a.stepID != "" && a.outcome == nil {
 		w.never("the agent is given %s while it is at %s", run.ID, a.stepID)
 	}
-	durations := map[step.Kind]time.Duration{step.Inspect: 10 * time.Second, step.ChooseDisk: time.Second, step.Clean: 20 * time.Second, step.WriteImage: 2 * time.Minute}
+	durations := map[step.Kind]time.Duration{step.Inspect: 10 * time.Second, step.ChooseDisk: time.Second, step.Clean: 20 * time.Second, step.BurnIn: 3 * time.Minute, step.WriteImage: 2 * time.Minute}
 	a.stepID, a.kind, a.claim, a.outcome, a.endsAt = run.ID, run.Kind, run.Claim, nil, w.now.Add(durations[run.Kind])
 	a.hints = journey.RootHints(w.host, &w.record, w.host.Spec.RootDeviceHints)
 	if run.Kind == step.WriteImage {
@@ -442,9 +442,25 @@ func (w *world) finish(a *simAgent) *step.Outcome {
 		return &step.Outcome{Disk: &d}
 	case step.Clean:
 		return w.cleaned()
+	case step.BurnIn:
+		return w.tested()
 	default:
 		return w.written(a)
 	}
+}
+
+// tested is a burn-in, which loses what is on the disks where it writes.
+func (w *world) tested() *step.Outcome {
+	r := step.TestResult{Test: step.TestCPU, Result: step.TestPassed}
+	if w.fault("stain") {
+		r.Result, r.Message = step.TestFailed, "a wrong result"
+	}
+	if plan, err := journey.BurnIn(w.host); err == nil && plan.Writes() {
+		for _, d := range w.disks {
+			d.content = "a pattern"
+		}
+	}
+	return &step.Outcome{Tests: []step.TestResult{r}}
 }
 
 func (w *world) cleaned() *step.Outcome {

@@ -35,7 +35,8 @@ func burnIn(d *journey.Draft) (dec journey.Decision, passed bool) {
 		return d.Block(journey.ReasonAnnotationInvalid, err.Error(), "correct the annotation, or remove it", d.Now.Add(burnInLook)), false
 	}
 	if plan.Empty() {
-		return endBurnIn(d)
+		dropBurnIn(d)
+		return journey.Decision{}, true
 	}
 	switch d.Record.BurnIn.Result {
 	case journey.BurnInPassed:
@@ -110,7 +111,7 @@ func takeTests(d *journey.Draft, tests []step.TestResult) {
 	r.Result, r.FinishedAt, r.Tests = journey.BurnInPassed, d.Stamp(), nil
 	var failed, fixes []string
 	for _, t := range tests {
-		if t.Result == step.TestFailed {
+		if outcome(t.Result) == string(step.TestFailed) {
 			failed = append(failed, strings.TrimSpace(fmt.Sprintf("%s %s", t.Test, part(t)))+": "+t.Message)
 			fixes = append(fixes, t.Fix)
 		}
@@ -185,27 +186,14 @@ func forgetFailedBurnIn(d *journey.Draft) {
 	}
 }
 
-// dropBurnIn abandons a burn-in at work whose wish is over; the step that follows ends it on the machine.
+// dropBurnIn gives a burn-in at work up whose wish is over. The boot is given up with it, since that is what ends it on the machine.
 func dropBurnIn(d *journey.Draft) {
-	if s := d.Record.Step; s != nil && s.Kind == string(step.BurnIn) {
+	a, s := d.Agent(), d.Record.Step
+	testing := a != nil && a.Phase == step.Running && strings.HasSuffix(a.StepID, "-"+string(step.BurnIn))
+	switch {
+	case testing:
+		d.DropBoot()
+	case s != nil && s.Kind == string(step.BurnIn):
 		d.DropStep()
 	}
-}
-
-// endBurnIn sees to it that a machine whose owner withdrew the wish does not go on testing.
-func endBurnIn(d *journey.Draft) (dec journey.Decision, ended bool) {
-	dropBurnIn(d)
-	a, s := d.Agent(), d.Record.Step
-	resting := s != nil && s.Kind == string(step.Rest)
-	testing := a != nil && a.Phase == step.Running && strings.HasSuffix(a.StepID, "-"+string(step.BurnIn))
-	if a == nil || !testing && !resting {
-		return journey.Decision{}, true
-	}
-	out, dec := ramdisk.Run(d, step.Rest, nil)
-	if out == nil {
-		return dec, false
-	}
-	// Whatever it came to, an agent that had it has ended the other step; one that fell silent over it is superseded by the next boot.
-	d.EndStep("")
-	return journey.Decision{}, true
 }

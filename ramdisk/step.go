@@ -27,8 +27,6 @@ func timeouts() map[step.Kind]time.Duration {
 		step.EnterSystem: 15 * time.Minute,
 		// A table and a superblock on each disk, and the metadata of the arrays.
 		step.ConfigureRAID: time.Hour,
-		// Whatever it is there to end ends soon.
-		step.Rest: 10 * time.Minute,
 	}
 }
 

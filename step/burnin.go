@@ -7,13 +7,8 @@ import (
 	"time"
 )
 
-// The steps of testing a machine.
-const (
-	// BurnIn tests parts of the machine under load, as its BurnInPlan says.
-	BurnIn Kind = "burn-in"
-	// Rest does nothing. It is handed out in the place of a step that is not wanted any more, which the agent ends for it.
-	Rest Kind = "rest"
-)
+// BurnIn tests parts of the machine under load, as its BurnInPlan says.
+const BurnIn Kind = "burn-in"
 
 // DiskTest is how disks are tested.
 type DiskTest string

@@ -25,9 +25,6 @@ func (a *agent) execute(ctx context.Context, s protocol.Step, report func(step.P
 		return a.configureRAID(ctx, *s.ConfigureRAID, report)
 	case s.Kind == step.BurnIn && s.BurnIn != nil:
 		return a.burnIn(ctx, *s.BurnIn, report)
-	case s.Kind == step.Rest:
-		// It was handed out to end another one, which has ended.
-		return step.Outcome{}
 	case s.Kind == step.LoadSystem && s.LoadSystem != nil:
 		return a.loadSystem(ctx, *s.LoadSystem)
 	case s.Kind == step.EnterSystem:

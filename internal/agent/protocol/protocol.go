@@ -140,7 +140,7 @@ const (
 	CodeInternal = "internal"
 )
 
-// Step is one thing to do. Exactly one of the fields after Kind is set, by Kind; step.PowerOff and step.Rest have none, and step.Inspect needs none.
+// Step is one thing to do. Exactly one of the fields after Kind is set, by Kind; step.PowerOff has none, and step.Inspect needs none.
 type Step struct {
 	ID   string    `json:"id"`
 	Kind step.Kind `json:"kind"`

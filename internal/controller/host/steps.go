@@ -79,7 +79,7 @@ func (r *Reconciler) builder(key types.NamespacedName, uid types.UID, bootID str
 			s.Inspect, err = inspectionOf(host, owns)
 		case step.LoadSystem:
 			s.LoadSystem = &protocol.LoadSystem{Claim: claimedDisk(record.Status.Disk)}
-		case step.PowerOff, step.EnterSystem, step.Rest: // the kind says all
+		case step.PowerOff, step.EnterSystem: // the kind says all
 		}
 		if err != nil {
 			return nil, err
