@@ -58,6 +58,17 @@ func nic(n step.NIC, ip string) metal3.NIC {
 			out.VLANID = metal3.VLANID(l.VLAN)
 			out.VLANs = []metal3.VLAN{{ID: out.VLANID}}
 		}
+		for _, v := range l.VLANs {
+			if v.ID < 1 || v.ID > 4094 {
+				continue
+			}
+			named := metal3.VLAN{ID: metal3.VLANID(v.ID), Name: v.Name}
+			if i := slices.IndexFunc(out.VLANs, func(o metal3.VLAN) bool { return o.ID == named.ID }); i >= 0 {
+				out.VLANs[i] = named
+				continue
+			}
+			out.VLANs = append(out.VLANs, named)
+		}
 	}
 	return out
 }

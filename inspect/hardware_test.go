@@ -18,7 +18,7 @@ func TestHardwareDetails(t *testing.T) {
 		NICs: []step.NIC{
 			{Name: "eth1", MAC: "AA:BB:CC:00:00:02", SpeedMbps: 2500},
 			{Name: "eth0", Model: "0x8086 0x1572", MAC: "aa:bb:cc:00:00:01", Addresses: []string{"fe80::1/64", "10.0.0.9/24", "2001:db8::9/64", "10.0.0.10"}, SpeedMbps: 25000,
-				Booted: true, LLDP: &step.LLDP{ChassisID: "c", PortID: "p7", SystemName: "leaf1", VLAN: 42}},
+				Booted: true, LLDP: &step.LLDP{ChassisID: "c", PortID: "p7", SystemName: "leaf1", VLAN: 42, VLANs: []step.LLDPVLAN{{ID: 7, Name: "mgmt"}, {ID: 42, Name: "prod"}, {ID: 4095}}}},
 		},
 		Disks: []step.Disk{
 			{Name: "/dev/sdb", SizeBytes: 500, Rotational: true, Type: "hdd", HCTL: "0:0:1:0", WWN: "w", WWNVendorExtension: "x", WWNWithExtension: "wx", Vendor: "v", Model: "m", SerialNumber: "s"},
@@ -29,7 +29,7 @@ func TestHardwareDetails(t *testing.T) {
 		},
 	})
 	lldp := &metal3.LLDP{SwitchID: "c", PortID: "p7", SwitchSystemName: "leaf1"}
-	eth0 := metal3.NIC{Name: "eth0", Model: "0x8086 0x1572", MAC: "aa:bb:cc:00:00:01", IP: "10.0.0.9", SpeedGbps: 25, PXE: true, VLANID: 42, VLANs: []metal3.VLAN{{ID: 42}}, LLDP: lldp}
+	eth0 := metal3.NIC{Name: "eth0", Model: "0x8086 0x1572", MAC: "aa:bb:cc:00:00:01", IP: "10.0.0.9", SpeedGbps: 25, PXE: true, VLANID: 42, VLANs: []metal3.VLAN{{ID: 42, Name: "prod"}, {ID: 7, Name: "mgmt"}}, LLDP: lldp}
 	eth0v6 := eth0
 	eth0v6.IP = "2001:db8::9"
 	want := metal3.HardwareDetails{

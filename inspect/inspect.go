@@ -82,6 +82,7 @@ func finish(d *journey.Draft, out *step.Outcome) journey.Decision {
 		return d.Again(journey.ReasonObjectsChanged, "inspection found the architecture")
 	}
 	d.EndStep("")
+	d.Record.Hardware = found(*out.Inventory, *d.Stamp())
 	return leave(d, &h)
 }
 

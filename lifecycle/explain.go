@@ -44,6 +44,8 @@ type Explanation struct {
 	Error string `json:"error,omitempty"`
 	// Health is how the machine is by its BMC, with the sensors and log entries that say so; empty where it does not say.
 	Health string `json:"health,omitempty"`
+	// BurnIn is what became of the tests of the machine that the host asks for, empty where it asked for none.
+	BurnIn string `json:"burnIn,omitempty"`
 	// Disks says of each known disk whether the next image could go to it.
 	Disks []string `json:"disks,omitempty"`
 	// RAID is what is known of the machine's RAID controllers, their drives and volumes: a line for each.
@@ -67,6 +69,7 @@ func Explain(f journey.Facts, now time.Time) Explanation {
 	e.TPM, e.TPMPolicy = TPMText(f.Record.TPM), tpmPolicyText(f)
 	e.RAID = RAIDText(f.Record.RAID)
 	e.Health = HealthText(f.Record.Health)
+	e.BurnIn = BurnInText(f.Record.BurnIn)
 	policy, err := journey.Erasure(f.Host)
 	switch {
 	case err != nil:
@@ -182,3 +185,28 @@ func diskText(f journey.Facts) string {
 }
 
 func ago(now, t time.Time) time.Duration { return max(now.Sub(t), 0).Round(time.Second) }
+
+// BurnInText is a burn-in in a line; empty for none.
+func BurnInText(b *ingot.BurnInStatus) string {
+	if b == nil {
+		return ""
+	}
+	text := b.Request + ": "
+	switch {
+	case b.Result == "" && b.Withdrawn:
+		text += "withdrawn before its end"
+	case b.Result == "":
+		text += fmt.Sprintf("not ended, begun at %s (%d times)", b.StartedAt.UTC().Format(time.RFC3339), b.Attempts)
+	case b.FinishedAt == nil:
+		text += b.Result
+	default:
+		text += fmt.Sprintf("%s at %s, %d tests", b.Result, b.FinishedAt.UTC().Format(time.RFC3339), len(b.Tests))
+	}
+	if b.Result != "" && b.Withdrawn {
+		text += ", not asked for any more"
+	}
+	if b.Message != "" {
+		text += "; " + b.Message
+	}
+	return text
+}

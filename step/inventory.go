@@ -10,6 +10,29 @@ type Inventory struct {
 	MemoryBytes int64  `json:"memoryBytes"`
 	NICs        []NIC  `json:"nics,omitempty"`
 	Disks       []Disk `json:"disks,omitempty"`
+	// Components are the parts whose firmware tells its version.
+	Components []Component `json:"components,omitempty"`
+}
+
+// What a Component.Kind says.
+const (
+	ComponentBIOS = "bios"
+	ComponentCPU  = "cpu"
+	ComponentNIC  = "nic"
+	ComponentDisk = "disk"
+	ComponentHBA  = "hba"
+	ComponentBMC  = "bmc"
+)
+
+// Component is a part with firmware of its own.
+type Component struct {
+	Kind string `json:"kind"`
+	// Device is what the part is called on the machine ("/dev/sda", "eth0", a PCI address), Model what its maker calls it; either may be empty.
+	Device string `json:"device,omitempty"`
+	Model  string `json:"model,omitempty"`
+	// Version is the firmware's, never empty; Date as it is written there.
+	Version string `json:"version"`
+	Date    string `json:"date,omitempty"`
 }
 
 // System is the maker's plate (SMBIOS type 1).
@@ -58,7 +81,24 @@ type LLDP struct {
 	ChassisID  string `json:"chassisID,omitempty"`
 	PortID     string `json:"portID,omitempty"`
 	SystemName string `json:"systemName,omitempty"`
-	VLAN       int    `json:"vlan,omitempty"`
+	// SystemText and PortText are the descriptions of the neighbour and of its port; ManagementAddress is an IP address.
+	SystemText        string `json:"systemText,omitempty"`
+	PortText          string `json:"portText,omitempty"`
+	ManagementAddress string `json:"managementAddress,omitempty"`
+	// VLAN is the port's own (untagged frames are of it); VLANs are those that the neighbour names, MaxLLDPVLANs at most.
+	VLAN  int        `json:"vlan,omitempty"`
+	VLANs []LLDPVLAN `json:"vlans,omitempty"`
+	// MaxFrameBytes is the largest frame that the port takes, header and check included; 0: not said.
+	MaxFrameBytes int `json:"maxFrameBytes,omitempty"`
+}
+
+// MaxLLDPVLANs bounds the VLANs that are kept of a port.
+const MaxLLDPVLANs = 64
+
+// LLDPVLAN is a VLAN that a neighbour names.
+type LLDPVLAN struct {
+	ID   int    `json:"id"`
+	Name string `json:"name,omitempty"`
 }
 
 // Disk is one whole disk.

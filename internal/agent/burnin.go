@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -72,6 +73,17 @@ func (a *agent) testMemory(ctx context.Context, p protocol.BurnIn, report func(s
 	return a.measured(func() (step.TestResult, error) { return a.hardware.Stress.Memory(ctx, p.Plan.MemoryPasses, say) })
 }
 
+const (
+	// lldpPatience is how long a neighbour is waited for that must say who it is: switches do each 30 s (802.1AB §9.2.5.7). lldpLook is the pause between two looks.
+	lldpPatience = 70 * time.Second
+	lldpLook     = 2 * time.Second
+)
+
+// silentLinks says whether a link is up over which nobody was heard.
+func silentLinks(i step.Inventory) bool {
+	return slices.ContainsFunc(i.NICs, func(n step.NIC) bool { return n.LinkUp && n.LLDP == nil })
+}
+
 // testLinks looks whether a link is up, and whether the neighbours on those that are say who they are.
 func (a *agent) testLinks(ctx context.Context, p protocol.BurnIn, report func(step.Progress)) ([]step.TestResult, error) {
 	if p.Plan.NetworkSeconds == 0 && !p.Plan.LLDP {
@@ -80,6 +92,9 @@ func (a *agent) testLinks(ctx context.Context, p protocol.BurnIn, report func(st
 	report(step.Progress{Phase: "looking at the network's links"})
 	started := a.clock.Now().UTC()
 	found, err := a.hardware.Inspector.Inspect(ctx)
+	for ; p.Plan.LLDP && err == nil && ctx.Err() == nil && silentLinks(found) && a.clock.Now().Sub(started) < lldpPatience; found, err = a.hardware.Inspector.Inspect(ctx) {
+		pause(ctx, lldpLook, nil)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("look at the network interfaces: %w", err)
 	}

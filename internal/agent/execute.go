@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
 	"github.com/ingotmetal/ingot/rootdevice"
@@ -44,6 +45,7 @@ func (a *agent) inspect(ctx context.Context, p *protocol.Inspect, report func(st
 		return failure(fmt.Errorf("inspect the hardware: %w", err))
 	}
 	if p != nil && p.Benchmark {
+		inventory.Disks = slices.Clone(inventory.Disks) // they are the inspector's
 		if err := a.benchmark(ctx, inventory.Disks, p.Owns, report); err != nil {
 			return failure(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -175,7 +176,7 @@ func checkInventory(t *testing.T, i *step.Inventory) {
 		t.Errorf("NICs %+v", i.NICs)
 	}
 	want := step.LLDP{ChassisID: "00:1b:21:aa:bb:cc", PortID: "swp7", SystemName: "leaf-1", VLAN: 42}
-	if a.LLDP != nil || b.LLDP == nil || *b.LLDP != want {
+	if a.LLDP != nil || b.LLDP == nil || !reflect.DeepEqual(*b.LLDP, want) {
 		t.Errorf("neighbours %+v and %+v, want none and %+v", a.LLDP, b.LLDP, want)
 	}
 	disks := map[string]step.Disk{}

@@ -6,10 +6,12 @@
 package lldp
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -25,7 +27,10 @@ const (
 	tlvChassisID  = 1
 	tlvPortID     = 2
 	tlvTTL        = 3
+	tlvPortText   = 4
 	tlvSystemName = 5
+	tlvSystemText = 6
+	tlvManagement = 8
 	tlvOrganized  = 127
 )
 
@@ -71,10 +76,14 @@ func Parse(b []byte) (neighbour step.LLDP, ok bool, err error) {
 			ok = len(value) >= 2 && binary.BigEndian.Uint16(value) > 0
 		case tlvSystemName:
 			neighbour.SystemName = text(value)
+		case tlvPortText:
+			neighbour.PortText = text(value)
+		case tlvSystemText:
+			neighbour.SystemText = text(value)
+		case tlvManagement:
+			neighbour.ManagementAddress = cmp.Or(neighbour.ManagementAddress, managementAddress(value))
 		case tlvOrganized:
-			if vlan, is := portVLAN(value); is {
-				neighbour.VLAN = vlan
-			}
+			organized(value, &neighbour)
 		}
 	}
 }
@@ -95,6 +104,42 @@ func identifier(b []byte, macSubtype, networkSubtype byte) string {
 		}
 	}
 	return text(value)
+}
+
+// managementAddress reads the first address of the TLV (802.1AB §8.5.9): the length of what follows, the address family (IANA: 1 IPv4, 2 IPv6), the address. Others than IP addresses are left out.
+func managementAddress(b []byte) string {
+	if len(b) < 2 || int(b[0]) < 2 || int(b[0]) > len(b)-1 {
+		return ""
+	}
+	family, value := b[1], b[2:1+int(b[0])]
+	addr, is := netip.AddrFromSlice(value)
+	if !is || (family == 1) != addr.Is4() || family != 1 && family != 2 {
+		return ""
+	}
+	return addr.String()
+}
+
+// organized reads the TLVs of 802.1 and 802.3 that say something of VLANs and frames.
+func organized(b []byte, n *step.LLDP) {
+	if vlan, is := portVLAN(b); is {
+		n.VLAN = vlan
+	}
+	if vlan, is := vlanName(b); is && len(n.VLANs) < step.MaxLLDPVLANs && !slices.ContainsFunc(n.VLANs, func(v step.LLDPVLAN) bool { return v.ID == vlan.ID }) {
+		n.VLANs = append(n.VLANs, vlan)
+	}
+	// Maximum frame size (802.3 clause 79.3.4): organization 00-12-0F, subtype 4.
+	if len(b) == 6 && b[0] == 0x00 && b[1] == 0x12 && b[2] == 0x0F && b[3] == 4 {
+		n.MaxFrameBytes = int(binary.BigEndian.Uint16(b[4:]))
+	}
+}
+
+// vlanName reads the VLAN name TLV (802.1Q annex D.2.3): organization 00-80-C2, subtype 3, the VLAN's ID, the name's length and the name.
+func vlanName(b []byte) (step.LLDPVLAN, bool) {
+	if len(b) < 7 || b[0] != 0x00 || b[1] != 0x80 || b[2] != 0xC2 || b[3] != 3 || int(b[6]) > len(b)-7 {
+		return step.LLDPVLAN{}, false
+	}
+	v := step.LLDPVLAN{ID: int(binary.BigEndian.Uint16(b[4:])), Name: text(b[7 : 7+int(b[6])])}
+	return v, v.ID > 0 && v.ID < 4095
 }
 
 // portVLAN reads the port VLAN ID TLV (802.1Q annex D.2.1): organization 00-80-C2, subtype 1.

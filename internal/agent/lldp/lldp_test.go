@@ -15,7 +15,11 @@ import (
 const (
 	fromSwitch = "020704001b21aabbcc" + "0405" + "0565746831" + "06020078" + "0a09" + "737769746368203031" + "fe06" + "0080c2010064" + "0000"
 	byAddress  = "0206" + "05010a000001" + "0404" + "05414243" + "06020078"
-	goingAway  = "020704001b21aabbcc" + "0403" + "076131" + "06020000" + "0000"
+	// everything has descriptions, two management addresses of which the first is no IP address, VLAN names of which one comes twice and one is cut off, and the largest frame.
+	everything = "020704001b21aabbcc" + "0405" + "0565746831" + "06020078" + "0806" + "75706c696e6b" + "0a05" + "6c65616631" + "0c07" + "4e4f532039" + "2e31" +
+		"1009" + "0706001b21aabbcc00" + "100c" + "05010a00000502000000" + "0100" + "fe06" + "0080c2010064" + "fe0b" + "0080c203006404" + "70726f64" + "fe0b" + "0080c203006404" + "74776f78" +
+		"fe0a" + "0080c20300c803" + "737461" + "fe07" + "0080c203012c09" + "fe06" + "00120f04" + "2400" + "0000"
+	goingAway = "020704001b21aabbcc" + "0403" + "076131" + "06020000" + "0000"
 )
 
 func unhex(t testing.TB, s string) []byte {
@@ -35,6 +39,10 @@ func TestParse(t *testing.T) {
 	}{
 		"switch":     {fromSwitch, step.LLDP{ChassisID: "00:1b:21:aa:bb:cc", PortID: "eth1", SystemName: "switch 01", VLAN: 100}, true},
 		"by address": {byAddress, step.LLDP{ChassisID: "10.0.0.1", PortID: "ABC"}, true},
+		"everything": {everything, step.LLDP{
+			ChassisID: "00:1b:21:aa:bb:cc", PortID: "eth1", SystemName: "leaf1", SystemText: "NOS 9.1", PortText: "uplink", ManagementAddress: "10.0.0.5", VLAN: 100,
+			VLANs: []step.LLDPVLAN{{ID: 100, Name: "prod"}, {ID: 200, Name: "sta"}}, MaxFrameBytes: 9216,
+		}, true},
 		"going away": {goingAway, step.LLDP{ChassisID: "00:1b:21:aa:bb:cc", PortID: "a1"}, false},
 	} {
 		got, ok, err := Parse(unhex(t, c.frame))
@@ -65,15 +73,25 @@ func TestParseRefuses(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{fromSwitch, byAddress, goingAway, "", "ffff"} {
+	for _, s := range []string{fromSwitch, byAddress, everything, goingAway, "", "ffff"} {
 		f.Add(unhex(f, s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		n, _, err := Parse(b)
-		if err != nil && n != (step.LLDP{}) {
+		if err != nil && !cmp.Equal(n, step.LLDP{}) {
 			t.Errorf("an error and a neighbour %+v", n)
 		}
-		for _, s := range []string{n.ChassisID, n.PortID, n.SystemName} {
+		said := []string{n.ChassisID, n.PortID, n.SystemName, n.SystemText, n.PortText, n.ManagementAddress}
+		if len(n.VLANs) > step.MaxLLDPVLANs || n.MaxFrameBytes < 0 || n.MaxFrameBytes > 65535 {
+			t.Errorf("%d VLANs, frames of %d bytes", len(n.VLANs), n.MaxFrameBytes)
+		}
+		for _, v := range n.VLANs {
+			said = append(said, v.Name)
+			if v.ID < 1 || v.ID > 4094 {
+				t.Errorf("VLAN %d", v.ID)
+			}
+		}
+		for _, s := range said {
 			if len(s) > maxText || !utf8.ValidString(s) {
 				t.Errorf("text %q", s)
 			}

@@ -3,11 +3,13 @@ package machine
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/ingotmetal/ingot/internal/agent/coldplug"
 	"github.com/ingotmetal/ingot/internal/agent/inventory"
 	"github.com/ingotmetal/ingot/internal/agent/netconf"
+	"github.com/ingotmetal/ingot/internal/driver/socket/ethtool"
 	"github.com/ingotmetal/ingot/step"
 )
 
@@ -53,6 +55,11 @@ func (i inspector) Inspect(ctx context.Context) (step.Inventory, error) {
 		n.Addresses = addresses[n.Name]
 		if said, ok := neighbours[n.Name]; ok {
 			n.LLDP = &said
+		}
+		if d, err := ethtool.Driver(n.Name); err != nil {
+			i.logger.Debug("The firmware of a network interface is not known", "nic", n.Name, "err", err)
+		} else if d.Firmware != "" {
+			all.Components = append(all.Components, step.Component{Kind: step.ComponentNIC, Device: n.Name, Model: strings.TrimSpace(n.Model + " " + d.Name), Version: d.Firmware})
 		}
 	}
 	return all, ctx.Err()

@@ -78,6 +78,7 @@ func explain(w io.Writer, h Host, e lifecycle.Explanation, now time.Time) error 
 		{Name: "First boot", Value: firstBootLine(h.record().FirstBoot)},
 		{Name: "Error", Value: e.Error},
 		{Name: "Health", Value: e.Health},
+		{Name: "Burn-in", Value: e.BurnIn},
 	}
 	for _, d := range e.Disks {
 		fields = append(fields, print.Field{Name: "Known disk", Value: d})

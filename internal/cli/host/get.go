@@ -55,9 +55,14 @@ func describe(w io.Writer, h Host, now time.Time, wide bool) error {
 		{Name: "First boot", Value: firstBootLine(r.FirstBoot)},
 		{Name: "Hand-over", Value: lifecycle.HandOverText(r.HandOver)},
 		{Name: "TPM", Value: lifecycle.TPMText(r.TPM)},
+		{Name: "Burn-in", Value: lifecycle.BurnInText(r.BurnIn)},
 	}
 	fields = append(fields, hardwareFields(b.Status.HardwareDetails)...)
+	fields = append(fields, foundFields(r.Hardware, wide)...)
 	if err := print.Fields(w, fields...); err != nil {
+		return err
+	}
+	if err := tests(w, r.BurnIn); err != nil {
 		return err
 	}
 	if err := wipes(w, "Last cleaning:", r.Wipes, wide); err != nil || !wide {

@@ -119,7 +119,7 @@ func inventory(ctx context.Context, s bmc.Session, out *journey.ActionResult) er
 func inventoryOf(h bmc.Hardware) *step.Inventory {
 	out := &step.Inventory{
 		System:   step.System{Manufacturer: h.Manufacturer, ProductName: h.ProductName, SerialNumber: h.SerialNumber, UUID: h.UUID},
-		Firmware: step.Firmware{Version: h.BIOSVersion}, CPU: step.CPU{Model: h.CPUModel, Count: h.CPUCount}, MemoryBytes: int64(h.MemoryMebibytes) << 20,
+		Firmware: step.Firmware{Version: h.BIOSVersion}, CPU: step.CPU{Architecture: h.CPUArchitecture, Model: h.CPUModel, Count: h.CPUCount}, MemoryBytes: int64(h.MemoryMebibytes) << 20,
 	}
 	for _, n := range h.NICs {
 		if mac := macOf(n.MAC); mac != "" {

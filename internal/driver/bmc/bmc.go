@@ -189,10 +189,12 @@ type Hardware struct {
 	Manufacturer, ProductName, SerialNumber, UUID, BIOSVersion string
 	MemoryMebibytes                                            int
 	CPUModel                                                   string
-	CPUCount                                                   int
-	NICs                                                       []NIC
-	Disks                                                      []Disk
-	ReadAt                                                     time.Time
+	// CPUArchitecture is x86_64 or aarch64, empty where the BMC does not say.
+	CPUArchitecture string
+	CPUCount        int
+	NICs            []NIC
+	Disks           []Disk
+	ReadAt          time.Time
 }
 
 // NIC is a network interface as the BMC sees it.

@@ -160,7 +160,7 @@ func (b *BMC) processor(c *call) reply {
 	}
 	return ok(resource(c.path, "#Processor.v1_20_1.Processor", c.part, "Processor "+c.part, doc{
 		"Socket": "CPU " + c.part, "ProcessorType": "CPU", "ProcessorArchitecture": cpu.Architecture, "Model": cpu.Model, "TotalCores": cpu.Cores, "TotalThreads": cpu.Threads,
-		"MaxSpeedMHz": cpu.MaxMHz, "Status": healthy(),
+		"InstructionSet": map[string]string{"x86": "x86-64", "ARM": "ARM-A64"}[cpu.Architecture], "MaxSpeedMHz": cpu.MaxMHz, "Status": healthy(),
 	}))
 }
 

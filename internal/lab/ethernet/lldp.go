@@ -12,10 +12,15 @@ const (
 	tlvTTL        = 3
 	tlvPortText   = 4
 	tlvSystemName = 5
+	tlvOrganized  = 127
 
 	chassisIsMAC    = 4
 	portIsInterface = 5
 	ttlSeconds      = 120
+
+	untaggedVLAN = 1
+	vlanName     = "lab"
+	maxFrame     = 1518
 )
 
 // lldpMulticast is the nearest bridge group address (802.1AB table 7-1).
@@ -33,6 +38,10 @@ func (p *Port) announcement() []byte {
 	frame = appendTLV(frame, tlvTTL, []byte{0, ttlSeconds})
 	frame = appendTLV(frame, tlvPortText, []byte(p.name))
 	frame = appendTLV(frame, tlvSystemName, []byte(o.Name))
+	// VLAN name of 802.1Q annex D, and maximum frame size of 802.3 clause 79: an untagged network with ordinary frames.
+	frame = appendTLV(frame, tlvOrganized, append([]byte{0x00, 0x80, 0xc2, 1}, 0, untaggedVLAN))
+	frame = appendTLV(frame, tlvOrganized, append([]byte{0x00, 0x80, 0xc2, 3, 0, untaggedVLAN, byte(len(vlanName))}, vlanName...))
+	frame = appendTLV(frame, tlvOrganized, binary.BigEndian.AppendUint16([]byte{0x00, 0x12, 0x0f, 4}, maxFrame))
 	frame = appendTLV(frame, tlvEnd, nil)
 	for len(frame) < 60 {
 		frame = append(frame, 0)

@@ -137,6 +137,12 @@ func (e *Endpoint) Run(ctx context.Context, bootID string, s protocol.Step) (ste
 	return *last.Outcome, nil
 }
 
+// Began waits for a boot's agent to be at a step.
+func (e *Endpoint) Began(ctx context.Context, bootID, stepID string) error {
+	_, err := e.wait(ctx, bootID, func(r protocol.ExchangeRequest) bool { return r.Phase == step.Running && r.StepID == stepID })
+	return err
+}
+
 // Enrolled waits for the first exchange of a boot's agent.
 func (e *Endpoint) Enrolled(ctx context.Context, bootID string) error {
 	_, err := e.wait(ctx, bootID, func(protocol.ExchangeRequest) bool { return true })

@@ -2,6 +2,7 @@ package redfish
 
 import (
 	"context"
+	"errors"
 	"math"
 	"strings"
 	"time"
@@ -68,18 +69,19 @@ func unlessAbsent(err error) error {
 	return err
 }
 
-// processors counts logical processors: threads, or cores where the BMC knows no threads.
+// errKnown ends the reading of processors when there is nothing left to learn from them.
+var errKnown = errors.New("the processors are known")
+
+// processors counts logical processors: threads, or cores where the BMC knows no threads. Where the system's summary has count and model, only the first processor is read, for its instruction set.
 func (i *inventory) processors(ctx context.Context, sys computerSystem, hw *bmc.Hardware) error {
 	sum := sys.ProcessorSummary.V
 	hw.CPUModel, hw.CPUCount = plate(sum.Model), int(sum.LogicalProcessorCount)
-	if hw.CPUCount > 0 && hw.CPUModel != "" {
-		return nil
-	}
+	summed := hw.CPUCount > 0 && hw.CPUModel != ""
 	counted := 0
 	err := i.each(ctx, sys.Processors, "ProcessorCollection", func(m member) error {
 		var p struct {
-			ProcessorType, Model     text
-			TotalCores, TotalThreads number
+			ProcessorType, Model, InstructionSet text
+			TotalCores, TotalThreads             number
 		}
 		if err := i.s.c.read(ctx, m, "Processor", &p); err != nil {
 			return err
@@ -87,12 +89,21 @@ func (i *inventory) processors(ctx context.Context, sys computerSystem, hw *bmc.
 		if p.ProcessorType != "" && redfish.ProcessorType(p.ProcessorType) != redfish.CPUProcessorType {
 			return nil
 		}
+		if hw.CPUArchitecture == "" {
+			hw.CPUArchitecture = architecture(string(p.InstructionSet))
+		}
+		if summed {
+			return errKnown
+		}
 		counted += int(max(p.TotalThreads, p.TotalCores))
 		if hw.CPUModel == "" {
 			hw.CPUModel = plate(p.Model)
 		}
 		return nil
 	})
+	if errors.Is(err, errKnown) {
+		return nil
+	}
 	if hw.CPUCount == 0 {
 		hw.CPUCount = counted
 	}
@@ -100,6 +111,19 @@ func (i *inventory) processors(ctx context.Context, sys computerSystem, hw *bmc.
 		hw.CPUCount = int(sum.Count)
 	}
 	return err
+}
+
+// architecture puts an instruction set (DMTF Processor.InstructionSet) into the words of BareMetalHost's spec.architecture; empty for what Ingot boots nothing on. ProcessorArchitecture says less:
+// its x86 is both that of 32 and of 64 bits.
+func architecture(set string) string {
+	switch redfish.InstructionSet(set) {
+	case redfish.X8664InstructionSet:
+		return "x86_64"
+	case redfish.ARMA64InstructionSet:
+		return "aarch64"
+	default:
+		return ""
+	}
 }
 
 func (i *inventory) interfaces(ctx context.Context, sys computerSystem, hw *bmc.Hardware) error {
