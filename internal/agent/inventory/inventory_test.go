@@ -126,6 +126,7 @@ func TestRead(t *testing.T) {
 		System:   step.System{Manufacturer: "Dell Inc.", UUID: "4c4c4544-0000-0000-0000-000000000000"},
 		Firmware: step.Firmware{Version: "2.1", UEFI: true, SecureBoot: true},
 		CPU:      step.CPU{Architecture: "x86_64", Model: "Intel(R) Xeon(R)", ClockMHz: 2400.5, Flags: []string{"fpu", "vme"}, Count: 2}, MemoryBytes: 1000 << 10,
+		Components: []step.Component{{Kind: step.ComponentBIOS, Version: "2.1"}},
 		NICs: []step.NIC{
 			{Name: "eth0", Model: "0x15b3 0x1015", MAC: "52:54:00:00:00:01", SpeedMbps: 25000, Booted: true, LinkUp: true},
 			{Name: "eth1", Model: "0x15b3", MAC: "52:54:00:00:00:02"},

@@ -90,7 +90,7 @@ func newSim(t testing.TB, p bmcsim.Personality, change ...func(*bmcsim.Config)) 
 // hardware is what the driver must read of machinetest's hardware.
 func hardware(p bmcsim.Personality) bmc.Hardware {
 	hw := bmc.Hardware{
-		Manufacturer: "Ingot Lab", ProductName: "Test Machine", SerialNumber: "SN-4c4c4544", UUID: uuid, BIOSVersion: "1.2.3", MemoryMebibytes: 1536, CPUModel: "Test CPU", CPUCount: 8,
+		Manufacturer: "Ingot Lab", ProductName: "Test Machine", SerialNumber: "SN-4c4c4544", UUID: uuid, BIOSVersion: "1.2.3", MemoryMebibytes: 1536, CPUModel: "Test CPU", CPUArchitecture: "x86_64", CPUCount: 8,
 		NICs: []bmc.NIC{{Name: "1", MAC: "52:54:00:00:00:01", SpeedMbps: 1000, LinkUp: true}, {Name: "2", MAC: "52:54:00:00:00:02", SpeedMbps: 10000}},
 		Disks: []bmc.Disk{
 			{Name: "disk0", Model: "Fast", SerialNumber: "D0", SizeBytes: 2 << 30},
