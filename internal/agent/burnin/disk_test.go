@@ -135,7 +135,7 @@ func TestOnALoopDevice(t *testing.T) {
 	}
 	name := strings.TrimSpace(string(out))
 	t.Cleanup(func() {
-		if out, err := exec.Command("losetup", "--detach", name).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "losetup", "--detach", name).CombinedOutput(); err != nil {
 			t.Errorf("losetup --detach %s: %v\n%s", name, err, out)
 		}
 	})

@@ -104,6 +104,8 @@ func (m *machine) finish(s *protocol.Step, failure *step.Failure) *step.Outcome 
 		for _, d := range m.disks() {
 			o.Wipes = append(o.Wipes, step.Wipe{Disk: d, Method: "metadata", StartedAt: now, FinishedAt: now, Clean: failure == nil})
 		}
+	case step.BurnIn:
+		o.Tests = []step.TestResult{{Test: step.TestCPU, Result: step.TestPassed, Message: s.BurnIn.Plan.String()}}
 	case step.LoadSystem:
 		o.Loaded = &step.Loaded{Kernel: "/vmlinuz"}
 	case step.EnterSystem:

@@ -2,6 +2,7 @@ package simulated
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -133,7 +134,9 @@ func TestABurnInEndsWithItsBoot(t *testing.T) {
 		t.Fatalf("%v; console:\n%s", err, w.Console(4096))
 	}
 	cancel()
-	<-ended
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the endless test ended: %v", err)
+	}
 	w.endpoint.Supersede("boot-1")
 	w.until(ctx, t, AtOff)
 }

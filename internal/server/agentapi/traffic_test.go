@@ -9,8 +9,15 @@ import (
 	"github.com/ingotmetal/ingot/internal/server/agentapi/agentapitest"
 )
 
-// get asks for a path and gives the answer, nil where the connection was refused.
-func (c *caller) get(path string) *http.Response {
+// reply is an answer whose body is read as it is wanted, and closed at the test's end.
+type reply struct {
+	status int
+	header http.Header
+	body   io.Reader
+}
+
+// get asks for a path and gives the answer, status 0 where the connection was refused.
+func (c *caller) get(path string) reply {
 	c.t.Helper()
 	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodGet, c.site.Endpoint()+path, nil)
 	if err != nil {
@@ -18,10 +25,10 @@ func (c *caller) get(path string) *http.Response {
 	}
 	resp, err := c.client().Do(req)
 	if err != nil {
-		return nil
+		return reply{}
 	}
 	c.t.Cleanup(func() { _ = resp.Body.Close() })
-	return resp
+	return reply{resp.StatusCode, resp.Header, resp.Body}
 }
 
 // TestTrafficIsForAgentsAndBounded: bytes to measure by go to the boot's own agent, as many as were asked for and no more than the bound, to two at a time.
@@ -49,21 +56,21 @@ func TestTrafficIsForAgentsAndBounded(t *testing.T) {
 		"too much":       {a, path + "a?bytes=67108865", http.StatusBadRequest},
 	} {
 		resp := c.who.get(c.path)
-		if resp == nil || resp.StatusCode != c.want {
+		if resp.status != c.want {
 			t.Errorf("%s: %+v", name, resp)
 			continue
 		}
-		if n, err := io.Copy(io.Discard, resp.Body); c.want == http.StatusOK && (n != 1_000_000 || err != nil) {
+		if n, err := io.Copy(io.Discard, resp.body); c.want == http.StatusOK && (n != 1_000_000 || err != nil) {
 			t.Errorf("%s: %d bytes, %v", name, n, err)
 		}
 	}
 	// Answers that nobody reads are under way until their connections end.
 	const most = path + "a?bytes=67108864"
 	first, second := a.get(most), a.get(most)
-	if first == nil || second == nil || first.StatusCode != http.StatusOK || second.StatusCode != http.StatusOK {
+	if first.status != http.StatusOK || second.status != http.StatusOK {
 		t.Fatalf("two at a time: %+v, %+v", first, second)
 	}
-	if third := a.get(most); third == nil || third.StatusCode != http.StatusServiceUnavailable || third.Header.Get("Retry-After") == "" {
+	if third := a.get(most); third.status != http.StatusServiceUnavailable || third.header.Get("Retry-After") == "" {
 		t.Errorf("a third one: %+v", third)
 	}
 }

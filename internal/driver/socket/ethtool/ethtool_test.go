@@ -1,6 +1,7 @@
 package ethtool
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,7 +16,7 @@ func TestDriver(t *testing.T) {
 		t.Fatalf("ip link add (package iproute2, as root): %v\n%s", err, out)
 	}
 	t.Cleanup(func() {
-		if out, err := exec.Command("ip", "link", "delete", name).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "ip", "link", "delete", name).CombinedOutput(); err != nil {
 			t.Errorf("ip link delete %s: %v\n%s", name, err, out)
 		}
 	})
