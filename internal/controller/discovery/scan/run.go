@@ -112,8 +112,11 @@ func (s *Scanner) hear(ctx context.Context, r *run, f discovery.Finding) error {
 			}
 		}
 	}
-	if !f.Found() || ctx.Err() != nil {
+	if !f.Found() {
 		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	r.answered[f.Address] = ""
 	if f.Redfish != nil {
