@@ -96,9 +96,9 @@ func (s SecretFacts) Problem() string {
 	return ""
 }
 
-// LayoutFact is the FilesystemLayout that a host names (ingot.LayoutAnnotation).
+// LayoutFact is the FilesystemLayout that a host names (ingot.LayoutAnnotation), or that was chosen by its constraints.
 type LayoutFact struct {
-	// Name is empty where the host names none.
+	// Name is empty where the host names none and none is chosen.
 	Name string
 	// Problem is for people: it does not exist, or is wrong. Empty where it can be used.
 	Problem string
@@ -128,6 +128,9 @@ func CheckDeploy(h *metal3.BareMetalHost, layout LayoutFact) *step.Failure {
 	switch {
 	case i != nil && i.DiskFormat != nil && *i.DiskFormat != "":
 		return wrong(step.Invalid, "remove spec.image.format, or spec.customDeploy", "the image's format is %s, and the method %s unpacks a tar archive", *i.DiskFormat, ingot.DeployTarball)
+	case layout.Name == "" && layout.Problem != "":
+		return wrong(step.Invalid, "name a FilesystemLayout in the annotation "+ingot.LayoutAnnotation+", or correct the constraints of the one that is meant (`ingot layout match HOST`)",
+			"the method %s needs a filesystem layout, the host names none, and none is chosen: %s", ingot.DeployTarball, layout.Problem)
 	case layout.Name == "":
 		return wrong(step.Invalid, "name a FilesystemLayout in the annotation "+ingot.LayoutAnnotation, "the method %s needs a filesystem layout, and the host names none", ingot.DeployTarball)
 	case layout.Problem != "":

@@ -210,7 +210,7 @@ func claim(d *journey.Draft, disk step.Disk) {
 	d.Record.CleanedAt, d.Record.HandOver = nil, nil
 	d.Record.Disk = &ingot.DiskClaim{
 		DeviceName: disk.Name, SerialNumber: disk.SerialNumber, WWN: disk.WWN, SizeBytes: disk.SizeBytes,
-		StepID: ramdisk.NextStepID(d, step.WriteImage),
+		StepID: ramdisk.NextStepID(d, step.WriteImage), Layout: d.Facts.Layout.Name,
 	}
 }
 

@@ -42,6 +42,43 @@ type FilesystemLayoutSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	Filesystems []LayoutFilesystem `json:"filesystems"`
+	// Constraints say which hosts and images get this layout where the host names none; nil: a host gets it by its name only. Of all layouts with constraints exactly one must be for a host and its image.
+	// +optional
+	Constraints *LayoutConstraints `json:"constraints,omitempty"`
+}
+
+// LayoutConstraints are the hosts and images that a layout is for. All that is given must hold.
+type LayoutConstraints struct {
+	// Images are those that it is for: one of them must fit.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Images []LayoutImage `json:"images"`
+	// HostLabels must be on the host.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	HostLabels map[string]string `json:"hostLabels,omitempty"`
+	// MinDiskGigabytes and MaxDiskGigabytes bound the disk that the host's root device hints mean, in 2^30 bytes as the hints do; 0: no bound. A host whose disks are not known, or that gets an array, does not fit.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=8388608
+	MinDiskGigabytes int64 `json:"minDiskGigabytes,omitempty"`
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=8388608
+	MaxDiskGigabytes int64 `json:"maxDiskGigabytes,omitempty"`
+}
+
+// LayoutImage is images of one name.
+type LayoutImage struct {
+	// Name is the image's, as it stands in its URL before the version: of "https://images.example.net/debian-12.4.tar.zst" and of "oci://registry.example.net/os/debian:12.4" it is "debian".
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Name string `json:"name"`
+	// Versions are at most eight comparisons with commas between them, like ">=12, <14"; "=12" is 12 and each 12.x. Empty: all, and images without a version.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^ *((>=|<=|>|<|=)? ?v?[0-9]{1,9}(\.[0-9]{1,9}){0,3} *(, *(>=|<=|>|<|=)? ?v?[0-9]{1,9}(\.[0-9]{1,9}){0,3} *){0,7})?$`
+	Versions string `json:"versions,omitempty"`
 }
 
 // LayoutPartition is a part of the disk.
@@ -81,7 +118,8 @@ type LayoutFilesystem struct {
 	CreateOptions []string `json:"createOptions,omitempty"`
 }
 
-// LayoutAnnotation on a BareMetalHost whose spec.customDeploy.method is DeployTarball names the FilesystemLayout.
+// LayoutAnnotation on a BareMetalHost whose spec.customDeploy.method is DeployTarball names the FilesystemLayout; a host without it gets the one whose
+// constraints fit.
 const LayoutAnnotation = "ingot.dev/filesystem-layout"
 
 // DeployTarball in spec.customDeploy.method of a BareMetalHost means that spec.image is the tar archive of a root file system, which is unpacked by a FilesystemLayout.

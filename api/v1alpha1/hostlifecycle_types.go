@@ -202,6 +202,8 @@ type DiskClaim struct {
 	// ImageURL and Digest are what was written.
 	ImageURL string `json:"imageURL,omitempty"`
 	Digest   string `json:"digest,omitempty"`
+	// Layout is the FilesystemLayout that the disk is laid out by, named by the host or chosen by its constraints when the disk was claimed; empty where the image is written as it is.
+	Layout string `json:"layout,omitempty"`
 }
 
 // FirstBootStatus is the provisioned system's own report.

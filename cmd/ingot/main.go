@@ -15,6 +15,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/cli/claim"
 	"github.com/ingotmetal/ingot/internal/cli/discover"
 	"github.com/ingotmetal/ingot/internal/cli/host"
+	"github.com/ingotmetal/ingot/internal/cli/layout"
 	"github.com/ingotmetal/ingot/internal/cli/matrix"
 	"github.com/ingotmetal/ingot/internal/cli/node"
 	"github.com/ingotmetal/ingot/internal/cli/print"
@@ -59,7 +60,7 @@ func command(out, errOut io.Writer) *cobra.Command {
 	root.SetOut(out)
 	root.SetErr(errOut)
 	s := session.New(out, errOut)
-	root.AddCommand(host.Command(s), claim.Command(s), discover.Command(s), apply.Command(s), matrix.Command(s), node.Command(s), versionCommand(out))
+	root.AddCommand(host.Command(s), claim.Command(s), discover.Command(s), layout.Command(s), apply.Command(s), matrix.Command(s), node.Command(s), versionCommand(out))
 	root.AddCommand(up.Command(), partition.Command(), boot.Command(), controller.Command(), lab.Command(), imagebuild.Command(out, errOut))
 	return root
 }

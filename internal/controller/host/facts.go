@@ -111,7 +111,7 @@ func (r *Reconciler) gatherObjects(ctx context.Context, v *view, now time.Time) 
 		return err
 	}
 	if !atRest(v.host) {
-		if v.facts.Layout, _, err = layout.Of(ctx, r.live, v.host); err != nil {
+		if v.facts.Layout, _, err = layout.Of(ctx, r.live, v.host, v.facts.Record.Disk); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
@@ -47,5 +48,46 @@ func TestInstallFromAnArchive(t *testing.T) {
 	})
 	if _, wipes, _ := m.counts(); wipes != 2 {
 		t.Errorf("%d wipes, want one before and one after", wipes)
+	}
+}
+
+// A host that names no layout gets the one whose constraints fit, and what was chosen stands in its record with the disk.
+func TestALayoutIsChosen(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	os := "os-" + w.namespace
+	m := w.addHost("a", func(h *metal3.BareMetalHost) {
+		h.Spec.Image = &metal3.Image{URL: "https://images.test/" + os + "-12.4.tar.zst", Checksum: strings.Repeat("a", 64), ChecksumType: metal3.SHA256}
+		h.Spec.CustomDeploy = &metal3.CustomDeploy{Method: ingot.DeployTarball}
+		h.Spec.RootDeviceHints = &metal3.RootDeviceHints{SerialNumber: "ROOT"}
+	})
+	layout := func(suffix, versions, path string) *ingot.FilesystemLayout {
+		return &ingot.FilesystemLayout{ObjectMeta: metav1.ObjectMeta{Name: w.namespace + suffix}, Spec: ingot.FilesystemLayoutSpec{
+			Partitions:  []ingot.LayoutPartition{{Name: "esp", Type: "efi-system", SizeMiB: 64}, {Name: "root", Type: "linux"}},
+			Filesystems: []ingot.LayoutFilesystem{{Partition: "esp", Format: "vfat", Path: path}, {Partition: "root", Format: "ext4", Path: "/"}},
+			Constraints: &ingot.LayoutConstraints{Images: []ingot.LayoutImage{{Name: os, Versions: versions}}},
+		}}
+	}
+	w.until("a has no layout", func() bool { return strings.Contains(w.host("a").Status.ErrorMessage, "none is chosen") })
+	if err := w.admin.Create(t.Context(), layout("-bad", "~12", "/boot/efi")); err == nil {
+		t.Error("versions that are none were taken")
+	}
+	w.create(layout("-old", ">=9, <12", "/efi"))
+	w.edit("a", func(h *metal3.BareMetalHost) { h.Labels["looked-at"] = "again" })
+	w.until("a is told why not", func() bool {
+		return strings.Contains(w.host("a").Status.ErrorMessage, w.namespace+"-old: the image is "+os+" 12.4, not >=9, <12")
+	})
+	w.create(layout("-new", ">=12", "/boot/efi"))
+	w.edit("a", func(h *metal3.BareMetalHost) { h.Labels["looked-at"] = "once more" })
+	w.untilState("a", metal3.StateProvisioned)
+	m.mu.Lock()
+	asked := m.asked
+	m.mu.Unlock()
+	if asked.Layout == nil || asked.Layout.Filesystems[0].Path != "/boot/efi" {
+		t.Errorf("the machine was told %+v", asked.Layout)
+	}
+	record := &ingot.HostLifecycle{}
+	if err := w.admin.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "a"}, record); err != nil || record.Status.Disk == nil || record.Status.Disk.Layout != w.namespace+"-new" {
+		t.Errorf("%v, the record has %+v", err, record.Status.Disk)
 	}
 }

@@ -237,7 +237,7 @@ func (r *Reconciler) writeImage(ctx context.Context, host *metal3.BareMetalHost,
 		return nil, notNow("%s", problem)
 	}
 	w.Image.Login = login
-	if err := r.tarball(ctx, host, w, a.ID); err != nil {
+	if err := r.tarball(ctx, host, l, w, a.ID); err != nil {
 		return nil, err
 	}
 	w.ConfigDrive, err = r.configDrive(ctx, host, l, a.ID)
@@ -245,12 +245,12 @@ func (r *Reconciler) writeImage(ctx context.Context, host *metal3.BareMetalHost,
 }
 
 // tarball adds what makes a write the unpacking of a root file system, where the host was given that method.
-func (r *Reconciler) tarball(ctx context.Context, host *metal3.BareMetalHost, w *protocol.WriteImage, stepID string) error {
+func (r *Reconciler) tarball(ctx context.Context, host *metal3.BareMetalHost, record *ingot.HostLifecycle, w *protocol.WriteImage, stepID string) error {
 	p := host.Status.Provisioning
 	if p.CustomDeploy == nil || p.CustomDeploy.Method == "" {
 		return nil
 	}
-	fact, l, err := layout.Of(ctx, r.live, host)
+	fact, l, err := layout.Of(ctx, r.live, host, record.Status.Disk)
 	switch {
 	case err != nil:
 		return err

@@ -1,12 +1,11 @@
-// Package layout reads the FilesystemLayout that a host names.
+// Package layout reads the FilesystemLayout that a host names, or that is for it.
 //
-// It owns the way from the object to the words of package filesystem. It refuses to choose: a host that is installed from an archive names its layout. The object is read when
+// It owns the way from the objects to the words of packages filesystem and choice, which choose where a host names none. The object is read when
 // it is needed and never watched; that happens while a host is on its way to such an image, and at no other time.
 package layout
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
@@ -15,14 +14,22 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/filesystem"
+	"github.com/ingotmetal/ingot/filesystem/choice"
 	"github.com/ingotmetal/ingot/journey"
 )
 
-// Of is the layout of a host, with what a decision needs to know of it. The layout is nil where the host's deploy method needs none and where there is a problem.
-func Of(ctx context.Context, from client.Reader, host *metal3.BareMetalHost) (journey.LayoutFact, *filesystem.Layout, error) {
+// Of is the layout of a host, with what a decision needs to know of it. The layout is nil where the host's deploy method needs none and where there is a problem. Claim is the disk that was claimed for the image, nil before:
+// what was chosen then stays, whatever labels and constraints say since.
+func Of(ctx context.Context, from client.Reader, host *metal3.BareMetalHost, claim *ingot.DiskClaim) (journey.LayoutFact, *filesystem.Layout, error) {
+	if journey.Method(host) != ingot.DeployTarball {
+		return journey.LayoutFact{}, nil, nil
+	}
 	fact := journey.LayoutFact{Name: host.Annotations[ingot.LayoutAnnotation]}
-	if journey.Method(host) != ingot.DeployTarball || fact.Name == "" {
-		return fact, nil, nil
+	if fact.Name == "" && claim != nil {
+		fact.Name = claim.Layout
+	}
+	if fact.Name == "" {
+		return choose(ctx, from, host)
 	}
 	object := &ingot.FilesystemLayout{}
 	err := from.Get(ctx, client.ObjectKey{Name: fact.Name}, object)
@@ -33,7 +40,7 @@ func Of(ctx context.Context, from client.Reader, host *metal3.BareMetalHost) (jo
 	if err != nil {
 		return fact, nil, fmt.Errorf("read FilesystemLayout %s: %w", fact.Name, err)
 	}
-	l, err := Words(object.Spec)
+	l, err := choice.Words(object.Spec)
 	if err != nil {
 		return fact, nil, err
 	}
@@ -44,12 +51,21 @@ func Of(ctx context.Context, from client.Reader, host *metal3.BareMetalHost) (jo
 	return fact, &l, nil
 }
 
-// Words puts an object's spec into the words of package filesystem: they are spelled the same.
-func Words(spec ingot.FilesystemLayoutSpec) (filesystem.Layout, error) {
-	var l filesystem.Layout
-	b, err := json.Marshal(spec)
-	if err == nil {
-		err = json.Unmarshal(b, &l)
+// choose finds the one layout whose constraints fit.
+func choose(ctx context.Context, from client.Reader, host *metal3.BareMetalHost) (journey.LayoutFact, *filesystem.Layout, error) {
+	var list ingot.FilesystemLayoutList
+	if err := from.List(ctx, &list); err != nil {
+		return journey.LayoutFact{}, nil, fmt.Errorf("list FilesystemLayouts: %w", err)
 	}
-	return l, err
+	all, err := choice.All(list.Items)
+	if err != nil {
+		return journey.LayoutFact{}, nil, err
+	}
+	name, problem, _ := choice.Choose(all, choice.Of(host))
+	for i := range all {
+		if all[i].Name == name {
+			return journey.LayoutFact{Name: name}, &all[i].Layout, nil
+		}
+	}
+	return journey.LayoutFact{Problem: problem}, nil, nil
 }

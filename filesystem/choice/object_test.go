@@ -1,4 +1,4 @@
-package layout_test
+package choice_test
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/filesystem"
-	"github.com/ingotmetal/ingot/internal/controller/host/layout"
+	"github.com/ingotmetal/ingot/filesystem/choice"
 )
 
 // Every field of the object has a field of the same name in package filesystem, and the other way round.
@@ -22,7 +22,7 @@ func TestTheObjectHasTheSameWords(t *testing.T) {
 			Partition: "root", Format: "ext4", Path: "/", Label: "l", MountOptions: []string{"m"}, CreateOptions: []string{"-m", "1"},
 		}},
 	}
-	got, err := layout.Words(spec)
+	got, err := choice.Words(spec)
 	want := filesystem.Layout{
 		Partitions: []filesystem.Partition{{Name: "root", Type: "linux", SizeMiB: 7}},
 		Filesystems: []filesystem.Filesystem{{
@@ -47,7 +47,7 @@ func TestTheObjectHasTheSameWords(t *testing.T) {
 }
 
 func TestTheExampleFitsADisk(t *testing.T) {
-	text, err := os.ReadFile("../../../../examples/filesystem-layout.yaml")
+	text, err := os.ReadFile("../../examples/filesystem-layout.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestTheExampleFitsADisk(t *testing.T) {
 	if err := yaml.UnmarshalStrict(first, &object); err != nil {
 		t.Fatal(err)
 	}
-	l, err := layout.Words(object.Spec)
+	l, err := choice.Words(object.Spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,5 +64,20 @@ func TestTheExampleFitsADisk(t *testing.T) {
 		if _, err := filesystem.Make(l, filesystem.Target{SizeBytes: 100 << 30, SectorBytes: 512, UEFI: uefi}); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// The constraints of an object have the same words too.
+func TestTheConstraintsHaveTheSameWords(t *testing.T) {
+	o := &ingot.FilesystemLayout{Spec: ingot.FilesystemLayoutSpec{Constraints: &ingot.LayoutConstraints{
+		Images: []ingot.LayoutImage{{Name: "debian", Versions: ">=12"}}, HostLabels: map[string]string{"a": "b"}, MinDiskGigabytes: 1, MaxDiskGigabytes: 2,
+	}}}
+	l, err := choice.From(o)
+	want := &choice.Constraints{Images: []choice.Image{{Name: "debian", Versions: ">=12"}}, HostLabels: map[string]string{"a": "b"}, MinDiskGigabytes: 1, MaxDiskGigabytes: 2}
+	if err != nil || !reflect.DeepEqual(l.Constraints, want) {
+		t.Errorf("%+v, %v", l.Constraints, err)
+	}
+	if a, b := reflect.TypeOf(*want).NumField(), reflect.TypeOf(*o.Spec.Constraints).NumField(); a != b {
+		t.Errorf("%d fields here, %d in the object", a, b)
 	}
 }
