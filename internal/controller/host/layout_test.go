@@ -55,7 +55,8 @@ func TestInstallFromAnArchive(t *testing.T) {
 func TestALayoutIsChosen(t *testing.T) {
 	w := newWorld(t)
 	w.start()
-	os := "os-" + w.namespace
+	// A number after a dash would be a version.
+	os := "os-" + strings.ReplaceAll(w.namespace, "-", "x")
 	m := w.addHost("a", func(h *metal3.BareMetalHost) {
 		h.Spec.Image = &metal3.Image{URL: "https://images.test/" + os + "-12.4.tar.zst", Checksum: strings.Repeat("a", 64), ChecksumType: metal3.SHA256}
 		h.Spec.CustomDeploy = &metal3.CustomDeploy{Method: ingot.DeployTarball}
@@ -78,7 +79,7 @@ func TestALayoutIsChosen(t *testing.T) {
 		return strings.Contains(w.host("a").Status.ErrorMessage, w.namespace+"-old: the image is "+os+" 12.4, not >=9, <12")
 	})
 	w.create(layout("-new", ">=12", "/boot/efi"))
-	w.edit("a", func(h *metal3.BareMetalHost) { h.Labels["looked-at"] = "once more" })
+	w.edit("a", func(h *metal3.BareMetalHost) { h.Labels["looked-at"] = "once-more" })
 	w.untilState("a", metal3.StateProvisioned)
 	m.mu.Lock()
 	asked := m.asked
