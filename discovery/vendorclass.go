@@ -16,7 +16,7 @@ func VendorClasses() []VendorClass {
 	return []VendorClass{
 		{"iDRAC", "Dell iDRAC"},                   // iDRAC9 User's Guide, "DHCP options"
 		{"CPQRIB3", "HPE iLO"},                    // Compaq Remote Insight Board, kept by every iLO since
-		{"NVIDIA/BF/BMC", "NVIDIA BlueField BMC"}, // BlueField BMC documentation
+		{"NVIDIA/BF/BMC", "NVIDIA BlueField BMC"}, // as NVIDIA's bare-metal manager knows it
 	}
 }
 
