@@ -242,7 +242,10 @@ func (a *agent) begin(s *protocol.Step) {
 		}
 		m.drive = s.WriteImage.ConfigDrive
 	}
-	longest := map[step.Kind]time.Duration{step.Inspect: 20 * time.Second, step.ChooseDisk: 2 * time.Second, step.Clean: time.Minute, step.WriteImage: 4 * time.Minute}[s.Kind]
+	if s.Kind == step.BurnIn {
+		m.burnsIn(s.BurnIn.Plan)
+	}
+	longest := map[step.Kind]time.Duration{step.Inspect: 20 * time.Second, step.ChooseDisk: 2 * time.Second, step.Clean: time.Minute, step.WriteImage: 4 * time.Minute, step.BurnIn: 10 * time.Minute}[s.Kind]
 	a.soon(w.between(time.Second, max(longest, 2*time.Second), "step "+m.name), func() { a.finish(s) })
 	a.exchange()
 }
@@ -277,6 +280,8 @@ func (a *agent) outcome(s *protocol.Step) *step.Outcome {
 		return &step.Outcome{Disk: &d}
 	case step.Clean:
 		return a.cleaned()
+	case step.BurnIn:
+		return a.burntIn(s.BurnIn)
 	case step.WriteImage:
 		return a.written(s.WriteImage)
 	default:

@@ -36,6 +36,7 @@ func breakages() []breakage {
 		{name: "the password stands in the outcome", decide: talks, found: []string{"shows a secret"}},
 		{name: "power is read, and never set", decide: powerless, found: []string{"has power", "does not come to rest", "is not gone"}},
 		{name: "an agent wipes what it is not asked to", world: func(w *world) { w.eager = true }, found: []string{"and its disks hold", "does not run its system", "does not come to rest"}},
+		{name: "what a burn-in wrote stays", decide: trustsBurnIns, found: []string{"with old data", "unsafe"}},
 		{name: "an evidence is lost", decide: losesEvidence, found: []string{"without proof", "unsafe"}},
 		{name: "errors stay when they are over", decide: keepsErrors, found: []string{"has an error left", "unsafe"}},
 	}
@@ -136,6 +137,14 @@ func talks(f journey.Facts, _ time.Time, d journey.Decision) journey.Decision {
 func powerless(_ journey.Facts, _ time.Time, d journey.Decision) journey.Decision {
 	if _, ok := d.Action.(journey.SetPower); ok {
 		d.Action = journey.ReadPower{}
+	}
+	return d
+}
+
+func trustsBurnIns(f journey.Facts, now time.Time, d journey.Decision) journey.Decision {
+	if s, ok := d.Action.(journey.RunStep); ok && s.Kind == step.BurnIn && d.Record.CleanedAt == nil && f.Record.CleanedAt != nil {
+		at := metav1.NewTime(now)
+		d.Record.CleanedAt = &at
 	}
 	return d
 }

@@ -79,12 +79,15 @@ func (w *world) checkEvidence(m *machine, s *ingot.HostLifecycleStatus) {
 		if !proved[d.SerialNumber] {
 			w.wrong("%s is offered without proof that %s was wiped", m.name, d.Name)
 		}
+		if d.content != "" {
+			w.wrong("%s is offered with old data: %s holds %s", m.name, d.Name, d.content)
+		}
 	}
 }
 
 // checkStep is looked at in the moment in which an agent begins a step: what it does to disks must be claimed in the objects as they are.
 func (w *world) checkStep(m *machine, boot string, s *protocol.Step) {
-	if s.Kind != step.Clean && s.Kind != step.WriteImage {
+	if s.Kind != step.Clean && s.Kind != step.WriteImage && s.Kind != step.BurnIn {
 		return
 	}
 	h, l := w.hostOf(m.key), w.recordOf(m.key)
@@ -93,6 +96,10 @@ func (w *world) checkStep(m *machine, boot string, s *protocol.Step) {
 		return
 	}
 	state := h.Status.Provisioning.State
+	if s.Kind == step.BurnIn {
+		w.checkBurnIn(m, h, s.BurnIn.Plan)
+		return
+	}
 	if s.Kind == step.Clean {
 		if state != metal3.StatePreparing && state != metal3.StateDeprovisioning || h.Spec.AutomatedCleaningMode == metal3.CleaningModeDisabled {
 			w.wrong("%s: disks are wiped in state %q, with cleaning %q", m.name, state, h.Spec.AutomatedCleaningMode)

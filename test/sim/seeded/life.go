@@ -7,6 +7,7 @@ import (
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/journey"
 )
 
@@ -100,7 +101,7 @@ func (w *world) heal() {
 			continue
 		}
 		w.edit(m.key, func(h *metal3.BareMetalHost) {
-			for _, a := range []string{metal3.PausedAnnotation, metal3.DetachedAnnotation, metal3.RebootAnnotationPrefix + "/k"} {
+			for _, a := range []string{metal3.PausedAnnotation, metal3.DetachedAnnotation, metal3.RebootAnnotationPrefix + "/k", ingot.BurnInAnnotation} {
 				delete(h.Annotations, a)
 			}
 			if h.Spec.RAID != nil {
