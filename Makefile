@@ -105,6 +105,10 @@ fuzz: ## every fuzzer in turn (FUZZTIME=30s each; FUZZ=regular expression of pac
 e2e: agent image ## virtual machines from power-on to the installed Debian's report: every way of booting, software RAID, an archive
 	INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) go test -count=1 -timeout 90m -v ./test/e2e/...
 
+.PHONY: lives
+lives: agent image ## where the time goes from power-on to the system's report: every way of booting, by reboot and by kexec (half an hour)
+	INGOT_E2E_LIVES=all INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) go test -count=1 -timeout 90m -v -run TestLifeOfAVirtualMachine ./test/e2e
+
 .PHONY: demo
 demo: packages build ## a virtual server's whole life, from bare metal to Debian and back (INGOT_DEMO=fast: simulated)
 	@INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) scripts/demo

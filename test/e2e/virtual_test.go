@@ -25,32 +25,60 @@ const virtualPatience = 30 * time.Minute
 // greeting is what the user data makes the installed system write to its console.
 const greeting = "INGOT-E2E user data was run on"
 
-// TestLifeOfAVirtualMachine takes a virtual machine from its BMC's address to a Debian that reported its first boot, and back to available with a wiped disk.
-func TestLifeOfAVirtualMachine(t *testing.T) {
-	for name, c := range map[string]struct {
-		args     []string
-		handOver ingot.HandOverMethod
-	}{
-		"virtual media, UEFI": {[]string{"--boot", "virtual-media", "--firmware", "uefi"}, ingot.HandOverByReboot},
-		"network boot, BIOS":  {[]string{"--boot", "pxe", "--firmware", "bios", "--tpm"}, ingot.HandOverByKexec},
+// life is a way through a machine's life.
+type life struct {
+	name     string
+	args     []string
+	handOver ingot.HandOverMethod
+	// always: also where nobody asks for all of them.
+	always bool
+}
+
+// lives are all ways of booting with both ways to the system. Two of them, which have every part, are run always; INGOT_E2E_LIVES=all runs the others too, half an hour of them.
+func lives() []life {
+	var all []life
+	for _, boot := range []life{
+		{name: "virtual media, UEFI", args: []string{"--boot", "virtual-media", "--firmware", "uefi"}},
+		{name: "virtual media, BIOS", args: []string{"--boot", "virtual-media", "--firmware", "bios"}},
+		{name: "HTTP boot, UEFI", args: []string{"--boot", "uefi-http", "--firmware", "uefi"}},
+		{name: "network boot, UEFI", args: []string{"--boot", "pxe", "--firmware", "uefi"}},
+		{name: "network boot, BIOS", args: []string{"--boot", "pxe", "--firmware", "bios", "--tpm"}},
 	} {
-		t.Run(name, func(t *testing.T) {
+		for _, by := range []ingot.HandOverMethod{ingot.HandOverByReboot, ingot.HandOverByKexec} {
+			c := boot
+			c.handOver = by
+			c.always = boot.name == "virtual media, UEFI" && by == ingot.HandOverByReboot || boot.name == "network boot, BIOS" && by == ingot.HandOverByKexec
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// TestLifeOfAVirtualMachine takes a virtual machine from its BMC's address to a Debian that reported its first boot, and back to available with a wiped disk. It ends with a table of where the time went.
+func TestLifeOfAVirtualMachine(t *testing.T) {
+	table := "way of booting | to the system by | to available | to provisioned | to the system's report | to wiped"
+	for _, c := range lives() {
+		if !c.always && os.Getenv("INGOT_E2E_LIVES") != "all" {
+			continue
+		}
+		t.Run(c.name+", "+string(c.handOver), func(t *testing.T) {
 			w := harness.Start(t, harness.Options{
 				Bin: binDir(t), Artifacts: filepath.Join(cacheDir(t), "artifacts"),
 				Lab: append([]string{"--qemu", "--machines", "1", "--disk-size", "8GiB", "--cpus", "2"}, c.args...),
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), virtualPatience)
 			defer cancel()
-			lap := stopwatch(t)
+			lap, row := stopwatch(t), c.name+" | "+string(c.handOver)
+			took := func(what string) { row += " | " + lap(what).Round(time.Second).String() }
 			w.CLI(ctx, t, "apply", "-f", w.State.HostsManifest)
 			host := w.UntilState(ctx, t, w.Key(0), metal3.StateAvailable)
-			lap("available")
+			took("available")
 
 			provision(ctx, t, w, c.handOver)
 			w.UntilState(ctx, t, w.Key(0), metal3.StateProvisioned)
-			lap("provisioned")
+			took("provisioned")
 			record := w.UntilReported(ctx, t, w.Key(0))
-			lap("first boot reported")
+			took("first boot reported")
 			if f := record.Status.FirstBoot; f.Hostname != host.Name || f.InstanceID != string(host.UID) {
 				t.Errorf("first boot reports %+v; want hostname %s and instance %s", f, host.Name, host.UID)
 			}
@@ -66,7 +94,7 @@ func TestLifeOfAVirtualMachine(t *testing.T) {
 
 			w.Change(ctx, t, w.Key(0), func(h *metal3.BareMetalHost) { h.Spec.Image, h.Spec.Online = nil, false })
 			w.UntilState(ctx, t, w.Key(0), metal3.StateAvailable)
-			lap("released")
+			took("released")
 			checkTablesGone(t, w.State.Machines[0].Disks[0].Path)
 			w.Until(ctx, t, "power off", func(ctx context.Context) error {
 				h, err := w.Host(ctx, w.Key(0))
@@ -75,8 +103,10 @@ func TestLifeOfAVirtualMachine(t *testing.T) {
 				}
 				return err
 			})
+			table += "\n" + row
 		})
 	}
+	t.Logf("each part from the end of the one before:\n%s", table)
 }
 
 // provision asks for Debian with user data.
@@ -146,13 +176,15 @@ func checkTablesGone(t *testing.T, path string) {
 }
 
 // stopwatch logs how long each part took: where a machine's time goes is what the next change is judged by.
-func stopwatch(t *testing.T) func(what string) {
+func stopwatch(t *testing.T) func(what string) time.Duration {
 	started := time.Now()
 	last := started
-	return func(what string) {
+	return func(what string) time.Duration {
 		t.Helper()
 		now := time.Now()
-		t.Logf("%s after %s (%s more)", what, now.Sub(started).Round(time.Second), now.Sub(last).Round(time.Second))
+		more := now.Sub(last)
+		t.Logf("%s after %s (%s more)", what, now.Sub(started).Round(time.Second), more.Round(time.Second))
 		last = now
+		return more
 	}
 }
