@@ -69,7 +69,10 @@ func TestLifeOfAVirtualMachine(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), virtualPatience)
 			defer cancel()
 			lap, row := stopwatch(t), c.name+" | "+string(c.handOver)
-			took := func(what string) { row += " | " + lap(what).Round(time.Second).String() }
+			took := func(what string) {
+				t.Helper()
+				row += " | " + lap(what).Round(time.Second).String()
+			}
 			w.CLI(ctx, t, "apply", "-f", w.State.HostsManifest)
 			host := w.UntilState(ctx, t, w.Key(0), metal3.StateAvailable)
 			took("available")
