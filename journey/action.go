@@ -142,6 +142,9 @@ type ActionResult struct {
 	BootID string
 	// Failure is nil when it went well.
 	Failure *step.Failure
+	// Generation and CredentialsVersion are the host's and its BMC Secret's when the action began; zero: as they are now. What was changed meanwhile was not tried.
+	Generation         int64
+	CredentialsVersion string
 	// BMC is the result of Verify. The address and certificate fields are those that it used.
 	BMC *ingot.BMCStatus
 	// Power is the result of Verify, ReadPower and SetPower.

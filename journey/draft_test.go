@@ -41,3 +41,34 @@ func TestFailedStartIsNone(t *testing.T) {
 		})
 	}
 }
+
+// A failure is of the host and the credentials that were tried: what was corrected while the BMC answered is tried at once.
+func TestFailureIsOfWhatWasTried(t *testing.T) {
+	now := time.Date(2026, 11, 22, 11, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		generation  int64
+		credentials string
+		waits       bool
+	}{
+		"nothing changed":          {2, "v2", true},
+		"the host was changed":     {1, "v2", false},
+		"the password was changed": {2, "v1", false},
+		"not known":                {0, "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := &metal3.BareMetalHost{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "h", UID: "u", Generation: 2}}
+			h.Status.Provisioning.State = metal3.StateRegistering
+			f := journey.Facts{Host: h, Credentials: journey.Credentials{Version: "v2"}, Result: &journey.ActionResult{
+				Action: (journey.Verify{}).Name(), Failure: &step.Failure{Kind: step.Denied, Message: "no"}, Generation: c.generation, CredentialsVersion: c.credentials,
+			}}
+			dec, failed := journey.Begin(f, now).ActionFailed(metal3.RegistrationError)
+			if !failed {
+				t.Fatal("a failed action counts as none")
+			}
+			f.Host, f.Record, f.Result = dec.Host, dec.Record, nil
+			if _, waits := journey.Begin(f, now.Add(time.Second)).RetryPending(); waits != c.waits {
+				t.Errorf("waits: %t, want %t", waits, c.waits)
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"time"
@@ -63,6 +64,10 @@ func (d *Draft) remember(t metal3.ErrorType, f step.Failure, wait time.Duration,
 		Stage: string(d.State()), ErrorType: string(t), Kind: string(f.Kind), Message: f.Message, Fix: f.Fix, Count: count, Busy: busy,
 		At: metav1.NewTime(d.Now), NextAttempt: metav1.NewTime(d.Now.Add(wait)),
 		Generation: d.Host.Generation, CredentialsVersion: d.Facts.Credentials.Version,
+	}
+	if r := d.Facts.Result; r != nil && r.Failure != nil {
+		d.Record.Failure.Generation = cmp.Or(r.Generation, d.Record.Failure.Generation)
+		d.Record.Failure.CredentialsVersion = cmp.Or(r.CredentialsVersion, d.Record.Failure.CredentialsVersion)
 	}
 }
 

@@ -35,7 +35,7 @@ func Moves() []Move {
 		{metal3.StateRegistering, metal3.StatePreparing, "credentials work and inspection is disabled or its result is known"},
 		{metal3.StateMatchProfile, metal3.StatePreparing, "always: the state means nothing any more"},
 		{metal3.StateInspecting, metal3.StatePreparing, "the hardware is known, or inspection was disabled"},
-		{metal3.StatePreparing, metal3.StateInspecting, "the volumes of RAID controllers were changed: the machine has other disks now"},
+		{metal3.StatePreparing, metal3.StateInspecting, "the volumes of RAID controllers were changed, so that the machine has other disks now; or the preparation failed and a new inspection is asked for"},
 		{metal3.StatePreparing, metal3.StateAvailable, "nothing differs, and every disk is clean or cleaning is disabled"},
 		{metal3.StateReady, metal3.StateAvailable, "always: an old name"},
 		{metal3.StateAvailable, metal3.StateExternallyProvisioned, "the host was declared externally provisioned"},

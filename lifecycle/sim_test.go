@@ -135,8 +135,12 @@ func (w *world) heal() {
 		delete(w.host.Annotations, a)
 	}
 	s := &w.host.Spec
-	if b := w.record.BurnIn; b != nil && b.Result == journey.BurnInFailed || s.AutomatedCleaningMode == metal3.CleaningModeDisabled {
+	if b := w.record.BurnIn; b != nil && (b.Result == journey.BurnInFailed || b.Attempts > 0) || s.AutomatedCleaningMode == metal3.CleaningModeDisabled {
 		delete(w.host.Annotations, ingot.BurnInAnnotation)
+	}
+	if w.hardware != nil && len(w.hardware.Storage) != len(w.plain()) {
+		// Its volumes were changed, and whether they were may have been lost with the record: the failed cleaning says that an inspection is due.
+		metav1.SetMetaDataAnnotation(&w.host.ObjectMeta, metal3.InspectAnnotationPrefix, "")
 	}
 	s.RAID = nil
 	if s.RootDeviceHints != nil {
@@ -180,7 +184,8 @@ func (w *world) compare() {
 			}
 		}
 	}
-	if d := w.record.Drive; d != nil && p.State == metal3.StateAvailable {
+	// What is only recorded as to be inserted stands there before the status says why.
+	if d := w.record.Drive; d != nil && d.InsertedAt != nil && p.State == metal3.StateAvailable {
 		w.never("available with %s in the drive", d.URL)
 	}
 	if p.State == metal3.StateProvisioned && p.Image.URL != "" && w.record.Disk != nil {

@@ -35,9 +35,14 @@ func Offer(f journey.Facts, now time.Time) journey.Decision {
 	return rest(d)
 }
 
+// inspectionAsked: a person asks for a new inspection, and none is disabled.
+func inspectionAsked(h *metal3.BareMetalHost) bool {
+	annotation, asked := h.Annotations[metal3.InspectAnnotationPrefix]
+	return asked && annotation != metal3.InspectAnnotationValueDisabled && !h.InspectionDisabled() //nolint:staticcheck // hosts made before spec.inspectionMode say it by the annotation
+}
+
 // leave goes to another state where the host asks for something else than an image.
 func leave(d *journey.Draft) (journey.Decision, bool) {
-	annotation, asked := d.Host.Annotations[metal3.InspectAnnotationPrefix]
 	switch {
 	case d.State() == metal3.StateReady:
 		d.MoveTo(metal3.StateAvailable)
@@ -46,7 +51,7 @@ func leave(d *journey.Draft) (journey.Decision, bool) {
 		d.Record.CleanedAt = nil
 		d.MoveTo(metal3.StateExternallyProvisioned)
 		return d.Again(journey.ReasonStageChanged, "the host was declared externally provisioned"), true
-	case asked && annotation != metal3.InspectAnnotationValueDisabled && !d.Host.InspectionDisabled(): //nolint:staticcheck // hosts made before spec.inspectionMode say it by the annotation
+	case inspectionAsked(d.Host):
 		d.Host.Status.HardwareDetails = nil
 		d.MoveTo(metal3.StateInspecting)
 		return d.Again(journey.ReasonStageChanged, "a new inspection was asked for"), true

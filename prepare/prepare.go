@@ -23,6 +23,30 @@ import (
 	"github.com/ingotmetal/ingot/volume"
 )
 
+// askedMeanwhile is what was asked for while the agent was at the disks, and waits until it is not; empty for nothing.
+func askedMeanwhile(d *journey.Draft) string {
+	switch {
+	case !journey.VolumesMade(d.Host, &d.Record):
+		return "spec.raid asks for other volumes than the machine has"
+	case !journey.BurnInDone(d.Host, &d.Record):
+		return "a burn-in was asked for meanwhile"
+	}
+	return ""
+}
+
+// inspectAgain has a host whose preparation failed inspected anew where a person asks for it, as the failure of a cleaning advises: the machine may have other disks than the last inspection saw. Not while
+// its BMC is at a change of volumes or firmware.
+func inspectAgain(d *journey.Draft) (journey.Decision, bool) {
+	r := &d.Record
+	if !inspectionAsked(d.Host) || d.Failures() == 0 || d.Facts.Result != nil || journey.Writing(r) != nil || r.RAID != nil && r.RAID.Change != nil {
+		return journey.Decision{}, false
+	}
+	d.DropBoot()
+	d.Host.Status.HardwareDetails = nil
+	d.MoveTo(metal3.StateInspecting)
+	return d.Again(journey.ReasonStageChanged, "a new inspection was asked for"), true
+}
+
 // Decide decides for a preparing host.
 func Decide(f journey.Facts, now time.Time) journey.Decision {
 	d := journey.Begin(f, now)
@@ -32,6 +56,9 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 	seen, volumes := update.Take(d), volume.Take(d)
 	takeSettingsResult(d)
 	takeBurnIn(d)
+	if dec, again := inspectAgain(d); again {
+		return dec
+	}
 	if dec, failed := d.ActionFailed(metal3.PreparationError); failed {
 		return dec
 	}
@@ -65,8 +92,10 @@ func Decide(f journey.Facts, now time.Time) journey.Decision {
 	if dec, made := makeArrays(d); !made {
 		return dec
 	}
-	if !journey.VolumesMade(d.Host, &d.Record) {
-		return d.Again(journey.ReasonObjectsChanged, "spec.raid asks for other volumes than the machine has")
+	if why := askedMeanwhile(d); why != "" {
+		// The agent may still be at the step that they had to wait for.
+		d.DropBoot()
+		return d.Again(journey.ReasonObjectsChanged, why)
 	}
 	takeSettings(d.Host)
 	d.MoveTo(metal3.StateAvailable)

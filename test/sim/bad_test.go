@@ -205,6 +205,13 @@ func (w *world) enrol(ctx context.Context, t *testing.T, m lab.Machine, c badCas
 			t.Fatal(err)
 		}
 	}
+	if c.bmcSecret != nil {
+		// From the beginning: credentials that worked are kept for a while.
+		s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: m.Name + "-bmc"}, StringData: c.bmcSecret}
+		if err := w.Client.Create(ctx, s); err != nil {
+			t.Fatal(err)
+		}
+	}
 	err := w.Enrol(ctx, m, func(h *metal3.BareMetalHost) {
 		if c.host != nil {
 			c.host(w, h)
@@ -212,9 +219,6 @@ func (w *world) enrol(ctx context.Context, t *testing.T, m lab.Machine, c badCas
 	})
 	if err != nil {
 		t.Fatalf("%s: %v", c.name, err)
-	}
-	if c.bmcSecret != nil {
-		w.setSecret(ctx, t, m, c.bmcSecret)
 	}
 }
 

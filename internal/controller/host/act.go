@@ -56,6 +56,7 @@ func (r *Reconciler) actOnBMC(ctx context.Context, v *view, a journey.Action, re
 		return false, err
 	}
 	w.target = r.target(v.host, c)
+	result.Generation, result.CredentialsVersion = v.host.Generation, c.fact.Version
 	key, uid := keyOf(v.host), v.host.UID
 	r.memories.with(key, uid, func(m *memory) { m.begin(a) })
 	r.hands.run(func(ctx context.Context) {

@@ -3,6 +3,7 @@ package up
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -62,9 +63,9 @@ func (s *supervisor) run(ctx context.Context, c supervised) error {
 	pause := firstPause
 	for {
 		started := time.Now()
-		err := s.once(ctx, c, file)
+		byItself, err := s.once(ctx, c, file)
 		if ctx.Err() != nil {
-			return err
+			return s.stopped(c.name, byItself || time.Since(started) < starting, err)
 		}
 		if c.died != nil {
 			if err := c.died(err); err != nil {
@@ -84,19 +85,34 @@ func (s *supervisor) run(ctx context.Context, c supervised) error {
 	}
 }
 
+// starting is how long a child may take to start. One that is told to stop meanwhile may end with an error: what it was waiting for did not come.
+const starting = 20 * time.Second
+
+// stopped judges the end of a child that was told to stop. That it had just ended by itself, or was starting again, is no fault of the stop; that it had to be killed is.
+func (s *supervisor) stopped(name string, excused bool, err error) error {
+	var exit *exec.ExitError
+	if excused && (errors.As(err, &exit) || errors.Is(err, errByItself)) {
+		s.log.Warn("role had ended, or was starting, when it was told to stop", "role", name, "err", err)
+		return nil
+	}
+	return err
+}
+
+var errByItself = errors.New("ended by itself")
+
 // once is one life of a child.
-func (s *supervisor) once(ctx context.Context, c supervised, file io.Writer) error {
+func (s *supervisor) once(ctx context.Context, c supervised, file io.Writer) (byItself bool, err error) {
 	cmd := exec.Command(c.program, c.args()...) //nolint:noctx // a role is told to stop and has its grace when ctx ends; see the end of this function
 	// Pipes of our own rather than exec's, which are closed at the child's end with its last words still in them.
 	said, saidIn, err := os.Pipe()
 	if err != nil {
-		return fmt.Errorf("make a pipe: %w", err)
+		return false, fmt.Errorf("make a pipe: %w", err)
 	}
 	defer said.Close()
 	logged, loggedIn, err := os.Pipe()
 	if err != nil {
 		_ = saidIn.Close()
-		return fmt.Errorf("make a pipe: %w", err)
+		return false, fmt.Errorf("make a pipe: %w", err)
 	}
 	defer logged.Close()
 	cmd.Stdout, cmd.Stderr = saidIn, loggedIn
@@ -104,7 +120,7 @@ func (s *supervisor) once(ctx context.Context, c supervised, file io.Writer) err
 	_ = saidIn.Close()
 	_ = loggedIn.Close()
 	if err != nil {
-		return err
+		return false, err
 	}
 	read := make(chan struct{}, 2)
 	go func() { show(c.name, logged, file, s.screen); read <- struct{}{} }()
@@ -118,14 +134,14 @@ func (s *supervisor) once(ctx context.Context, c supervised, file io.Writer) err
 		<-read
 		<-read
 		if p.Err() == nil {
-			return fmt.Errorf("%s ended by itself", c.name)
+			return true, fmt.Errorf("%s %w", c.name, errByItself)
 		}
-		return p.Err()
+		return true, p.Err()
 	case <-ctx.Done():
 		err := p.Stop(context.WithoutCancel(ctx), c.grace)
 		<-read
 		<-read
-		return err
+		return false, err
 	}
 }
 

@@ -30,7 +30,7 @@ func (s *Site) Enrol(ctx context.Context, m lab.Machine, edit func(*metal3.BareM
 		ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: m.Name + "-bmc"},
 		StringData: map[string]string{"username": state.Username, "password": state.Password},
 	}
-	if err := s.Client.Create(ctx, secret); err != nil {
+	if err := s.Client.Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("create the BMC Secret of %s: %w", m.Name, err)
 	}
 	if err := s.Client.Create(ctx, h); err != nil {
