@@ -51,6 +51,9 @@ func (d *Draft) takeResult() {
 		if mine && b.ConfirmedAt == nil && starts(r.Action) {
 			// The next attempt begins with the window again. That the machine is on then proves no start: a BMC that showed it off too early may have let it run on.
 			b.StartedAt = nil
+			if r.Action != (StartAgent{}).Name() {
+				b.StartFailedAt = d.Stamp()
+			}
 		}
 		return
 	}
@@ -104,11 +107,15 @@ func (d *Draft) Power() PowerReading {
 	if r := d.Facts.Result; r != nil && r.Power != nil && r.Failure == nil && b != nil && b.ID == r.BootID {
 		return *r.Power
 	}
-	// Objects hold whole seconds.
-	if b != nil && b.StartedAt != nil && p.ReadAt.Before(b.StartedAt.Add(time.Second)) {
+	if b != nil && (before(p, b.StartedAt) || before(p, b.StartFailedAt)) {
 		return PowerReading{}
 	}
 	return p
+}
+
+// before says whether a reading is older than a time in the objects, which hold whole seconds.
+func before(p PowerReading, t *metav1.Time) bool {
+	return t != nil && p.ReadAt.Before(t.Add(time.Second))
 }
 
 // Succeeded says whether the last action was of this name and went well.

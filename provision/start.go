@@ -36,8 +36,8 @@ func startSystem(d *journey.Draft) journey.Decision {
 	case needsWindow(d) && (w == nil || w.Name != b.ID):
 		return openWindow(d)
 	}
-	// Somebody may have pressed the button since it was seen off.
-	if d.Power().State == journey.PowerOn && !d.Host.Spec.DisablePowerOff {
+	// Somebody may have pressed the button since it was seen off, or a start that failed may have had its effect.
+	if p := d.Power().State; (p == journey.PowerOn || p == journey.PowerUnknown && b.StartFailedAt != nil) && !d.Host.Spec.DisablePowerOff {
 		if dec, off := seenOff(d); !off {
 			return dec
 		}
@@ -81,7 +81,7 @@ func openWindow(d *journey.Draft) journey.Decision {
 
 // bootDisk asks for the start. Power readings from before it say nothing about it.
 func bootDisk(d *journey.Draft) journey.Decision {
-	d.Record.Boot.StartedAt = d.Stamp()
+	d.Record.Boot.StartedAt, d.Record.Boot.StartFailedAt = d.Stamp(), nil
 	if live(d.Host) {
 		return bootISO(d)
 	}

@@ -177,6 +177,8 @@ type BootStatus struct {
 	Purpose BootPurpose `json:"purpose,omitempty"`
 	// StartedAt is when the machine was first told to boot it, nil before. It is written before the BMC is asked.
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+	// StartFailedAt is when the last attempt to start the machine from its disk or live ISO failed; nil for none, and again with the next attempt.
+	StartFailedAt *metav1.Time `json:"startFailedAt,omitempty"`
 	// ConfirmedAt is when the BMC had accepted all of it, nil before.
 	ConfirmedAt *metav1.Time `json:"confirmedAt,omitempty"`
 	// EnrolledAt is when the agent traded its token, nil before.

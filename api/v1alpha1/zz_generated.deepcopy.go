@@ -130,6 +130,10 @@ func (in *BootStatus) DeepCopyInto(out *BootStatus) {
 		in, out := &in.StartedAt, &out.StartedAt
 		*out = (*in).DeepCopy()
 	}
+	if in.StartFailedAt != nil {
+		in, out := &in.StartFailedAt, &out.StartFailedAt
+		*out = (*in).DeepCopy()
+	}
 	if in.ConfirmedAt != nil {
 		in, out := &in.ConfirmedAt, &out.ConfirmedAt
 		*out = (*in).DeepCopy()
