@@ -33,7 +33,7 @@ func TestScannedOutsideABootWindowNothingAnswers(t *testing.T) {
 		edit    func(w *ingot.BootWindow)
 		answers bool
 	}{
-		{"before", string(netboot.SilentNotOpen), func(w *ingot.BootWindow) { w.Spec.OpensAt = metav1.NewTime(time.Now().Add(time.Hour)) }, false},
+		{"before", string(netboot.SilentNotOpen), func(w *ingot.BootWindow) { w.Spec.OpensAt = metav1.NewTime(time.Now().Add(30 * time.Minute)) }, false},
 		{"after", string(netboot.SilentClosed), func(w *ingot.BootWindow) { w.Spec.ClosesAt = metav1.NewTime(time.Now().Add(-time.Second)) }, false},
 		{"after the token was traded", string(netboot.SilentRedeemed), func(w *ingot.BootWindow) { w.Status.RedeemedAt = &w.Spec.OpensAt }, false},
 		{"without any", string(netboot.SilentUnknown), nil, false},
