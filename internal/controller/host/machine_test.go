@@ -34,9 +34,10 @@ type machine struct {
 	bmc     *fake.BMC
 
 	mu sync.Mutex
-	// power ends the boot under way.
-	power context.CancelFunc
-	done  sync.WaitGroup
+	// power ends the boot under way, which is the booted-th that the BMC told of.
+	power  context.CancelFunc
+	booted int
+	done   sync.WaitGroup
 	// writes are the writes that began, by step; ended those that were finished.
 	writes, ended map[string]int
 	writing       int
@@ -105,21 +106,27 @@ func (m *machine) watchPower(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		m.mu.Lock()
+		booted := m.booted
+		m.mu.Unlock()
+		// A boot between the look and the cut is not the one that the power was seen off in.
 		if !m.bmc.Powered() {
-			m.cut()
+			m.cut(func() bool { return m.booted == booted })
 		}
 	}
 }
 
-func (m *machine) cut() {
+// cut ends the boot under way if it is the one that is meant, which is asked for under the lock.
+func (m *machine) cut(meant func() bool) {
 	m.mu.Lock()
-	cancel := m.power
-	m.power = nil
-	m.mu.Unlock()
-	if cancel != nil {
-		cancel()
+	defer m.mu.Unlock()
+	if m.power != nil && meant() {
+		m.power()
+		m.power = nil
 	}
 }
+
+func anyBoot() bool { return true }
 
 func (w *world) endMachines() {
 	w.mu.Lock()
@@ -127,7 +134,7 @@ func (w *world) endMachines() {
 	w.machines = map[string]*machine{}
 	w.mu.Unlock()
 	for _, m := range all {
-		m.cut()
+		m.cut(anyBoot)
 		m.done.Wait()
 		m.mu.Lock()
 		for _, p := range m.problems {
@@ -145,11 +152,13 @@ func (m *machine) problem(format string, args ...any) {
 
 // boot is called by the fake BMC.
 func (m *machine) boot(b fake.Boot) {
-	m.cut()
+	m.cut(anyBoot)
 	ctx, cancel := context.WithCancel(m.w.t.Context())
+	n := len(m.bmc.Boots())
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.power = cancel
+	m.booted++
 	if m.deaf {
 		return
 	}
@@ -163,11 +172,11 @@ func (m *machine) boot(b fake.Boot) {
 		m.lives = append(m.lives, b.Medium)
 		return
 	}
-	m.done.Go(func() { m.agent(ctx, b.Medium) })
+	m.done.Go(func() { m.agent(ctx, n, b.Medium) })
 }
 
-// agent is the life of one agent: from the medium to its last step.
-func (m *machine) agent(ctx context.Context, medium string) {
+// agent is the life of one agent, which the n-th boot started: from the medium to its last step.
+func (m *machine) agent(ctx context.Context, n int, medium string) {
 	boot, token := m.readMedium(ctx, medium)
 	if boot == "" {
 		return
@@ -180,14 +189,14 @@ func (m *machine) agent(ctx context.Context, medium string) {
 		want, over := m.exchange(ctx, &at)
 		switch {
 		case over:
-			m.bmc.PowerOffByItself()
+			m.bmc.ShutDown(n)
 			return
 		case want == nil:
 		case want.Kind == step.PowerOff:
-			m.bmc.PowerOffByItself()
+			m.bmc.ShutDown(n)
 			return
 		default:
-			m.run(ctx, &at, want)
+			m.run(ctx, n, &at, want)
 			if want.Kind == step.EnterSystem && at.Outcome != nil && at.Outcome.Failure == nil {
 				// Its last word is heard, and the installed system runs.
 				m.exchange(ctx, &at)

@@ -10,8 +10,8 @@ import (
 	"github.com/ingotmetal/ingot/step"
 )
 
-// run does a step and leaves its outcome in at.
-func (m *machine) run(ctx context.Context, at *protocol.ExchangeRequest, s *protocol.Step) {
+// run does a step of the n-th boot's agent and leaves its outcome in at.
+func (m *machine) run(ctx context.Context, n int, at *protocol.ExchangeRequest, s *protocol.Step) {
 	m.begin(s)
 	at.StepID, at.Phase, at.Outcome = s.ID, step.Running, nil
 	at.Progress = &step.Progress{Phase: "working", DoneBytes: 1, TotalBytes: 2, UpdatedAt: m.w.now()}
@@ -22,7 +22,7 @@ func (m *machine) run(ctx context.Context, at *protocol.ExchangeRequest, s *prot
 	for first := true; first || hold != nil; first = false {
 		if _, over := m.exchange(ctx, at); over || ctx.Err() != nil {
 			m.abort(s)
-			m.bmc.PowerOffByItself()
+			m.bmc.ShutDown(n)
 			return
 		}
 		if hold == nil {

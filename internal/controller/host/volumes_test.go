@@ -72,14 +72,11 @@ func (w *world) askVolumes(name string, volumes ...metal3.HardwareRAIDVolume) {
 
 func (w *world) untilVolumes(name string, n int) {
 	w.t.Helper()
-	w.until(fmt.Sprintf("the host is offered with %d volumes", n), func() bool { return w.hasVolumes(name, n) })
-}
-
-// hasVolumes: the host is offered with so many volumes.
-func (w *world) hasVolumes(name string, n int) bool {
-	h, r := w.host(name), w.record(name).Status
-	p := h.Status.Provisioning
-	return p.State == metal3.StateAvailable && p.RAID != nil && len(p.RAID.HardwareRAIDVolumes) == n && journey.VolumesMade(h, &r) && len(r.RAID.Volumes) == n && r.CleanedAt != nil
+	w.until(fmt.Sprintf("the host is offered with %d volumes", n), func() bool {
+		h, r := w.host(name), w.record(name).Status
+		p := h.Status.Provisioning
+		return p.State == metal3.StateAvailable && p.RAID != nil && len(p.RAID.HardwareRAIDVolumes) == n && journey.VolumesMade(h, &r) && len(r.RAID.Volumes) == n && r.CleanedAt != nil
+	})
 }
 
 // TestHardwareRAIDByTheAPI: nothing said leaves the volumes alone; a list brings them about, wiped and as disks of the HardwareData; the same list again touches none; an image goes to the first; in use nothing is
@@ -178,22 +175,6 @@ func TestHardwareRAIDThatFails(t *testing.T) {
 // volumeStaging is longer than an order may wait unheard of before the machine is started for it.
 const volumeStaging = 2 * time.Minute
 
-// untilOverBoots is until for host a, whose machine may have been at its boot when the process died, and whose agent may have given up: that boot is done again at its deadline.
-func (w *world) untilOverBoots(what string, holds func() bool) {
-	w.t.Helper()
-	waits := time.Now()
-	w.until(what, func() bool {
-		switch r := w.record("a").Status.Outcome.Reason; {
-		case r != string(journey.ReasonWaitingForAgent):
-			waits = time.Now()
-		case time.Since(waits) > 10*time.Second:
-			w.advance(30 * time.Minute)
-			waits = time.Now()
-		}
-		return holds()
-	})
-}
-
 // TestHardwareRAIDOverRestarts: a controller process that dies while a volume is made, and whose successor knows nothing but the objects, asks the BMC for each volume once.
 func TestHardwareRAIDOverRestarts(t *testing.T) {
 	w := newWorld(t)
@@ -207,13 +188,13 @@ func TestHardwareRAIDOverRestarts(t *testing.T) {
 	w.untilState("a", metal3.StateAvailable)
 	w.askVolumes("a", metal3.HardwareRAIDVolume{Level: "1"})
 	for n := range 2 {
-		w.untilOverBoots("a change was asked for", func() bool { return len(m.bmc.VolumesAsked()) > n })
+		w.until("a change was asked for", func() bool { return len(m.bmc.VolumesAsked()) > n })
 		w.kill()
 		w.start()
 		// Where the answer was lost with the process, the machine is started for what may wait at its controller.
 		w.advance(volumeStaging)
 	}
-	w.untilOverBoots("the host is offered with its volume", func() bool { return w.hasVolumes("a", 1) })
+	w.untilVolumes("a", 1)
 	if asked := m.bmc.VolumesAsked(); len(asked) != 2 {
 		t.Errorf("the BMC was asked for %v", asked)
 	}

@@ -273,6 +273,15 @@ func (b *BMC) PowerOffByItself() {
 	b.setPower(false)
 }
 
+// ShutDown is PowerOffByItself by what the n-th boot started. A machine that was started again since stays on.
+func (b *BMC) ShutDown(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.boots) == n {
+		b.setPower(false)
+	}
+}
+
 // RebootByItself is the operating system's restart, which takes the boot override into account like any boot.
 func (b *BMC) RebootByItself() {
 	b.mu.Lock()
