@@ -15,6 +15,7 @@ import (
 
 	"github.com/ingotmetal/ingot/internal/lab"
 	"github.com/ingotmetal/ingot/test/sim/site"
+	"github.com/ingotmetal/ingot/test/sim/site/sitetest"
 )
 
 const deployment = "md-blue"
@@ -88,8 +89,8 @@ func withdraw(ctx context.Context, t *testing.T, s *site.Site, m machine) *metal
 
 // A cluster's machines come, are restarted by remediation, and go; one comes back to the host that was kept for it.
 func TestMachinesOfACluster(t *testing.T) {
-	ctx := bounded(t)
-	s := start(t, site.Options{Lab: lab.Options{Machines: 2}})
+	ctx := sitetest.Bounded(t)
+	s := sitetest.Start(t, site.Options{Lab: lab.Options{Machines: 2}})
 	// Both ways in which operators keep hosts for Cluster API: running, and off.
 	enrol(ctx, t, s, func(i int, h *metal3.BareMetalHost) { h.Spec.Online = i == 0 })
 	defineMachines(ctx, t, s.Client)

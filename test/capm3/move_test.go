@@ -21,6 +21,7 @@ import (
 
 	"github.com/ingotmetal/ingot/internal/lab"
 	"github.com/ingotmetal/ingot/test/sim/site"
+	"github.com/ingotmetal/ingot/test/sim/site/sitetest"
 )
 
 const (
@@ -133,9 +134,9 @@ func (p provider) block(ctx context.Context, m machine, blocked bool) error {
 
 // clusterctl moves a cluster with its host to another site, whose Ingot goes on with the machine without touching it; the host that is nobody's stays.
 func TestClusterctlMovesACluster(t *testing.T) {
-	ctx := bounded(t)
-	from := start(t, site.Options{Lab: lab.Options{Machines: 2}})
-	to := start(t, site.Options{Beside: from})
+	ctx := sitetest.Bounded(t)
+	from := sitetest.Start(t, site.Options{Lab: lab.Options{Machines: 2}})
+	to := sitetest.Start(t, site.Options{Beside: from})
 	enrol(ctx, t, from, nil)
 	for _, s := range []*site.Site{from, to} {
 		defineCluster(ctx, t, s)

@@ -25,41 +25,6 @@ import (
 
 const namespace = "default"
 
-// bounded gives a test as long as go test gives it, less the time to tell what went wrong.
-func bounded(t *testing.T) context.Context {
-	t.Helper()
-	const longest, reserve = 15 * time.Minute, 30 * time.Second
-	end := time.Now().Add(longest)
-	if limit, ok := t.Deadline(); ok && limit.Add(-reserve).Before(end) {
-		end = limit.Add(-reserve)
-	}
-	ctx, cancel := context.WithDeadline(t.Context(), end)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// start runs a site until the test ends.
-func start(t *testing.T, o site.Options) *site.Site {
-	t.Helper()
-	o.Dir = t.TempDir()
-	if os.Getenv("INGOT_TEST_LOG") != "" {
-		o.Log = os.Stderr
-	}
-	s, err := site.Start(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("the partition role's last words:\n%s\nthe hosts:\n%s", s.RoleLog("partition", 16<<10), s.Describe(context.Background(), namespace))
-		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
-
 // until looks again until nothing is wrong any more.
 func until(ctx context.Context, t *testing.T, what string, look func(context.Context) error) {
 	t.Helper()

@@ -16,6 +16,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/lab"
 	"github.com/ingotmetal/ingot/internal/lab/bmcsim"
 	"github.com/ingotmetal/ingot/test/sim/site"
+	"github.com/ingotmetal/ingot/test/sim/site/sitetest"
 )
 
 // badCase is something bad that the API lets through, since it shows only in the world. (What the API refuses, with the field, is internal/install's table.)
@@ -167,15 +168,14 @@ func badBMCCases() []badCase {
 
 // Each bad thing gives a clear error on its object, writes no other disk, and loses nothing: once it is put right, every host is provisioned.
 func TestBadInput(t *testing.T) {
-	ctx, cancel := bounded(t)
-	defer cancel()
+	ctx := sitetest.Bounded(t)
 	cases := append(append(badHosts(), badImageCases()...), badBMCCases()...)
 	const atLeast = 40
 	if len(cases) < atLeast {
 		t.Fatalf("%d bad cases, at least %d are wanted", len(cases), atLeast)
 	}
 	w := &world{images: newBadImages(t), bmcs: newBadBMCs(t)}
-	w.Site = start(t, site.Options{Args: []string{"--partition-arg=--boot-deadline=20s"}, Lab: lab.Options{
+	w.Site = sitetest.Start(t, site.Options{Args: []string{"--partition-arg=--boot-deadline=20s"}, Lab: lab.Options{
 		Machines: len(cases), BMC: func(i int, c *bmcsim.Config) {
 			c.Faults = cases[i].faults
 			c.Personality.InsertByTask = cases[i].faults.TaskFailure

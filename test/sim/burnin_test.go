@@ -13,18 +13,18 @@ import (
 	"github.com/ingotmetal/ingot/internal/lab/simulated"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/test/sim/site"
+	"github.com/ingotmetal/ingot/test/sim/site/sitetest"
 )
 
 // TestMachinesAreTestedBeforeTheyAreOffered: of three hosts with a burn-in one is sound and gets its image; one has bad memory, is not offered, is repaired and passes when the annotation is
 // set anew; the tests of the third have no end, until its wish is withdrawn. What a test wrote to the disks is wiped.
 func TestMachinesAreTestedBeforeTheyAreOffered(t *testing.T) {
-	ctx, cancel := bounded(t)
-	defer cancel()
+	ctx := sitetest.Bounded(t)
 	const wish = "cpu=1s,memory=1pass,disk=sample,network=1s,lldp=required"
 	parts := []*simulated.Parts{nil, {}, {}}
 	parts[1].BadMemory.Store(true)
 	parts[2].Endless.Store(true)
-	s := start(t, site.Options{Lab: lab.Options{Machines: 3, DiskBytes: 512 << 20, Parts: func(i int) *simulated.Parts { return parts[i] }}})
+	s := sitetest.Start(t, site.Options{Lab: lab.Options{Machines: 3, DiskBytes: 512 << 20, Parts: func(i int) *simulated.Parts { return parts[i] }}})
 	machines := s.Lab.State().Machines
 	for i, m := range machines {
 		text := wish

@@ -14,13 +14,13 @@ import (
 
 	"github.com/ingotmetal/ingot/internal/lab"
 	"github.com/ingotmetal/ingot/test/sim/site"
+	"github.com/ingotmetal/ingot/test/sim/site/sitetest"
 )
 
 // TestATenantClaimsAHost: a claim of another namespace gets the machine provisioned with its image and user data by the real agent; when it is deleted the machine is wiped, and free only then.
 func TestATenantClaimsAHost(t *testing.T) {
-	ctx, cancel := bounded(t)
-	defer cancel()
-	s := start(t, site.Options{Lab: lab.Options{Machines: 1}})
+	ctx := sitetest.Bounded(t)
+	s := sitetest.Start(t, site.Options{Lab: lab.Options{Machines: 1}})
 	m := s.Lab.State().Machines[0]
 	want := s.Host(m).Spec.Image
 	if err := s.Enrol(ctx, m, func(h *metal3.BareMetalHost) { h.Spec.Image = nil }); err != nil {

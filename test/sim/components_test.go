@@ -14,14 +14,14 @@ import (
 	"github.com/ingotmetal/ingot/internal/lab"
 	"github.com/ingotmetal/ingot/internal/lab/bmcsim"
 	"github.com/ingotmetal/ingot/test/sim/site"
+	"github.com/ingotmetal/ingot/test/sim/site/sitetest"
 )
 
 // TestFirmwareIsUpdatedOnTheWay: over real Redfish, one machine gets a new BMC, which is gone for its restart, and a new BIOS before its image; another one's update fails, and says so until it is corrected.
 // Then the first is serviced at a reboot, with its system left as it is.
 func TestFirmwareIsUpdatedOnTheWay(t *testing.T) {
-	ctx, cancel := bounded(t)
-	defer cancel()
-	s := start(t, site.Options{Lab: lab.Options{Machines: 2}})
+	ctx := sitetest.Bounded(t)
+	s := sitetest.Start(t, site.Options{Lab: lab.Options{Machines: 2}})
 	machines := s.Lab.State().Machines
 	good, bad := machines[0], machines[1]
 	s.Lab.BMC(good.Name).SetFaults(bmcsim.Faults{BMCRestartMilliseconds: 3000})

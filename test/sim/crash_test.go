@@ -13,6 +13,7 @@ import (
 
 	"github.com/ingotmetal/ingot/internal/lab"
 	"github.com/ingotmetal/ingot/test/sim/site"
+	"github.com/ingotmetal/ingot/test/sim/site/sitetest"
 )
 
 var seed = flag.Uint64("seed", 0, "seed of the moments and roles that are killed; 0 takes one from the clock")
@@ -21,8 +22,7 @@ var seed = flag.Uint64("seed", 0, "seed of the moments and roles that are killed
 // no image lands on a disk that the hints exclude.
 func TestRolesAreKilledAtRandomMoments(t *testing.T) {
 	const machines, kills = 6, 20
-	ctx, cancel := bounded(t)
-	defer cancel()
+	ctx := sitetest.Bounded(t)
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}
@@ -30,7 +30,7 @@ func TestRolesAreKilledAtRandomMoments(t *testing.T) {
 	random := rand.New(rand.NewPCG(*seed, 0))
 	// A run must last long enough for twenty kills: firmware and systems take their time.
 	// A machine that was to boot the agent while the boot role was dead boots its old system instead; that is noticed by the deadline.
-	s := start(t, site.Options{ImageBytes: 64 << 20, Args: []string{"--partition-arg=--boot-deadline=30s"}, Lab: lab.Options{
+	s := sitetest.Start(t, site.Options{ImageBytes: 64 << 20, Args: []string{"--partition-arg=--boot-deadline=30s"}, Lab: lab.Options{
 		Machines: machines, FirmwareTime: 2 * time.Second, SystemTime: time.Second, Seed: *seed,
 	}})
 	for _, m := range s.Lab.State().Machines {

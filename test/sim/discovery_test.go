@@ -14,13 +14,13 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/lab"
 	"github.com/ingotmetal/ingot/test/sim/site"
+	"github.com/ingotmetal/ingot/test/sim/site/sitetest"
 )
 
 // TestFoundAcceptedProvisioned: a machine of a list is nobody's until an operator accepts it, by the real roles of a whole site; then it is a host like any other, and is provisioned.
 func TestFoundAcceptedProvisioned(t *testing.T) {
-	ctx, cancel := bounded(t)
-	defer cancel()
-	s := start(t, site.Options{Lab: lab.Options{Machines: 1}})
+	ctx := sitetest.Bounded(t)
+	s := sitetest.Start(t, site.Options{Lab: lab.Options{Machines: 1}})
 	m := s.Lab.State().Machines[0]
 	var sites ingot.PartitionList
 	if err := s.Client.List(ctx, &sites); err != nil || len(sites.Items) != 1 {
@@ -54,9 +54,8 @@ func TestFoundAcceptedProvisioned(t *testing.T) {
 
 // TestScannedAcceptedProvisioned: a BMC that nobody told of is found in a range that the Partition declares, by the real partition role; accepted, with a Secret that its operator made, it is provisioned. Before that nobody logged in.
 func TestScannedAcceptedProvisioned(t *testing.T) {
-	ctx, cancel := bounded(t)
-	defer cancel()
-	s := start(t, site.Options{Lab: lab.Options{Machines: 1}})
+	ctx := sitetest.Bounded(t)
+	s := sitetest.Start(t, site.Options{Lab: lab.Options{Machines: 1}})
 	m, state := s.Lab.State().Machines[0], s.Lab.State()
 	var sites ingot.PartitionList
 	if err := s.Client.List(ctx, &sites); err != nil || len(sites.Items) != 1 {

@@ -10,13 +10,13 @@ import (
 
 	"github.com/ingotmetal/ingot/internal/lab"
 	"github.com/ingotmetal/ingot/test/sim/site"
+	"github.com/ingotmetal/ingot/test/sim/site/sitetest"
 )
 
 // TestFirmwareIsSetOnTheWay: over real Redfish, a machine that is provisioned has the firmware settings that were asked for before, and its neighbour has its own.
 func TestFirmwareIsSetOnTheWay(t *testing.T) {
-	ctx, cancel := bounded(t)
-	defer cancel()
-	s := start(t, site.Options{Lab: lab.Options{Machines: 2}})
+	ctx := sitetest.Bounded(t)
+	s := sitetest.Start(t, site.Options{Lab: lab.Options{Machines: 2}})
 	machines := s.Lab.State().Machines
 	asked, other := machines[0], machines[1]
 	want := &metal3.HostFirmwareSettings{ObjectMeta: metav1.ObjectMeta{Namespace: asked.Namespace, Name: asked.Name}}

@@ -15,6 +15,7 @@ import (
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/raid"
 	"github.com/ingotmetal/ingot/test/sim/site"
+	"github.com/ingotmetal/ingot/test/sim/site/sitetest"
 )
 
 // raidController is one with a pair of fast disks and four rotating ones.
@@ -33,9 +34,8 @@ func raidController() bmcsim.RAIDController {
 // TestProvisionsOnHardwareRAID: over real Redfish, a controller with a volume of somebody else gets the two that are asked for; the first, without any root device hint, gets the image, and the machine boots from
 // it. Released, its volumes are wiped and stay. A second machine, whose BMC changes volumes with the next start only and fails at first, says why, and gets there once its controller works.
 func TestProvisionsOnHardwareRAID(t *testing.T) {
-	ctx, cancel := bounded(t)
-	defer cancel()
-	s := start(t, site.Options{Lab: lab.Options{Machines: 2, BMC: func(i int, c *bmcsim.Config) {
+	ctx := sitetest.Bounded(t)
+	s := sitetest.Start(t, site.Options{Lab: lab.Options{Machines: 2, BMC: func(i int, c *bmcsim.Config) {
 		c.RAID = []bmcsim.RAIDController{raidController()}
 		if i == 1 {
 			c.Personality = bmcsim.Personality{VolumesOnReset: true, ControllersApart: true}

@@ -14,13 +14,13 @@ import (
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/raid"
 	"github.com/ingotmetal/ingot/test/sim/site"
+	"github.com/ingotmetal/ingot/test/sim/site/sitetest"
 )
 
 // TestProvisionsOnSoftwareRAID: a host with two volumes gets its image on the mirror of both disks, boots from it, is wiped of both when it is released, and has them again before it is offered.
 func TestProvisionsOnSoftwareRAID(t *testing.T) {
-	ctx, cancel := bounded(t)
-	defer cancel()
-	s := start(t, site.Options{Lab: lab.Options{Machines: 1}})
+	ctx := sitetest.Bounded(t)
+	s := sitetest.Start(t, site.Options{Lab: lab.Options{Machines: 1}})
 	m := s.Lab.State().Machines[0]
 	one := 1
 	volumes := &metal3.RAIDConfig{SoftwareRAIDVolumes: []metal3.SoftwareRAIDVolume{{Level: "1", SizeGibibytes: &one}, {Level: "0"}}}

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ingotmetal/ingot/internal/driver/disk"
+	"github.com/ingotmetal/ingot/internal/driver/disk/disktest"
 	"github.com/ingotmetal/ingot/internal/driver/disk/linux"
 	"github.com/ingotmetal/ingot/step"
 )
@@ -129,16 +129,7 @@ func TestOnALoopDevice(t *testing.T) {
 	if err := os.WriteFile(file, bytes.Repeat([]byte("data"), size/4), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), "losetup", "--find", "--show", file).CombinedOutput()
-	if err != nil {
-		t.Fatalf("losetup (run as root, with the kernel's loop driver): %v\n%s", err, out)
-	}
-	name := strings.TrimSpace(string(out))
-	t.Cleanup(func() {
-		if out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "losetup", "--detach", name).CombinedOutput(); err != nil {
-			t.Errorf("losetup --detach %s: %v\n%s", name, err, out)
-		}
-	})
+	name := disktest.Loop(t, file)
 	content := func() []byte {
 		b, err := os.ReadFile(file)
 		if err != nil {

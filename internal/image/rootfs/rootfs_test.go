@@ -21,6 +21,7 @@ import (
 
 	"github.com/ingotmetal/ingot/filesystem"
 	"github.com/ingotmetal/ingot/internal/driver/disk"
+	"github.com/ingotmetal/ingot/internal/driver/disk/disktest"
 	disklinux "github.com/ingotmetal/ingot/internal/driver/disk/linux"
 	"github.com/ingotmetal/ingot/internal/driver/volume"
 	"github.com/ingotmetal/ingot/internal/driver/volume/linux"
@@ -37,9 +38,6 @@ type loop struct{ device, file string }
 
 func newLoop(t *testing.T) loop {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Fatal("this test makes a loop device and mounts file systems: run it as root")
-	}
 	l := loop{file: filepath.Join(t.TempDir(), "disk")}
 	old := bytes.Repeat([]byte("an old system "), 1<<20/14)
 	f, err := os.Create(l.file)
@@ -51,8 +49,7 @@ func newLoop(t *testing.T) loop {
 	if err := errors.Join(err1, err2, f.Truncate(diskBytes), f.Close()); err != nil {
 		t.Fatal(err)
 	}
-	l.device = strings.TrimSpace(run(t, "losetup", "--find", "--show", "--partscan", l.file))
-	t.Cleanup(func() { run(t, "losetup", "--detach", l.device) })
+	l.device = disktest.Loop(t, l.file, "--partscan")
 	return l
 }
 

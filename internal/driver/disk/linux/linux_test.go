@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,15 +14,9 @@ import (
 	"github.com/ingotmetal/ingot/internal/driver/disk/linux"
 )
 
-// loop attaches a sparse file of 32 MiB to a loop device, which needs root and the kernel's loop driver.
+// loop is a loop device of a sparse file of 32 MiB.
 func loop(t *testing.T) string {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Fatal("this test attaches a loop device: run it as root")
-	}
-	if _, err := os.Stat("/dev/loop-control"); err != nil {
-		t.Fatal("this test needs loop devices: modprobe loop")
-	}
 	path := filepath.Join(t.TempDir(), "disk")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -31,17 +24,7 @@ func loop(t *testing.T) string {
 	if err := os.Truncate(path, 32<<20); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), "losetup", "--find", "--show", path).CombinedOutput()
-	if err != nil {
-		t.Fatalf("losetup (package mount): %v: %s", err, out)
-	}
-	name := strings.TrimSpace(string(out))
-	t.Cleanup(func() {
-		if out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "losetup", "--detach", name).CombinedOutput(); err != nil {
-			t.Errorf("losetup --detach %s: %v: %s", name, err, out)
-		}
-	})
-	return name
+	return disktest.Loop(t, path)
 }
 
 func TestContractOnLoopDevice(t *testing.T) {
