@@ -74,9 +74,21 @@ type HardwareStatus struct {
 	// Firmware are the components whose firmware tells its version, as the machine itself sees them.
 	// +kubebuilder:validation:MaxItems=128
 	Firmware []FirmwareComponent `json:"firmware,omitempty"`
+	// GPUs are the graphics processors and other accelerators, without the graphics of the BMC and of the processor.
+	// +kubebuilder:validation:MaxItems=64
+	GPUs []GPU `json:"gpus,omitempty"`
 	// Disks is how fast disks read, where that was asked for (annotation ingot.dev/benchmark).
 	// +kubebuilder:validation:MaxItems=256
 	Disks []DiskBenchmark `json:"disks,omitempty"`
+}
+
+// GPU is one graphics processor or accelerator on the PCI bus.
+type GPU struct {
+	// Device is its PCI address.
+	Device string `json:"device,omitempty"`
+	// Model is its vendor and device as the PCI bus has them, in hex, with the vendor's name where Ingot knows it: "NVIDIA 10de:20b0".
+	// +kubebuilder:validation:MaxLength=128
+	Model string `json:"model"`
 }
 
 // Neighbour is what a switch says of itself on a link (IEEE 802.1AB).

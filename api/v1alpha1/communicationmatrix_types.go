@@ -314,14 +314,26 @@ type MatrixRight struct {
 	// +kubebuilder:validation:items:MaxLength=32
 	// +listType=atomic
 	Verbs []string `json:"verbs"`
-	// Namespace bounds the right; empty: all.
+	// Namespace bounds the right; empty: as scope says.
 	Namespace MatrixName `json:"namespace,omitempty"`
+	// Scope bounds a right without a namespace: HostNamespaces are those with BareMetalHosts, in each of which the right is bound by itself. Empty: all namespaces.
+	Scope MatrixScope `json:"scope,omitempty"`
+	// Names bound the right to objects of these names; empty: all. They cannot bound the verb create.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=253
+	// +listType=atomic
+	Names []string `json:"names,omitempty"`
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MaxLength=256
 	// +listType=atomic
 	Paths []string `json:"paths,omitempty"`
 }
+
+// MatrixScope says where a right without a namespace holds.
+// +kubebuilder:validation:Enum=HostNamespaces
+type MatrixScope string
 
 // CommunicationMatrixStatus is what the controller found.
 type CommunicationMatrixStatus struct {

@@ -117,6 +117,7 @@ type DiscoveredHostSpec struct {
 }
 
 // DiscoveryAcceptance is an operator's yes. What it leaves out is as it was found.
+// +kubebuilder:validation:XValidation:rule="!(has(self.bmcCertificate) && has(self.disableCertificateVerification) && self.disableCertificateVerification)",message="bmcCertificate says which certificate is taken, disableCertificateVerification that any is: give one of them"
 type DiscoveryAcceptance struct {
 	// Name is the host's; empty: this object's.
 	// +optional
@@ -136,6 +137,15 @@ type DiscoveryAcceptance struct {
 	// +optional
 	// +kubebuilder:validation:Pattern=`^[0-9a-f]{2}(:[0-9a-f]{2}){5}$`
 	BootMACAddress string `json:"bootMACAddress,omitempty"`
+	// BMCCertificate pins the certificate that the BMC must show, as the operator has seen it: "sha256:" and 64 lower-case hexadecimal digits, as status.bmc.certificateSHA256 has them of the one that was found. It becomes
+	// the host's annotation ingot.dev/bmc-certificate. Empty: a CA vouches for it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=143
+	// +kubebuilder:validation:Pattern=`^sha256:[0-9a-f]{64}(,sha256:[0-9a-f]{64})?$`
+	BMCCertificate string `json:"bmcCertificate,omitempty"`
+	// DisableCertificateVerification is the host's spec.bmc.disableCertificateVerification: whoever answers at the BMC's address gets its password.
+	// +optional
+	DisableCertificateVerification bool `json:"disableCertificateVerification,omitempty"`
 	// Online is the host's spec.online.
 	// +optional
 	Online bool `json:"online,omitempty"`

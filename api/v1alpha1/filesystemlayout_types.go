@@ -5,18 +5,21 @@ import (
 )
 
 // FilesystemLayout is what a machine's disk is to look like when the archive of an operating system is unpacked on it. Package filesystem of Ingot says what each field means
-// and checks what a schema cannot; the host that names a wrong one says what is wrong with it. Writers: people.
+// and checks what a schema cannot; the host that names a wrong one says what is wrong with it. Writers: people (spec), the controller role (status).
 //
 // +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=fsl,categories=ingot
 // +kubebuilder:printcolumn:name="Description",type=string,JSONPath=`.spec.description`
 // +kubebuilder:printcolumn:name="Partitions",type=string,JSONPath=`.spec.partitions[*].name`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type FilesystemLayout struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec FilesystemLayoutSpec `json:"spec"`
+	Spec   FilesystemLayoutSpec   `json:"spec"`
+	Status FilesystemLayoutStatus `json:"status,omitempty"`
 }
 
 // FilesystemLayoutList is a list of FilesystemLayout.
@@ -37,6 +40,8 @@ type FilesystemLayoutSpec struct {
 	// Partitions are in the order on the disk.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
+	// +listType=map
+	// +listMapKey=name
 	Partitions []LayoutPartition `json:"partitions"`
 	// Filesystems are what is made in the partitions, and what else is mounted.
 	// +kubebuilder:validation:MinItems=1
@@ -48,6 +53,8 @@ type FilesystemLayoutSpec struct {
 }
 
 // LayoutConstraints are the hosts and images that a layout is for. All that is given must hold.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.minDiskGigabytes) || !has(self.maxDiskGigabytes) || self.maxDiskGigabytes == 0 || self.minDiskGigabytes <= self.maxDiskGigabytes",message="maxDiskGigabytes: it is below minDiskGigabytes: no disk has that size"
 type LayoutConstraints struct {
 	// Images are those that it is for: one of them must fit.
 	// +kubebuilder:validation:MinItems=1
@@ -57,6 +64,14 @@ type LayoutConstraints struct {
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
 	HostLabels map[string]string `json:"hostLabels,omitempty"`
+	// Sizes are the names of the sizes that it is for, with * for any characters: one of them must be the host's. Empty: all, and hosts of no size.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:items:Pattern=`^[a-z0-9*?-]+$`
+	Sizes []string `json:"sizes,omitempty"`
 	// MinDiskGigabytes and MaxDiskGigabytes bound the disk that the host's root device hints mean, in 2^30 bytes as the hints do; 0: no bound. A host whose disks are not known, or that gets an array, does not fit.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
@@ -79,6 +94,16 @@ type LayoutImage struct {
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^ *((>=|<=|>|<|=)? ?v?[0-9]{1,9}(\.[0-9]{1,9}){0,3} *(, *(>=|<=|>|<|=)? ?v?[0-9]{1,9}(\.[0-9]{1,9}){0,3} *){0,7})?$`
 	Versions string `json:"versions,omitempty"`
+}
+
+// FilesystemLayoutStatus is what the controller found.
+type FilesystemLayoutStatus struct {
+	// ObservedGeneration is the metadata.generation that this speaks of.
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Conditions are Ready: the layout has a meaning, and its constraints can choose it.
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
 // LayoutPartition is a part of the disk.
@@ -124,3 +149,7 @@ const LayoutAnnotation = "ingot.dev/filesystem-layout"
 
 // DeployTarball in spec.customDeploy.method of a BareMetalHost means that spec.image is the tar archive of a root file system, which is unpacked by a FilesystemLayout.
 const DeployTarball = "install-tarball"
+
+// DeployPartitionImage means that spec.image is one file system, ext4 or xfs, raw or qcow2, without a partition table. It becomes the root of the FilesystemLayout that LayoutAnnotation names, or of
+// the standard one: the boot loader's partitions for both firmwares, and the root on all the rest. Constraints of layouts do not count for it.
+const DeployPartitionImage = "install-partition-image"

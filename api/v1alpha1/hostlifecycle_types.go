@@ -18,6 +18,11 @@ import (
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.outcome.reason`
 // +kubebuilder:printcolumn:name="Step",type=string,JSONPath=`.status.step.kind`
 // +kubebuilder:printcolumn:name="Since",type=date,JSONPath=`.status.outcome.since`
+// +kubebuilder:printcolumn:name="Since at",type=string,JSONPath=`.status.outcome.since`,priority=1
+// +kubebuilder:printcolumn:name="Progress",type=string,JSONPath=`.status.step.progress`,priority=1
+// +kubebuilder:printcolumn:name="Health",type=string,JSONPath=`.status.health.level`,priority=1
+// +kubebuilder:printcolumn:name="Partition",type=string,JSONPath=`.metadata.labels.ingot\.dev/partition`,priority=1
+// +kubebuilder:printcolumn:name="Namespace",type=string,JSONPath=`.metadata.namespace`,priority=1
 type HostLifecycle struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -163,9 +168,10 @@ type BMCStatus struct {
 	Capabilities []string    `json:"capabilities,omitempty"`
 	Quirks       []string    `json:"quirks,omitempty"`
 	ProbedAt     metav1.Time `json:"probedAt,omitempty"`
-	// Address and CertificateVerificationDisabled are what the probe used (spec.bmc of the BareMetalHost): another one is probed again.
+	// Address and CertificateVerificationDisabled (spec.bmc of the BareMetalHost) and CertificatePin (its annotation ingot.dev/bmc-certificate) are what the probe used: another one is probed again.
 	Address                         string `json:"address,omitempty"`
 	CertificateVerificationDisabled bool   `json:"certificateVerificationDisabled,omitempty"`
+	CertificatePin                  string `json:"certificatePin,omitempty"`
 }
 
 // BootStatus is one boot of this host: of the agent, or of the image that was written.
@@ -218,6 +224,8 @@ type FirstBootStatus struct {
 	Hostname   string `json:"hostname,omitempty"`
 	Kernel     string `json:"kernel,omitempty"`
 	InstanceID string `json:"instanceID,omitempty"`
+	// IdentityKeyHash is the SHA-256 of the one key that a Firewall's machine traded the credential for, hex: that of its SubjectPublicKeyInfo.
+	IdentityKeyHash string `json:"identityKeyHash,omitempty"`
 }
 
 // WipeRecord is the evidence that a disk was cleaned.
@@ -300,6 +308,8 @@ type FailureStatus struct {
 	Generation int64 `json:"generation,omitempty"`
 	// CredentialsVersion is the BMC Secret's resource version at that time: a change of it ends the wait.
 	CredentialsVersion string `json:"credentialsVersion,omitempty"`
+	// CertificatePin is the BareMetalHost's annotation ingot.dev/bmc-certificate at that time: a change of it ends the wait.
+	CertificatePin string `json:"certificatePin,omitempty"`
 }
 
 // ImageFailures counts the failures of one image on this host.

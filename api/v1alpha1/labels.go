@@ -20,3 +20,22 @@ const EraseDisksAnnotation = "ingot.dev/erase-disks"
 
 // SystemNamespace holds what the roles share among their own processes: leases of leader elections, the agents' certificate authority.
 const SystemNamespace = "ingot-system"
+
+// TenantLabel and ProjectLabel on a Namespace make it a project: with both it is project P of tenant T; with TenantLabel alone it is the tenant's own, whose Quota holds for the sum of all its projects. Who may
+// set them is a provider's right.
+const (
+	TenantLabel  = "ingot.dev/tenant"
+	ProjectLabel = "ingot.dev/project"
+)
+
+// CordonAnnotation on a BareMetalHost keeps it from being given to anybody new; its value says why. Who has the host keeps it.
+const CordonAnnotation = "ingot.dev/cordoned"
+
+// LockAnnotation on a BareMetalHost keeps it as it is: nobody new gets it, and it is not released from whom it has, so that nothing on its disks is wiped until the annotation goes. Its value says why.
+const LockAnnotation = "ingot.dev/locked"
+
+// TaintLabelPrefix begins the labels of a BareMetalHost that keep Machines and HostClaims away which do not tolerate them: "taint.ingot.dev/flaky: fan" is the taint flaky=fan.
+const TaintLabelPrefix = "taint.ingot.dev/"
+
+// FirstBootHostAnnotation is on a certificate request that the partition role makes for a Firewall's machine: the host whose system showed its one-time token, as "namespace/name".
+const FirstBootHostAnnotation = "ingot.dev/first-boot-host"

@@ -43,6 +43,46 @@ type PartitionSpec struct {
 	// BMCAccount says whose accounts log in to the BMCs; nil: Ingot's own, with a new password every 90 days.
 	// +optional
 	BMCAccount *BMCAccountPolicy `json:"bmcAccount,omitempty"`
+	// Boot is how the agent is started; nil: as its image has it.
+	// +optional
+	Boot *BootConfiguration `json:"boot,omitempty"`
+	// DNSServers are the site's, for the agent where provisioningNetwork.dnsServers is empty, and for installed machines that are given no others.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=3
+	// +kubebuilder:validation:items:MaxLength=45
+	// +kubebuilder:validation:items:XValidation:rule="isIP(self)",message="spec.dnsServers: a name server is asked by its address: write an IPv4 or IPv6 address"
+	DNSServers []string `json:"dnsServers,omitempty"`
+	// NTPServers are the site's time servers, for what boots on the provisioning network (DHCP options 42 and 56, addresses only), and for installed machines that are given no others.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=10
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:XValidation:rule="isIP(self) || (self.matches('^([a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)([.][a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)*$') && !self.matches('^[0-9.]+$'))",message="spec.ntpServers: write an address or a host name"
+	NTPServers []string `json:"ntpServers,omitempty"`
+	// ManagementServices are where operators reach the partition role from where they are, in the order of trying; empty: at status.operatorEndpoint. What answers must show that endpoint's certificate.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=3
+	// +kubebuilder:validation:items:MaxLength=261
+	// +kubebuilder:validation:items:Pattern=`^([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}$`
+	ManagementServices []string `json:"managementServices,omitempty"`
+}
+
+// BootConfiguration is how the agent is started.
+type BootConfiguration struct {
+	// KernelArguments are added to the agent's kernel command line where it is booted over the network (PXE, iPXE), for hardware that needs them: "nomodeset", "pci=noaer". The medium of virtual media and of UEFI
+	// HTTP boot is one for all sites and has the arguments that it was built with (ingot image build-agent --kernel-argument). What Ingot sets itself (consoles, initrd, rdinit, panic, log level, its own words)
+	// cannot be set here, nor can what would take the machine away from the agent.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MaxLength=64
+	// +kubebuilder:validation:items:Pattern=`^[a-zA-Z0-9][a-zA-Z0-9_.-]*(=[a-zA-Z0-9_.,:/+@-]*)?$`
+	// +kubebuilder:validation:XValidation:rule="self.all(a, !(a.split('=')[0] in ['console', 'initrd', 'init', 'rdinit', 'root', 'panic', 'loglevel', 'quiet', 'single', 'emergency', 'rescue', 'no_timer_check', 'BOOT_IMAGE', 'netconsole', 'ip', 'nfsroot', 'module', 'lockdown', 'iomem', 'memmap', 'mem', 'kgdboc', 'kgdbwait', 'dyndbg']) && !a.startsWith('ingot'))",message="spec.boot.kernelArguments: one of them is Ingot's own to set, or would take the machine away from the agent (console, initrd, init, rdinit, root, panic, loglevel, ip, netconsole, ...): leave it out"
+	KernelArguments []string `json:"kernelArguments,omitempty"`
 }
 
 // DiscoveryPolicy says what becomes of unknown machines. They are never answered.
@@ -182,6 +222,9 @@ type PartitionStatus struct {
 	HTTPBootEndpoint string `json:"httpBootEndpoint,omitempty"`
 	// OperatorEndpoint is the URL where the CLI reads logs that are no API objects.
 	OperatorEndpoint string `json:"operatorEndpoint,omitempty"`
+	// ConsoleEndpoint is the URL of the console role as people reach it, ConsoleSSHEndpoint the host and port of its SSH server; empty: there is none.
+	ConsoleEndpoint    string `json:"consoleEndpoint,omitempty"`
+	ConsoleSSHEndpoint string `json:"consoleSSHEndpoint,omitempty"`
 	// CABundle is the PEM of the CA that these endpoints show.
 	CABundle []byte `json:"caBundle,omitempty"`
 	// BMCScan is the last pass over spec.discovery.bmcScan.

@@ -19,6 +19,18 @@ func AddToScheme(s *runtime.Scheme) error {
 		&FilesystemLayout{}, &FilesystemLayoutList{},
 		&DiscoveredHost{}, &DiscoveredHostList{},
 		&NetbootRecord{}, &NetbootRecordList{},
+		&Machine{}, &MachineList{},
+		&Quota{}, &QuotaList{},
+		&SizeReservation{}, &SizeReservationList{},
+		&Size{}, &SizeList{},
+		&Image{}, &ImageList{},
+		&ImageTrust{}, &ImageTrustList{},
+		&Network{}, &NetworkList{},
+		&IP{}, &IPList{},
+		&AddressRecord{}, &AddressRecordList{},
+		&MeshKey{}, &MeshKeyList{},
+		&MeshNode{}, &MeshNodeList{},
+		&Firewall{}, &FirewallList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	metal3ipam "github.com/metal3-io/ip-address-manager/api/v1alpha1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/yaml"
@@ -26,6 +28,22 @@ func TestSchemasHaveEveryField(t *testing.T) {
 		"ingot.dev_filesystemlayouts.yaml": ingot.FilesystemLayout{},
 		"ingot.dev_discoveredhosts.yaml":   ingot.DiscoveredHost{},
 		"ingot.dev_netbootrecords.yaml":    ingot.NetbootRecord{},
+		"ingot.dev_machines.yaml":          ingot.Machine{},
+		"ingot.dev_quotas.yaml":            ingot.Quota{},
+		"ingot.dev_sizereservations.yaml":  ingot.SizeReservation{},
+		"ingot.dev_sizes.yaml":             ingot.Size{},
+		"ingot.dev_images.yaml":            ingot.Image{},
+		"ingot.dev_imagetrusts.yaml":       ingot.ImageTrust{},
+
+		"ingot.dev_networks.yaml":       ingot.Network{},
+		"ingot.dev_ips.yaml":            ingot.IP{},
+		"ingot.dev_addressrecords.yaml": ingot.AddressRecord{},
+		"ingot.dev_meshkeys.yaml":       ingot.MeshKey{},
+		"ingot.dev_meshnodes.yaml":      ingot.MeshNode{},
+
+		"ipam.metal3.io_ippools.yaml":     metal3ipam.IPPool{},
+		"ipam.metal3.io_ipclaims.yaml":    metal3ipam.IPClaim{},
+		"ipam.metal3.io_ipaddresses.yaml": metal3ipam.IPAddress{},
 
 		"projectcalico.org_hostendpoints.yaml":               calico.HostEndpoint{},
 		"projectcalico.org_globalnetworkpolicies.yaml":       calico.GlobalNetworkPolicy{},
@@ -88,7 +106,7 @@ func compare(t *testing.T, at string, schema map[string]any, typ reflect.Type) {
 		return
 	}
 	switch typ {
-	case reflect.TypeFor[metav1.ObjectMeta](), reflect.TypeFor[metav1.Time](), reflect.TypeFor[metav1.MicroTime](), reflect.TypeFor[intstr.IntOrString]():
+	case reflect.TypeFor[metav1.ObjectMeta](), reflect.TypeFor[metav1.Time](), reflect.TypeFor[metav1.MicroTime](), reflect.TypeFor[intstr.IntOrString](), reflect.TypeFor[resource.Quantity]():
 		return
 	}
 	properties, _ := schema["properties"].(map[string]any)

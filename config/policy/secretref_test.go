@@ -20,6 +20,15 @@ func TestEverySecretReferenceStaysInItsNamespace(t *testing.T) {
 	elsewhere := map[string]string{
 		"baremetalhosts.metal3.io spec.consumerRef": "names who uses the host, as Cluster API writes it; nothing is read through it",
 		"hostclaims.metal3.io spec.consumerRef":     "names who uses the claim; nothing is read through it",
+		"networks.ingot.dev spec.parent":            "a super network of its provider; the controller role gives a prefix of it and says nothing more",
+		"ips.ingot.dev spec.network":                "the controller role gives addresses of another namespace's network only where that is external or shared",
+		"machines.ingot.dev spec.host":              "the host that is asked for; it is given only where a HostDeployPolicy opens its namespace, and nothing is read of it otherwise",
+		"machines.ingot.dev spec.networks[]":        "the controller role makes IPs of it in the machine's namespace, which hold to the same rules as anybody's",
+		"firewalls.ingot.dev spec.machine.host":     "goes into the Firewall's Machine, where it is as above",
+		"firewalls.ingot.dev spec.networks[]":       "the controller role refuses another namespace's network as it does for IPs, and they go into the Firewall's Machine",
+		"ipclaims.ipam.metal3.io spec.pool":         "the controller role looks for the pool in the claim's namespace alone",
+		"ipaddresses.ipam.metal3.io spec.pool":      "written by the controller role; the pool is of the same namespace",
+		"ipaddresses.ipam.metal3.io spec.claim":     "written by the controller role; the claim is of the same namespace",
 		"bootwindows.ingot.dev spec.host":           "written by the partition role alone, in a namespace of its own; hosts stand in theirs",
 	}
 	policies := policiesByResource(t)

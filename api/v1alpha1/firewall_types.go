@@ -1,0 +1,348 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Firewall is a machine between networks: a Machine with the role Firewall and of the same name, which is the Firewall's, and the rules by which it forwards. It stands in its project's namespace. Writers: tenants (spec),
+// the controller role (status but applied, lastSeen, rules and drops), the machine's ingot-node (those).
+//
+// Nothing is forwarded but what a rule allows. Rules can be changed at any time and hold within seconds, without a lost or a leaked packet; a flow that goes on under an earlier rule ends when no rule allows it any
+// more. The machine itself is made once: for another size or image make another Firewall beside it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=fw,categories=ingot
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Rules",type=integer,JSONPath=`.status.rules`
+// +kubebuilder:printcolumn:name="Applied",type=string,JSONPath=`.status.conditions[?(@.type=="RulesApplied")].status`
+// +kubebuilder:printcolumn:name="Seen",type=date,JSONPath=`.status.lastSeen`
+// +kubebuilder:printcolumn:name="Addresses",type=string,JSONPath=`.status.networks[*].addresses[*]`
+// +kubebuilder:printcolumn:name="Host",type=string,priority=1,JSONPath=`.status.host.name`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name: it becomes the machine's hostname: use at most 63 of a-z, 0-9 and -"
+type Firewall struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   FirewallSpec   `json:"spec"`
+	Status FirewallStatus `json:"status,omitempty"`
+}
+
+// FirewallList is a list of Firewall.
+//
+// +kubebuilder:object:root=true
+type FirewallList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []Firewall `json:"items"`
+}
+
+// FirewallSpec is what a tenant asks for.
+type FirewallSpec struct {
+	// Machine is the one that the firewall runs on.
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a firewall keeps its machine: make another Firewall beside it with the same rules, move static IPs and routes to it when it is Ready, and delete this one"
+	Machine FirewallMachine `json:"machine"`
+	// Networks are those between which it forwards. External networks are outside; Child and Shared ones are inside.
+	// +listType=map
+	// +listMapKey=name
+	// +listMapKey=namespace
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Networks []FirewallNetwork `json:"networks"`
+	// Egress are the rules for what comes from inside networks. What goes from one inside network to another needs a rule of egress and one of ingress.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=256
+	Egress []FirewallRule `json:"egress,omitempty"`
+	// Ingress are the rules for what goes to inside networks.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=256
+	Ingress []FirewallRule `json:"ingress,omitempty"`
+	// DropLog has dropped packets told to a netlink group of the firewall's kernel, where ulogd or tcpdump -i nflog:GROUP reads them. status.drops has the latest whether or not it is there.
+	// +optional
+	DropLog *FirewallDropLog `json:"dropLog,omitempty"`
+}
+
+// FirewallMachine is what becomes the spec of the firewall's Machine; see MachineSpec.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.size) != has(self.host)",message="size: name a size or a host, and not both"
+// +kubebuilder:validation:XValidation:rule="!has(self.size) || has(self.partition)",message="partition: name the partition in which a host of the size is looked for"
+type FirewallMachine struct {
+	// Size is the name of a Size: any host of it may be chosen.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	Size string `json:"size,omitempty"`
+	// Host is the one to have.
+	// +optional
+	Host *MachineHost `json:"host,omitempty"`
+	// Partition is the site.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	Partition string `json:"partition,omitempty"`
+	// PlacementTags spread those machines of the project that share one over racks: a pair of firewalls, for example.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=128
+	PlacementTags []string `json:"placementTags,omitempty"`
+	// Image is the name of an Image with the feature firewall, or a shorthand.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	Image string `json:"image"`
+	// SSHPublicKeys are lines as in authorized_keys, without options.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=8192
+	// +kubebuilder:validation:items:Pattern=`^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh[.]com) [A-Za-z0-9+/]+=*( [^\n\r]*)?$`
+	SSHPublicKeys []string `json:"sshPublicKeys,omitempty"`
+	// UserData is the name of a Secret of the same namespace, whose key userData or value is given to the installed system as it is.
+	// +optional
+	UserData *MachineSecret `json:"userData,omitempty"`
+	// DNSServers of the installed system; empty: the partition's, or else the networks'.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=4
+	// +kubebuilder:validation:items:MaxLength=45
+	// +kubebuilder:validation:items:XValidation:rule="isIP(self)",message="write an IP address"
+	DNSServers []string `json:"dnsServers,omitempty"`
+	// NTPServers of the installed system, addresses or names; empty: the partition's.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=4
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:XValidation:rule="isIP(self) || self.matches('^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$')",message="write an IP address or a host name"
+	NTPServers []string `json:"ntpServers,omitempty"`
+}
+
+// FirewallNetwork is a network that the firewall is in.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.addresses) == has(oldSelf.addresses) && (!has(self.addresses) || self.addresses == oldSelf.addresses)",message="addresses: an installed firewall gets no other addresses: make another Firewall with them, and delete this one when that one is Ready; masquerade, oneToOne and newConnectionsPerSecond can be changed"
+// +kubebuilder:validation:XValidation:rule="!has(self.oneToOne) || self.oneToOne.all(p, has(self.addresses) && self.addresses.exists(a, a == p.ip) && self.addresses[0] != p.ip)",message="oneToOne: each ip is one of this network's addresses, and not the first, which is the firewall's own: name it there behind another"
+type FirewallNetwork struct {
+	// Name is the Network's.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	Name string `json:"name"`
+	// Namespace is the Network's; empty: the firewall's own.
+	// +optional
+	// +kubebuilder:default=""
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$`
+	Namespace string `json:"namespace"`
+	// Addresses are the names of IPs of the firewall's namespace; empty: one is made for each family that the network has, which goes with the firewall.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	Addresses []string `json:"addresses,omitempty"`
+	// Masquerade are the families in which what goes from inside to this External network gets the firewall's own address in it.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=2
+	Masquerade []IPFamily `json:"masquerade,omitempty"`
+	// OneToOne has addresses of this External network stand for addresses inside, in both directions. A rule sees the address inside.
+	// +optional
+	// +listType=map
+	// +listMapKey=ip
+	// +kubebuilder:validation:MaxItems=16
+	OneToOne []FirewallPair `json:"oneToOne,omitempty"`
+	// NewConnectionsPerSecond is how many new connections may come from the network; empty: any number. A second's worth may come at once.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	NewConnectionsPerSecond int32 `json:"newConnectionsPerSecond,omitempty"`
+}
+
+// FirewallPair is an address outside and what it stands for.
+type FirewallPair struct {
+	// IP is the name of one of the network's addresses.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	IP string `json:"ip"`
+	// To is an address in one of the inside networks.
+	// +kubebuilder:validation:MaxLength=45
+	// +kubebuilder:validation:XValidation:rule="isIP(self)",message="write an address like 10.0.0.5 or 2001:db8::5"
+	To string `json:"to"`
+}
+
+// FirewallProtocol is what a rule is for.
+// +kubebuilder:validation:Enum=Any;TCP;UDP;SCTP;ICMP
+type FirewallProtocol string
+
+// The protocols.
+const (
+	AnyProtocol  FirewallProtocol = "Any"
+	TCPProtocol  FirewallProtocol = "TCP"
+	UDPProtocol  FirewallProtocol = "UDP"
+	SCTPProtocol FirewallProtocol = "SCTP"
+	// ICMPProtocol is ICMP over IPv4 and ICMPv6 over IPv6.
+	ICMPProtocol FirewallProtocol = "ICMP"
+)
+
+// FirewallRule allows what it matches. The order of rules means nothing.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.ports) || self.protocol in ['TCP', 'UDP', 'SCTP']",message="ports: only TCP, UDP and SCTP have ports: name one of them as protocol, or remove the ports"
+// +kubebuilder:validation:XValidation:rule="!has(self.family) || ((!has(self.from) || self.from.exists(c, c.contains(':') == (self.family == 'IPv6'))) && (!has(self.to) || self.to.exists(c, c.contains(':') == (self.family == 'IPv6'))))",message="family: none of from, or none of to, is of it, and nothing would match: remove it, or write networks of the family"
+// +kubebuilder:validation:XValidation:rule="!has(self.from) || !has(self.to) || (self.from.exists(c, c.contains(':')) && self.to.exists(c, c.contains(':'))) || (self.from.exists(c, !c.contains(':')) && self.to.exists(c, !c.contains(':')))",message="to: no network of from is of the same family as one of to, and nothing would match"
+type FirewallRule struct {
+	// Name is the rule's own in its list; it stands in counters, in what explain says and in status.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	Name string `json:"name"`
+	// Comment is for people.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Comment string `json:"comment,omitempty"`
+	// Protocol is TCP, UDP, SCTP, ICMP or Any.
+	Protocol FirewallProtocol `json:"protocol"`
+	// Ports are destination ports, single ones or ranges like 8000-8100; empty: all.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=11
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[0-9]{1,5}(-[0-9]{1,5})?$') && self.split('-').all(p, int(p) >= 1 && int(p) <= 65535) && int(self.split('-')[0]) <= int(self.split('-')[self.split('-').size() - 1])",message="write a port from 1 to 65535, or a range like 8000-8100"
+	Ports []string `json:"ports,omitempty"`
+	// From are sources; empty: any. In an egress rule they are inside, in an ingress rule they are where packets come from.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=43
+	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self) && cidr(self) == cidr(self).masked()",message="write a prefix like 10.0.0.0/16 or 2001:db8::/48, with no bits after its length"
+	From []string `json:"from,omitempty"`
+	// To are destinations; empty: any. Where an address stands for one inside (oneToOne), write the one inside.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=43
+	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self) && cidr(self) == cidr(self).masked()",message="write a prefix like 10.0.0.0/16 or 2001:db8::/48, with no bits after its length"
+	To []string `json:"to,omitempty"`
+	// Family is the only one that the rule is for; empty: those of from and to, or both.
+	// +optional
+	Family IPFamily `json:"family,omitempty"`
+	// NewConnectionsPerSecond is how many new connections the rule lets pass; empty: any number. A second's worth may come at once.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	NewConnectionsPerSecond int32 `json:"newConnectionsPerSecond,omitempty"`
+}
+
+// FirewallDropLog says how dropped packets are told.
+type FirewallDropLog struct {
+	// Group is the netlink group (NFLOG) that they are told to.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Group int32 `json:"group"`
+	// PacketsPerSecond is how many are told at most.
+	// +optional
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	PacketsPerSecond int32 `json:"packetsPerSecond,omitempty"`
+}
+
+// The conditions of a Firewall, beside Ready, which sums them up.
+const (
+	// FirewallMachineCondition is what the Machine's Ready says.
+	FirewallMachineCondition = "MachineReady"
+	// FirewallResolvedCondition says whether the networks may be used and the rules fit together; then status.networks has them.
+	FirewallResolvedCondition = "Resolved"
+	// FirewallAppliedCondition says whether the machine enforces the rules of this generation, and was seen lately.
+	FirewallAppliedCondition = "RulesApplied"
+	// FirewallSpoofingCondition says whether no network can take addresses of another one: not where two share a network card.
+	FirewallSpoofingCondition = "SourcesChecked"
+)
+
+// FirewallStatus is what became of it.
+type FirewallStatus struct {
+	// Host is the BareMetalHost of the Machine.
+	Host *MachineHost `json:"host,omitempty"`
+	// ResolvedGeneration is the generation of the spec that networks is of.
+	ResolvedGeneration int64 `json:"resolvedGeneration,omitempty"`
+	// Networks are those of the spec, with all that the machine has to know of them.
+	// +optional
+	// +listType=atomic
+	Networks []FirewallNetworkStatus `json:"networks,omitempty"`
+	// Rules is how many rules there are.
+	Rules int32 `json:"rules,omitempty"`
+	// Applied is what the machine enforces; it says it itself.
+	Applied *FirewallApplied `json:"applied,omitempty"`
+	// LastSeen is when the machine reported last.
+	LastSeen *metav1.Time `json:"lastSeen,omitempty"`
+	// Drops are the latest that were refused.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Drops []FirewallDrop `json:"drops,omitempty"`
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// FirewallNetworkStatus is a network as the machine needs it.
+type FirewallNetworkStatus struct {
+	// Network is "namespace/name".
+	Network string `json:"network"`
+	// Inside says that it is one of those that the firewall protects.
+	Inside bool `json:"inside,omitempty"`
+	// Prefixes are what is reached through it: its own, and its destinationPrefixes.
+	Prefixes []string `json:"prefixes"`
+	// Addresses are the firewall's in it.
+	Addresses []string `json:"addresses,omitempty"`
+	// Masquerade are the addresses that sources from inside get.
+	Masquerade []string `json:"masquerade,omitempty"`
+	// OneToOne are addresses that stand for others.
+	OneToOne []FirewallPairStatus `json:"oneToOne,omitempty"`
+}
+
+// FirewallPairStatus is an address outside and one inside.
+type FirewallPairStatus struct {
+	Outside string `json:"outside"`
+	Inside  string `json:"inside"`
+}
+
+// FirewallApplied is what a machine enforces.
+type FirewallApplied struct {
+	// Generation is that of the Firewall whose rules are enforced.
+	Generation int64 `json:"generation"`
+	// Digest is SHA-256 of the ruleset, in hexadecimal digits.
+	Digest string `json:"digest"`
+	// Interfaces are the network cards by network, as "namespace/name=eth0".
+	Interfaces []string `json:"interfaces,omitempty"`
+	// SharedInterfaces are the networks whose card another one has, too.
+	SharedInterfaces []string `json:"sharedInterfaces,omitempty"`
+	// Problem is why a later generation is not enforced; the last good one stays.
+	Problem string `json:"problem,omitempty"`
+}
+
+// FirewallDrop is somebody who was refused.
+type FirewallDrop struct {
+	From     string `json:"from"`
+	To       string `json:"to"`
+	Protocol string `json:"protocol"`
+	Port     int32  `json:"port,omitempty"`
+	Packets  int64  `json:"packets"`
+	// By is what refuses it under the rules of now.
+	By   string      `json:"by"`
+	Last metav1.Time `json:"last"`
+}
