@@ -35,7 +35,12 @@ packages:
 	@scripts/install-packages
 
 .PHONY: build
-build: ## build the programs into bin/
+build: core ## build the programs into bin/
+	cd mesh && go build -ldflags '$(LDFLAGS)' -o ../$(BIN)/ ./cmd/...
+
+# All but the mesh, whose dependencies take as long to compile as everything else: neither the demo nor the agent waits for them.
+.PHONY: core
+core:
 	@mkdir -p $(BIN)
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
 
@@ -45,18 +50,32 @@ DEBVERSION := $(shell git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's
 DEBARCH    := $(shell go env GOARCH)
 
 .PHONY: package
-package: ## build ingot-node's Debian package into dist/
+package: ## build the Debian packages of ingot-node, ingot-firewall and ingot-mesh-member into dist/
 	@mkdir -p $(DIST)
 	go build -ldflags '$(LDFLAGS)' -o $(DIST)/ingot-node ./cmd/ingot-node
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) VERSION='$(DEBVERSION)' ARCH=$(DEBARCH) BINARY=$(DIST)/ingot-node \
 	  go tool -modfile=tools/nfpm/go.mod nfpm package --config packaging/node/nfpm.yaml --packager deb --target $(DIST)/ingot-node_$(DEBVERSION)_$(DEBARCH).deb
+	cd mesh && go build -ldflags '$(LDFLAGS)' -o $(abspath $(DIST))/ ./cmd/ingot-mesh-member
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) VERSION='$(DEBVERSION)' ARCH=$(DEBARCH) BINARY=$(DIST)/ingot-mesh-member \
+	  go tool -modfile=tools/nfpm/go.mod nfpm package --config packaging/mesh/nfpm.yaml --packager deb --target $(DIST)/ingot-mesh-member_$(DEBVERSION)_$(DEBARCH).deb
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) VERSION='$(DEBVERSION)' \
+	  go tool -modfile=tools/nfpm/go.mod nfpm package --config packaging/firewall/nfpm.yaml --packager deb --target $(DIST)/ingot-firewall_$(DEBVERSION)_all.deb
+
+.PHONY: release
+release: ## programs, packages, image layout, manual, site, SBOM and checksums, reproducible, into dist/release (INGOT_RELEASE_KEY=FILE signs)
+	VERSION='$(DEBVERSION)' COMMIT='$(COMMIT)' scripts/release $(DIST)/release
+
+# The database is on the internet: where it cannot be reached this fails, so it is no part of test.
+.PHONY: vuln
+vuln: ## ask the Go vulnerability database about every module that a program is made of
+	for d in . api mesh; do (cd $$d && go tool -modfile=$(CURDIR)/tools/vuln/go.mod govulncheck ./...) || exit 1; done
 
 .PHONY: agent
-agent: build packages ## build the agent's kernel, ramdisk and boot media into .cache/artifacts
+agent: core packages ## build the agent's kernel, ramdisk and boot media into .cache/artifacts
 	$(BIN)/ingot image build-agent --flavour cloud --output $(CACHE)/artifacts --cache $(CACHE)
 
 .PHONY: image
-image: build packages ## build the demo's Debian 12 image into .cache/images
+image: core packages ## build the demo's Debian 12 image into .cache/images
 	$(BIN)/ingot image build-debian --output $(CACHE)/images --cache $(CACHE)
 
 .PHONY: lint
@@ -66,6 +85,8 @@ lint: ## run the linters
 	go tool -modfile=tools/lint/go.mod golangci-lint run ./...
 	cd api && go tool -modfile=../tools/lint/go.mod golangci-lint run ./...
 	cd tools && go tool -modfile=lint/go.mod golangci-lint run ./...
+	cd mesh && go tool -modfile=../tools/lint/go.mod golangci-lint run ./...
+	for m in site alerts release; do (cd tools/$$m && go tool -modfile=../lint/go.mod golangci-lint run ./...) || exit 1; done
 
 .PHONY: bound
 bound: ## find sockets and flow names that the communication matrix does not bind
@@ -75,15 +96,27 @@ bound: ## find sockets and flow names that the communication matrix does not bin
 check: lint bound ## lint, the matrix's bounds and the quick tests: the inner loop
 	go test $$(go list ./... | grep -vE '$(SLOW_PATTERN)')
 	cd tools && go test ./...
+	cd tools/site && go test ./...
+	cd tools/alerts && go test ./...
 
 .PHONY: test
 test: packages generated check agent image ## everything: check, the slow tests, and QEMU end to end
-	go test -timeout 30m -p 1 $$(go list ./... | grep -E '$(SLOW_PATTERN)' | grep -vE '/test/e2e|/bench/')
+	go test -timeout 30m -p 2 $$(go list ./... | grep -E '$(SLOW_PATTERN)' | grep -vE '/test/e2e|/bench/')
+	cd tools/release && go test ./...
+	$(MAKE) mesh
 	$(MAKE) e2e
+
+.PHONY: mesh
+mesh: packages ## the mesh in network namespaces: its coordinator, its relay and its members; part of test
+	cd mesh && go test -count=1 -timeout 30m -v ./...
 
 .PHONY: race
 race: ## the quick tests of the domain, the drivers and the agent under the race detector (needs gcc)
 	CGO_ENABLED=1 go test -race $$(CGO_ENABLED=1 go list ./... | grep -E '/(journey|lifecycle|discover|inspect|prepare|provision|run|clean|netboot|matrix|internal/driver|internal/agent|internal/server)' | grep -v '/internal/agentimage')
+
+.PHONY: docs
+docs: ## build docs/ as a static site into dist/site; a link that leads nowhere fails
+	cd tools/site && go run . -root ../.. -output ../../$(DIST)/site
 
 # Seeds and the first of them: make sim SEEDS=1000 FIRST=20001
 SEEDS ?= 10000
@@ -102,28 +135,43 @@ fuzz: ## every fuzzer in turn (FUZZTIME=30s each; FUZZ=regular expression of pac
 	@scripts/fuzz
 
 .PHONY: e2e
-e2e: agent image ## virtual machines from power-on to the installed Debian's report: every way of booting, software RAID, an archive
+e2e: agent image ## virtual machines from power-on to the installed Debian's report: every way of booting, software RAID, an archive, a partition image
 	INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) go test -count=1 -timeout 90m -v ./test/e2e/...
 
 .PHONY: lives
 lives: agent image ## where the time goes from power-on to the system's report: every way of booting, by reboot and by kexec (half an hour)
-	INGOT_E2E_LIVES=all INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) go test -count=1 -timeout 90m -v -run TestLifeOfAVirtualMachine ./test/e2e
+	INGOT_E2E_LIVES=all INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) go test -count=1 -timeout 90m -v -run 'TestLifeOfAVirtualMachine|TestBootsFromAPartitionImage' ./test/e2e
 
 .PHONY: demo
-demo: packages build ## a virtual server's whole life, from bare metal to Debian and back (INGOT_DEMO=fast: simulated)
+demo: packages core ## a virtual server's whole life, from bare metal to Debian and back (INGOT_DEMO=fast: simulated)
 	@INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) scripts/demo
 
 .PHONY: bench
-bench: packages build ## print the figures: image writing against zstd|dd and qemu-img, 100 hosts, boot servers
+bench: packages core ## print the figures: image writing against zstd|dd and qemu-img, 1,000 hosts, 1,000 claims, boot servers
 	@INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) scripts/bench
 
+# The built front end is committed, so that nothing but the tests needs node (scripts/node finds or fetches one); test/web fails where it is not what the sources give.
+.PHONY: web
+web: packages ## build the web page's front end from web/ into internal/web/dist
+	cd web && ../scripts/node npm ci --no-audit --no-fund && ../scripts/node npm run build
+
 .PHONY: generate
-generate: ## generate deep copies and CRDs
+generate: definitions reference ## generate deep copies, CRDs, the reference and the manual
+
+.PHONY: definitions
+definitions:
 	cd tools && go tool controller-gen object paths=../api/...
 	cd tools && go run ./generatecrds -root ..
 
+# Pages made of commands, kinds, the matrix and metrics. The same tests without -update fail where one is stale.
+.PHONY: reference
+reference:
+	go test -count=1 -run 'TestPages?$$' ./test/reference ./test/security -update
+	go test -count=1 -run TestReference ./cmd/ingot ./cmd/ingot-node ./cmd/ingot-apiserver -update
+	cd mesh && go test -count=1 -run TestReference ./command -update
+
 .PHONY: generated
-generated: generate ## fail where the generated files differ from what is committed
+generated: definitions ## fail where the generated files differ from what is committed
 	@git diff --exit-code --stat -- api config || { echo "run make generate and commit" >&2; exit 1; }
 
 .PHONY: clean

@@ -3,6 +3,7 @@ package ingot
 
 import (
 	"bufio"
+	"cmp"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -20,9 +21,10 @@ const module = "github.com/ingotmetal/ingot"
 
 // domain is the pure half: decisions and data, no world.
 var domain = []string{
-	"journey", "lifecycle", "discover", "inspect", "prepare", "provision", "run", "clean", "step", "rootdevice", "ramdisk", "power",
+	"console", "sshcert", "journey", "lifecycle", "discover", "inspect", "prepare", "provision", "run", "clean", "step", "rootdevice", "ramdisk", "power",
 	"matrix", "netboot", "firewall", "claim", "firmware", "ipam", "health", "event", "subscription", "artifact", "filesystem", "raid", "volume", "attest", "bootentry",
-	"discovery", "account",
+	"discovery", "account", "pin", "wildcard", "size", "catalog", "audit", "firstboot",
+	"issue", "capacity",
 }
 
 // bans are imports that a part must not have, each with its reason. A part is a folder with all below it.
@@ -53,6 +55,7 @@ var bans = []struct {
 	{"internal/controller", "internal/lab", "the product doesn't know the lab"},
 	{"internal/server", "internal/controller", "servers and controllers meet in the objects"},
 	{"internal/server", "internal/lab", "the product doesn't know the lab"},
+	{"internal/controlplane", "github.com/jackc/", "the archive's cost is its own process's"},
 	{"internal/cli", "internal/controller", "the CLI is a client of the public API"},
 	{"internal/cli", "internal/lab", "the CLI is a client of the public API"},
 }
@@ -66,6 +69,9 @@ const (
 	maxFunctionLines = 70
 	maxPackageFiles  = 20
 )
+
+// kindPackages hold API kinds, one file a kind: there are as many as there are kinds.
+var kindPackages = map[string]int{"api/v1alpha1": 40}
 
 // longFunctions are over the limit for a reason.
 var longFunctions = map[string]string{}
@@ -193,8 +199,8 @@ func TestThingsStaySmall(t *testing.T) {
 		checkFunctions(t, s)
 	}
 	for dir, n := range files {
-		if n > maxPackageFiles {
-			t.Errorf("package %s has %d files, at most %d", dir, n, maxPackageFiles)
+		if most := cmp.Or(kindPackages[dir], maxPackageFiles); n > most {
+			t.Errorf("package %s has %d files, at most %d", dir, n, most)
 		}
 	}
 }

@@ -18,6 +18,8 @@ func chooseAnywhere(v *Inventory, rules Rules, r Request) Decision {
 	var all []candidate
 	free := 0
 	var refused *Decision
+	// What is reserved is weighed once a pool, and not once a host.
+	weighed := map[pool]*Decision{}
 	for _, name := range slices.Sorted(maps.Keys(v.hosts)) {
 		h := v.hosts[name]
 		if !available(h) {
@@ -27,7 +29,13 @@ func chooseAnywhere(v *Inventory, rules Rules, r Request) Decision {
 		if unfit(h, r) != "" {
 			continue
 		}
-		if d := held(v, rules, r, pool{h.Partition, h.Size}); d != nil {
+		p := pool{h.Partition, h.Size}
+		d, known := weighed[p]
+		if !known {
+			d = held(v, rules, r, p)
+			weighed[p] = d
+		}
+		if d != nil {
 			refused = d
 			continue
 		}

@@ -53,10 +53,16 @@ type Rules struct {
 	Reservations []Reservation
 	// Quotas by project; a project without one is unbounded.
 	Quotas map[string]Quota
+	// TenantQuotas by tenant hold for the sum of its projects.
+	TenantQuotas map[string]Quota
 }
 
-func (r Rules) quota(project string) Quota {
-	if q, ok := r.Quotas[project]; ok {
+func (r Rules) quota(o owner) Quota {
+	all := r.Quotas
+	if o.tenant {
+		all = r.TenantQuotas
+	}
+	if q, ok := all[o.name]; ok {
 		return q
 	}
 	return Unbounded
@@ -67,8 +73,10 @@ func Choose(v *Inventory, rules Rules, r Request) Decision {
 	if name, ok := v.holders[r.ID]; ok {
 		return Decision{Host: name, Why: "the request holds it already"}
 	}
-	if bound := rules.quota(r.Project).of(r.Role); bound >= 0 && v.held[heldKey{r.Project, r.Role}] >= bound {
-		return refuse(QuotaExceeded, false, "release one, or ask for a larger quota", "project %s holds %d of %d %ss", r.Project, v.held[heldKey{r.Project, r.Role}], bound, r.Role)
+	for _, o := range owners(r.Project, r.Tenant) {
+		if bound, has := rules.quota(o).Of(r.Role), v.held[heldKey{o, r.Role}]; bound >= 0 && has >= bound {
+			return refuse(QuotaExceeded, false, "release one, or ask for a larger quota", "%s holds %d of %d %ss", o, has, bound, r.Role)
+		}
 	}
 	if r.Host != "" {
 		return chooseNamed(v, rules, r)
@@ -190,5 +198,5 @@ func (s *shelf) choose(v *Inventory, r Request) Decision {
 			}
 		}
 	}
-	return refuse(NoneFits, false, "relax the labels, tolerate the taints, or wait", "%d hosts of size %s in partition %s are free, and none has the labels that are asked for and only taints that are tolerated", s.free, r.Size, r.Partition)
+	return refuse(NoneFits, false, "relax the labels, tolerate the taints, or wait", "%d hosts of size %s in partition %s are free, and none is open to the project %s, has the labels that are asked for and only taints that are tolerated", s.free, r.Size, r.Partition, r.Project)
 }

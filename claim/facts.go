@@ -44,12 +44,35 @@ type Host struct {
 	Holder Holder
 }
 
+// owner is a project or a tenant: what counts are kept of.
+type owner struct {
+	tenant bool
+	name   string
+}
+
+// owners are the project and, where there is one, its tenant.
+func owners(project, tenant string) []owner {
+	if tenant == "" {
+		return []owner{{name: project}}
+	}
+	return []owner{{name: project}, {tenant: true, name: tenant}}
+}
+
+func (o owner) String() string {
+	if o.tenant {
+		return "tenant " + o.name
+	}
+	return "project " + o.name
+}
+
 // Holder is who has a host.
 type Holder struct {
 	// Request is the request's ID.
 	Request string
 	Project string
-	Role    Role
+	// Tenant is whose project it is; empty: nobody's.
+	Tenant string
+	Role   Role
 	// Placement are the request's placement tags.
 	Placement []string
 }
@@ -67,8 +90,10 @@ func (t Toleration) covers(x Taint) bool {
 // Request asks for one host.
 type Request struct {
 	// ID is unique, and stays the same when the request is asked again.
-	ID        string
-	Project   string
+	ID      string
+	Project string
+	// Tenant is whose project it is; empty: nobody's.
+	Tenant    string
 	Role      Role
 	Partition string
 	Size      string
@@ -90,25 +115,41 @@ type Request struct {
 	Tolerations []Toleration
 }
 
-// Reservation holds hosts of a size back for a project.
+// Reservation holds hosts of a size back for a project, or for all projects of a tenant.
 type Reservation struct {
-	Name    string
-	Project string
-	Size    string
+	Name string
+	// Project may be empty: it is then for any of the Tenant's. With a Project, Tenant is whose that is: what the project holds on it fills no reservation of the tenant beside it.
+	Project, Tenant string
+	Size            string
 	// Partitions in which the hosts may be; at least one.
 	Partitions []string
-	// Amount is how many the project may count on, those that it holds included.
+	// Amount is how many they may count on, those that they hold included.
 	Amount int
 }
 
-// Quota bounds what a project holds. A negative number is no bound.
+// Quota bounds what a project or a tenant holds. A negative number is no bound.
 type Quota struct{ Machines, Firewalls int }
 
 // Unbounded is the quota of a project that has none.
 var Unbounded = Quota{-1, -1}
 
-// of is the bound for a role.
-func (q Quota) of(r Role) int {
+// Within is the smaller bound of each of two quotas that both hold.
+func (q Quota) Within(o Quota) Quota {
+	return Quota{stricter(q.Machines, o.Machines), stricter(q.Firewalls, o.Firewalls)}
+}
+
+func stricter(a, b int) int {
+	switch {
+	case a < 0:
+		return b
+	case b < 0:
+		return a
+	}
+	return min(a, b)
+}
+
+// Of is the bound for a role; negative: none.
+func (q Quota) Of(r Role) int {
 	if r == Firewall {
 		return q.Firewalls
 	}

@@ -9,7 +9,7 @@ import (
 type Inventory struct {
 	hosts map[string]Host
 	pools map[pool]*shelf
-	// held counts by project.
+	// held counts by project and by tenant.
 	held map[heldKey]int
 	// holders finds the host of a request.
 	holders map[string]string
@@ -23,8 +23,8 @@ type shelf struct {
 	racks map[string]*rack
 	// all counts the hosts, free those that can be had by somebody.
 	all, free int
-	// holding counts the hosts that projects have here.
-	holding map[string]int
+	// holding counts the hosts that projects and tenants have here.
+	holding map[owner]int
 }
 
 // rack holds the free hosts of a pool in one rack, sorted by name, and who has the others.
@@ -38,8 +38,8 @@ type rack struct {
 type (
 	tagKey  struct{ project, tag string }
 	heldKey struct {
-		project string
-		role    Role
+		owner owner
+		role  Role
 	}
 )
 
@@ -100,9 +100,11 @@ func (v *Inventory) count(h Host, by int) {
 	if h.State != Held {
 		return
 	}
-	v.held[heldKey{h.Holder.Project, h.Holder.Role}] += by
 	s := v.shelf(h)
-	s.holding[h.Holder.Project] += by
+	for _, o := range owners(h.Holder.Project, h.Holder.Tenant) {
+		v.held[heldKey{o, h.Holder.Role}] += by
+		s.holding[o] += by
+	}
 	r := s.rack(h.Rack)
 	r.of[h.Holder.Project] += by
 	for _, tag := range distinct(h.Holder.Placement) {
@@ -125,7 +127,7 @@ func (v *Inventory) shelf(h Host) *shelf {
 	p := pool{h.Partition, h.Size}
 	s := v.pools[p]
 	if s == nil {
-		s = &shelf{racks: map[string]*rack{}, holding: map[string]int{}}
+		s = &shelf{racks: map[string]*rack{}, holding: map[owner]int{}}
 		v.pools[p] = s
 	}
 	return s
@@ -140,7 +142,17 @@ func (s *shelf) rack(name string) *rack {
 	return r
 }
 
-// free counts what can be had in a pool, and holding what a project has there.
+// Used is how many hosts a project holds for a role, TenantUsed how many all projects of a tenant do.
+func (v *Inventory) Used(project string, role Role) int {
+	return v.held[heldKey{owner{name: project}, role}]
+}
+
+// TenantUsed is described with Used.
+func (v *Inventory) TenantUsed(tenant string, role Role) int {
+	return v.held[heldKey{owner{true, tenant}, role}]
+}
+
+// free counts what can be had in a pool, and holding what a project or tenant has there.
 func (v *Inventory) free(p pool) int {
 	if s := v.pools[p]; s != nil {
 		return s.free
@@ -148,9 +160,9 @@ func (v *Inventory) free(p pool) int {
 	return 0
 }
 
-func (v *Inventory) holding(p pool, project string) int {
+func (v *Inventory) holding(p pool, o owner) int {
 	if s := v.pools[p]; s != nil {
-		return s.holding[project]
+		return s.holding[o]
 	}
 	return 0
 }

@@ -23,6 +23,8 @@ var (
 	sizes      = []string{"c1", "c2"}
 	racks      = []string{"1", "2", "3"}
 	tags       = []string{"db", "web"}
+	// tenants have the projects; r is nobody's.
+	tenants = map[string]string{"p": "t", "q": "t"}
 )
 
 func randomSite(t *rapid.T) *site {
@@ -39,12 +41,20 @@ func randomSite(t *rapid.T) *site {
 		s.hosts[h.Name] = h
 	}
 	for i := range rapid.IntRange(0, 3).Draw(t, "reservations") {
-		s.rules.Reservations = append(s.rules.Reservations, claim.Reservation{Name: fmt.Sprintf("r%d", i), Project: rapid.SampledFrom(projects).Draw(t, "reserved for"),
+		project := rapid.SampledFrom(projects).Draw(t, "reserved for")
+		tenant := tenants[project]
+		if tenant != "" && rapid.Bool().Draw(t, "for all of the tenant") {
+			project = ""
+		}
+		s.rules.Reservations = append(s.rules.Reservations, claim.Reservation{Name: fmt.Sprintf("r%d", i), Project: project, Tenant: tenant,
 			Size: rapid.SampledFrom(sizes).Draw(t, "size"), Partitions: slices.Compact(rapid.SliceOfNDistinct(rapid.SampledFrom(partitions), 1, 2, rapid.ID[string]).Draw(t, "in")),
 			Amount: rapid.IntRange(1, 4).Draw(t, "amount")})
 	}
 	if rapid.Bool().Draw(t, "quota") {
 		s.rules.Quotas["p"] = claim.Quota{Machines: rapid.IntRange(0, 3).Draw(t, "quota of p"), Firewalls: -1}
+	}
+	if rapid.Bool().Draw(t, "quota of the tenant") {
+		s.rules.TenantQuotas = map[string]claim.Quota{"t": {Machines: rapid.IntRange(0, 5).Draw(t, "quota of t"), Firewalls: -1}}
 	}
 	return s
 }
@@ -54,6 +64,7 @@ func (s *site) request(t *rapid.T) claim.Request {
 	r := claim.Request{ID: fmt.Sprintf("q%d", s.next), Project: rapid.SampledFrom(projects).Draw(t, "project"), Role: claim.Machine,
 		Partition: rapid.SampledFrom(partitions).Draw(t, "partition"), Size: rapid.SampledFrom(sizes).Draw(t, "size"),
 		Placement: rapid.SliceOfN(rapid.SampledFrom(tags), 0, 2).Draw(t, "placement")}
+	r.Tenant = tenants[r.Project]
 	if rapid.Bool().Draw(t, "wants nvme") {
 		r.Labels = map[string]string{"disk": "nvme"}
 	}
@@ -131,6 +142,10 @@ func TestClaims(t *testing.T) {
 			if q, bounded := s.rules.Quotas["p"]; bounded && s.held("p") > q.Machines {
 				t.Fatalf("p holds %d of %d", s.held("p"), q.Machines)
 			}
+			if q, bounded := s.rules.TenantQuotas["t"]; bounded && s.held("p")+s.held("q") > q.Machines {
+				t.Fatalf("t holds %d+%d of %d", s.held("p"), s.held("q"), q.Machines)
+			}
+			s.checkStandings(t, live)
 		}
 	})
 }
@@ -169,7 +184,7 @@ func (s *site) claim(t *rapid.T, live *claim.Inventory) {
 			t.Fatalf("%s in rack %s (%d, %d) was chosen, and %s in rack %s (%d, %d) is freer", h.Name, h.Rack, tagged, project, other.Name, other.Rack, x, y)
 		}
 	}
-	h.State, h.Holder = claim.Held, claim.Holder{Request: r.ID, Project: r.Project, Role: r.Role, Placement: r.Placement}
+	h.State, h.Holder = claim.Held, claim.Holder{Request: r.ID, Project: r.Project, Tenant: r.Tenant, Role: r.Role, Placement: r.Placement}
 	s.hosts[h.Name] = h
 	live.Set(h)
 	if again := claim.Choose(live, s.rules, r); again.Host != h.Name {
@@ -187,17 +202,37 @@ func (s *site) checkRefusal(t *rapid.T, refusal *claim.Refusal, r claim.Request)
 	}
 	switch refusal.Reason {
 	case claim.QuotaExceeded:
-		if s.held(r.Project) < s.rules.Quotas[r.Project].Machines {
+		own, bounded := s.rules.Quotas[r.Project]
+		all, tenantBounded := s.rules.TenantQuotas[r.Tenant]
+		if (!bounded || s.held(r.Project) < own.Machines) && (!tenantBounded || s.held("p")+s.held("q") < all.Machines) {
 			t.Fatalf("refused for a quota that is not used up: %+v", refusal)
 		}
 	case claim.Reserved:
-		if !slices.ContainsFunc(s.rules.Reservations, func(x claim.Reservation) bool { return x.Size == r.Size && x.Project != r.Project }) {
+		if !slices.ContainsFunc(s.rules.Reservations, func(x claim.Reservation) bool {
+			return x.Size == r.Size && x.Project != r.Project && (x.Project != "" || x.Tenant != r.Tenant)
+		}) {
 			t.Fatalf("refused for reservations that nobody has: %+v", refusal)
 		}
 	default:
 		if free > 0 {
 			t.Fatalf("refused with %+v, and %d hosts fit", refusal, free)
 		}
+	}
+}
+
+// checkStandings: no held host fills two reservations, and a reservation has no more than its owner holds.
+func (s *site) checkStandings(t *rapid.T, live *claim.Inventory) {
+	all := claim.Standings(live, s.rules)
+	used := map[string]int{}
+	for _, r := range s.rules.Reservations {
+		x := all[r.Name]
+		if x.Used < 0 || x.Used > r.Amount || x.Short < 0 {
+			t.Fatalf("%+v stands at %+v", r, x)
+		}
+		used[r.Tenant+"/"+r.Project] += x.Used
+	}
+	if n := used["t/"] + used["t/p"] + used["t/q"]; n > s.held("p")+s.held("q") || used["t/p"] > s.held("p") || used["t/q"] > s.held("q") || used["/r"] > s.held("r") {
+		t.Fatalf("reservations count %v, held are %d, %d and %d", used, s.held("p"), s.held("q"), s.held("r"))
 	}
 }
 

@@ -1,8 +1,10 @@
 package claim
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // held refuses a request that would take what is reserved for others; nil where it does not.
@@ -25,7 +27,7 @@ func held(v *Inventory, rules Rules, r Request, p pool) *Decision {
 	}
 	// A project that takes what is its own leaves one of its reservations smaller by one.
 	for i := range demands {
-		if demands[i].project != r.Project || !slices.Contains(demands[i].partitions, p.partition) {
+		if !demands[i].isFor(r) || !slices.Contains(demands[i].partitions, p.partition) {
 			continue
 		}
 		demands[i].amount--
@@ -34,65 +36,131 @@ func held(v *Inventory, rules Rules, r Request, p pool) *Decision {
 		}
 		demands[i].amount++
 	}
-	d := refuse(Reserved, false, "wait for a release, or ask who holds the reservations", "the %d free hosts of size %s in partition %s are reserved for other projects: %s",
-		v.free(p), p.size, p.partition, names(demands, r.Project))
+	d := refuse(Reserved, false, "wait for a release, or ask who holds the reservations", "the %d free hosts of size %s in partition %s are reserved for others: %s",
+		v.free(p), p.size, p.partition, names(demands, r))
 	return &d
 }
 
 // demand is what a reservation still waits for.
 type demand struct {
-	name, project string
-	partitions    []string
-	amount        int
+	name       string
+	owner      owner
+	partitions []string
+	amount     int
 }
 
-// owed is what the reservations of a size wait for: their amounts, less what their projects hold where the reservation is for. A host that a project holds fills one reservation only, the
-// first by name that it can.
+// isFor says whether the reservation is for a request.
+func (d demand) isFor(r Request) bool { return slices.Contains(owners(r.Project, r.Tenant), d.owner) }
+
+func (r Reservation) owner() owner {
+	if r.Project == "" {
+		return owner{true, r.Tenant}
+	}
+	return owner{name: r.Project}
+}
+
+// owed is what the reservations of a size wait for: their amounts, less what those that they are for hold where the reservation is for. A host that is held fills one reservation only: the
+// first by name that it can, those of its project before those of its tenant.
 func owed(v *Inventory, rules Rules, size string) []demand {
 	var all []demand
-	used := map[string]map[string]int{}
-	sorted := slices.Clone(rules.Reservations)
-	slices.SortFunc(sorted, func(a, b Reservation) int { return compareNames(a, b) })
-	for _, r := range sorted {
-		if r.Size != size || r.Amount <= 0 {
-			continue
-		}
-		rest := r.Amount
-		for _, partition := range r.Partitions {
-			if used[r.Project] == nil {
-				used[r.Project] = map[string]int{}
-			}
-			take := min(rest, v.holding(pool{partition, size}, r.Project)-used[r.Project][partition])
-			used[r.Project][partition] += take
-			rest -= take
-		}
-		if rest > 0 {
-			all = append(all, demand{r.Name, r.Project, r.Partitions, rest})
+	for _, x := range filled(v, rules, size) {
+		if rest := x.reservation.Amount - x.used; rest > 0 {
+			all = append(all, demand{x.reservation.Name, x.reservation.owner(), x.reservation.Partitions, rest})
 		}
 	}
 	return all
 }
 
-func compareNames(a, b Reservation) int {
-	switch {
-	case a.Name < b.Name:
-		return -1
-	case a.Name > b.Name:
-		return 1
-	}
-	return 0
+// fill is a reservation and how many of its amount are held.
+type fill struct {
+	reservation Reservation
+	used        int
 }
 
-func names(demands []demand, besides string) string {
+func filled(v *Inventory, rules Rules, size string) []fill {
+	type place struct {
+		owner     owner
+		partition string
+	}
+	var all []fill
+	used := map[place]int{}
+	sorted := slices.Clone(rules.Reservations)
+	slices.SortFunc(sorted, func(a, b Reservation) int {
+		return cmp.Or(first(a.Project != "", b.Project != ""), strings.Compare(a.Name, b.Name))
+	})
+	for _, r := range sorted {
+		if r.Size != size || r.Amount <= 0 {
+			continue
+		}
+		x := fill{reservation: r}
+		for _, partition := range r.Partitions {
+			own := place{r.owner(), partition}
+			take := min(r.Amount-x.used, v.holding(pool{partition, size}, own.owner)-used[own])
+			used[own] += take
+			if r.Project != "" && r.Tenant != "" {
+				used[place{owner{true, r.Tenant}, partition}] += take
+			}
+			x.used += take
+		}
+		all = append(all, x)
+	}
+	return all
+}
+
+// first orders what is before what is not.
+func first(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	}
+	return 1
+}
+
+// Standing is how a reservation stands.
+type Standing struct {
+	// Used is how many of its amount are held by those that it is for.
+	Used int
+	// Short is how many more free hosts all the reservations of its size would need, so that all could be served.
+	Short int
+}
+
+// Standings says how each reservation stands, by name.
+func Standings(v *Inventory, rules Rules) map[string]Standing {
+	all := map[string]Standing{}
+	sizes := map[string]bool{}
+	for _, r := range rules.Reservations {
+		if sizes[r.Size] {
+			continue
+		}
+		sizes[r.Size] = true
+		demands, total := owed(v, rules, r.Size), 0
+		supply := map[string]int{}
+		for _, d := range demands {
+			total += d.amount
+			for _, partition := range d.partitions {
+				supply[partition] = v.free(pool{partition, r.Size})
+			}
+		}
+		short := total - served(demands, supply)
+		for _, x := range filled(v, rules, r.Size) {
+			all[x.reservation.Name] = Standing{x.used, short}
+		}
+	}
+	return all
+}
+
+func names(demands []demand, besides Request) string {
 	text := ""
 	for _, d := range demands {
-		if d.project == besides || d.amount == 0 {
+		if d.isFor(besides) || d.amount == 0 {
 			continue
 		}
 		if text != "" {
 			text += ", "
 		}
-		text += fmt.Sprintf("%s (%d for project %s)", d.name, d.amount, d.project)
+		text += fmt.Sprintf("%s (%d for %s)", d.name, d.amount, d.owner)
 	}
 	return text
 }

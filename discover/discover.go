@@ -14,6 +14,7 @@ import (
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/step"
 )
@@ -68,7 +69,7 @@ func Current(f journey.Facts) bool {
 	}
 	// A lost record is made again by a probe.
 	return bmc != nil && bmc.Address == f.Host.Spec.BMC.Address &&
-		bmc.CertificateVerificationDisabled == f.Host.Spec.BMC.DisableCertificateVerification
+		bmc.CertificateVerificationDisabled == f.Host.Spec.BMC.DisableCertificateVerification && bmc.CertificatePin == f.Host.Annotations[ingot.BMCCertificateAnnotation]
 }
 
 // Renew decides for a registered host that is not Current. Nothing else is done with it until its BMC answers.
@@ -93,7 +94,7 @@ func verify(d *journey.Draft, t metal3.ErrorType) (dec journey.Decision, done bo
 	if dec, failed := d.ActionFailed(t); failed {
 		return dec, false
 	}
-	if d.Succeeded(journey.Verify{}) && d.Facts.Result.BMC != nil && matches(d.Host.Status.TriedCredentials, d.Facts) {
+	if d.Succeeded(journey.Verify{}) && d.Facts.Result.BMC != nil && triedNow(d) {
 		return accept(d, t)
 	}
 	if dec, waits := d.RetryPending(); waits {
@@ -101,6 +102,19 @@ func verify(d *journey.Draft, t metal3.ErrorType) (dec journey.Decision, done bo
 	}
 	d.Host.Status.TriedCredentials = tried(d)
 	return d.Act(journey.Verify{}, journey.ReasonVerifying, fmt.Sprintf("asking the BMC at %s whether the credentials work", d.Host.Spec.BMC.Address)), false
+}
+
+// triedNow: what the BMC accepted is what the host says now. The status alone does not tell: it may name a newer Secret already while the answer is about the one before it, and a process may have died between the two.
+// The action's own word of what it tried does. An answer about an address that was edited meanwhile is none about this one.
+func triedNow(d *journey.Draft) bool {
+	r := d.Facts.Result
+	switch {
+	case r.CredentialsVersion != "" && r.CredentialsVersion != d.Facts.Credentials.Version:
+		return false
+	case r.Generation != 0 && (r.Generation != d.Host.Generation || r.CertificatePin != d.Host.Annotations[ingot.BMCCertificateAnnotation]):
+		return false
+	}
+	return matches(d.Host.Status.TriedCredentials, d.Facts)
 }
 
 // secretProblem ends the draft when there is nothing to try.
@@ -138,6 +152,7 @@ func accept(d *journey.Draft, t metal3.ErrorType) (journey.Decision, bool) {
 		found.Address = d.Host.Spec.BMC.Address
 	}
 	found.CertificateVerificationDisabled = d.Host.Spec.BMC.DisableCertificateVerification
+	found.CertificatePin = d.Host.Annotations[ingot.BMCCertificateAnnotation]
 	if message := otherMachine(d, found.Address, found.SystemUUID); message != "" {
 		return d.Fail(t, step.Failure{Kind: step.Invalid, Message: message,
 			Fix: "correct spec.bmc.address; if the machine was replaced, delete the host and create it again"}), false

@@ -9,6 +9,8 @@ package discovery
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -88,6 +90,9 @@ func accept(o *ingot.DiscoveredHost, s ingot.DiscoveredHostStatus) Decision {
 	case h.Spec.BMC.CredentialsName == "":
 		missing = "no Secret is named: give spec.accept.credentialsName, a Secret of this namespace with the BMC's username and password"
 	}
+	if a := o.Spec.Accept; missing == "" && a.BMCCertificate != "" && !showsCertificate(h.Spec.BMC.Address) {
+		missing = "a BMC at " + h.Spec.BMC.Address + " shows no certificate: leave out spec.accept.bmcCertificate, or give an address with https in spec.accept.bmcAddress"
+	}
 	if missing != "" {
 		s.Phase, s.Message = ingot.DiscoveryRefused, "no host is made: "+missing
 		return Decision{Status: s}
@@ -100,6 +105,16 @@ func Refused(o *ingot.DiscoveredHost, why string) ingot.DiscoveredHostStatus {
 	return ingot.DiscoveredHostStatus{
 		ObservedGeneration: o.Generation, Netboot: o.Status.Netboot, BMC: o.Status.BMC, Phase: ingot.DiscoveryRefused, Message: "no host is made: the API server refuses it: " + why,
 	}
+}
+
+// Waits is the status while the API server does not take the host yet, and will: what it said before of an older generation stands, with these words.
+func Waits(o *ingot.DiscoveredHost, why string) ingot.DiscoveredHostStatus {
+	s := *o.Status.DeepCopy()
+	if s.Phase == "" {
+		s.Phase = ingot.DiscoveryFound
+	}
+	s.Message = "accepted, and no host is made yet: " + why
+	return s
 }
 
 func made(s ingot.DiscoveredHostStatus, host ingot.HostReference) ingot.DiscoveredHostStatus {
@@ -130,8 +145,19 @@ func hostOf(o *ingot.DiscoveredHost) *metal3.BareMetalHost {
 	h.Spec.BMC = metal3.BMCDetails{Address: first(a.BMCAddress, foundAt(o)), CredentialsName: first(a.CredentialsName, o.Spec.CredentialsName)}
 	h.Spec.BootMACAddress = first(a.BootMACAddress, o.Spec.BootMACAddress)
 	h.Spec.BootMode = metal3.BootMode(o.Spec.BootMode)
+	h.Spec.BMC.DisableCertificateVerification = a.DisableCertificateVerification
+	if a.BMCCertificate != "" {
+		h.Annotations[ingot.BMCCertificateAnnotation] = a.BMCCertificate
+	}
 	h.Spec.Online = a.Online
 	return h
+}
+
+// showsCertificate: what is spoken at an address goes over TLS. An address without a scheme is IPMI's, as Metal3 has it.
+func showsCertificate(address string) bool {
+	scheme, _, ok := strings.Cut(address, "://")
+	redfish := slices.ContainsFunc([]string{"redfish", "idrac", "ilo"}, func(s string) bool { return strings.HasPrefix(scheme, s) })
+	return ok && redfish && !strings.HasSuffix(scheme, "+http")
 }
 
 // foundAt is the BMC's address as a host has it, empty where nobody said it.

@@ -56,6 +56,7 @@ func TestDecide(t *testing.T) {
 		{"accepted, and a host already", Facts{Object: found(yes), Same: twin}, ingot.DiscoveryRefused, false, "host ns/b is this machine"},
 		{"accepted, and the name is taken", Facts{Object: found(yes), Named: host("a", "redfish://10.0.0.9", nil)}, ingot.DiscoveryRefused, false, "choose another spec.accept.name"},
 		{"accepted, and the name is of another find's host", Facts{Object: found(yes), Named: host("a", "redfish://10.0.0.9", from("uid-x"))}, ingot.DiscoveryRefused, false, "choose another"},
+		{"accepted, with a certificate that nobody shows", Facts{Object: found(accepted(ingot.DiscoveryAcceptance{BMCAddress: "ipmi://10.0.0.5", BMCCertificate: "sha256:00"}))}, ingot.DiscoveryRefused, false, "shows no certificate"},
 		{"made before a crash", Facts{Object: found(yes), Named: host("a", "redfish://10.0.0.5", from("uid-a"))}, ingot.DiscoveryAccepted, false, "ns/a was made"},
 		{"made before a crash, found by its BMC", Facts{Object: found(yes), Same: []*metal3.BareMetalHost{host("a", "redfish://10.0.0.5", from("uid-a"))}}, ingot.DiscoveryAccepted, false, ""},
 		{"the same UID in another namespace is no proof", Facts{Object: found(yes), Same: []*metal3.BareMetalHost{host("a", "redfish://10.0.0.5", func(h *metal3.BareMetalHost) {
@@ -80,12 +81,19 @@ func TestDecide(t *testing.T) {
 }
 
 func TestTheHostIsAsAccepted(t *testing.T) {
-	o := found(accepted(ingot.DiscoveryAcceptance{Name: "web1", CredentialsName: "mine", BMCAddress: "redfish-virtualmedia://10.0.0.5", BootMACAddress: "52:54:00:00:00:02", Online: true}))
+	o := found(accepted(ingot.DiscoveryAcceptance{Name: "web1", CredentialsName: "mine", BMCAddress: "redfish-virtualmedia://10.0.0.5", BootMACAddress: "52:54:00:00:00:02", Online: true, BMCCertificate: "sha256:00"}))
 	o.Spec.BootMode = "legacy"
 	h := Decide(Facts{Object: o}).Make
 	if h == nil || h.Namespace != "ns" || h.Name != "web1" || h.Spec.BMC != (metal3.BMCDetails{Address: "redfish-virtualmedia://10.0.0.5", CredentialsName: "mine"}) ||
 		h.Spec.BootMACAddress != "52:54:00:00:00:02" || !h.Spec.Online || h.Spec.BootMode != metal3.Legacy || h.Labels[ingot.PartitionLabel] != "site1" || h.Spec.Image != nil {
 		t.Errorf("the host is %+v", h)
+	}
+	if h != nil && (h.Annotations[ingot.BMCCertificateAnnotation] != "sha256:00" || len(h.Annotations) != 2) {
+		t.Errorf("its annotations are %v", h.Annotations)
+	}
+	o.Spec.Accept.BMCCertificate, o.Spec.Accept.DisableCertificateVerification = "", true
+	if h := Decide(Facts{Object: o}).Make; h == nil || !h.Spec.BMC.DisableCertificateVerification || len(h.Annotations) != 1 {
+		t.Errorf("without a certificate the host is %+v", h)
 	}
 }
 

@@ -260,3 +260,37 @@ func FuzzLayout(f *testing.F) {
 		}
 	})
 }
+
+func TestTheStandardLayout(t *testing.T) {
+	for _, sector := range []int{512, 4096} {
+		for _, uefi := range []bool{true, false} {
+			p, err := Make(Standard(), Target{SizeBytes: 8 << 30, SectorBytes: sector, UEFI: uefi, TailBytes: 2 << 20, Seed: "s"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Becomes(XFS, "the-image's")
+			if root, _ := p.Holding("/boot/vmlinuz"); root.Format != XFS || root.ID != "the-image's" || p.Partitions[root.Number-1].SizeBytes < 7<<30 {
+				t.Errorf("the root is %+v", root)
+			}
+		}
+	}
+	if p := CheckForImage(Standard()); len(p) != 0 {
+		t.Error(p)
+	}
+}
+
+func TestALayoutForAnImage(t *testing.T) {
+	for field, change := range map[string]func(l *Layout){
+		"filesystems[1].createOptions": func(l *Layout) { l.Filesystems[1].CreateOptions = []string{"-m", "1"} },
+		"filesystems[1].label":         func(l *Layout) { l.Filesystems[1].Label = "root" },
+		"filesystems[2].path": func(l *Layout) {
+			l.Filesystems = append(l.Filesystems, Filesystem{Partition: "bios", Format: Ext4, Path: "/boot"})
+		},
+	} {
+		l := Standard()
+		change(&l)
+		if p := CheckForImage(l); len(p) != 1 || p[0].Field != field {
+			t.Errorf("%s: %v", field, p)
+		}
+	}
+}

@@ -16,7 +16,7 @@ const (
 	NICPrefix = "nic:"
 )
 
-// Update is one wanted update: the image at URL into the component. Which version the image brings is known when it is there.
+// Update is one wanted update: the image at URL, which ImageOf reads, into the component. Which version the image brings is known when it is there.
 type Update struct {
 	Component, URL string
 }
@@ -85,7 +85,8 @@ func refusesURL(s string) string {
 	case u.User != nil:
 		return "has a URL with a user in it: offer the image without a password, inside the site"
 	}
-	return ""
+	_, wrong := ImageOf(s)
+	return wrong
 }
 
 // Names says whether the URL's file names a version, as makers name their images: "BIOS_C4FT0_WN64_2.19.1.EXE" names 2.19.1 and not 9.1. A version that is part of a longer one

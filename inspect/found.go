@@ -15,6 +15,8 @@ const (
 	maxNeighbours = 64
 	maxComponents = 128
 	maxMeasured   = 256
+	maxGPUs       = 64
+	maxModel      = 128
 )
 
 // found is what HardwareDetails has no field for: switches' words beyond their names, the components' firmware, how fast disks read. Sorted as HardwareDetails are.
@@ -38,6 +40,11 @@ func found(i step.Inventory, at metav1.Time) *ingot.HardwareStatus {
 			})
 		}
 	}
+	for _, g := range i.GPUs[:min(len(i.GPUs), maxGPUs)] {
+		model := []rune(g.Model)
+		out.GPUs = append(out.GPUs, ingot.GPU{Device: g.Device, Model: string(model[:min(len(model), maxModel)])})
+	}
+	slices.SortStableFunc(out.GPUs, func(a, b ingot.GPU) int { return cmp.Compare(a.Device, b.Device) })
 	slices.SortStableFunc(out.Neighbours, func(a, b ingot.Neighbour) int { return cmp.Compare(a.Interface, b.Interface) })
 	slices.SortStableFunc(out.Firmware, func(a, b ingot.FirmwareComponent) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Device, b.Device))

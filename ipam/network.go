@@ -244,7 +244,7 @@ func (s *State) clearOfGround(n Network) *Refusal {
 	if by == "" {
 		return nil
 	}
-	return &Refusal{Reason: Overlap, Subject: "network " + n.Name, Prefix: at, By: "pool " + by, Detail: "a pool in a network must name it"}
+	return &Refusal{Reason: Overlap, Subject: "network " + n.Name, Prefix: at, By: "pool " + by, Detail: "which is not of this network, and gives addresses there"}
 }
 
 // check looks at the network alone.

@@ -173,7 +173,7 @@ func (s *State) place(p Pool, whole span.Span) *Refusal {
 			if by := s.vrf(p.VRF).roots.Overlap(b); by != nil {
 				return &Refusal{
 					Reason: Overlap, Subject: "pool " + p.Name, By: "network " + by.owner, Prefix: by.block.Prefix(),
-					Detail: "a pool in a network must name it",
+					Detail: "only pools of that network give its addresses",
 				}
 			}
 		}

@@ -142,9 +142,10 @@ type ActionResult struct {
 	BootID string
 	// Failure is nil when it went well.
 	Failure *step.Failure
-	// Generation and CredentialsVersion are the host's and its BMC Secret's when the action began; zero: as they are now. What was changed meanwhile was not tried.
+	// Generation, CredentialsVersion and CertificatePin are the host's, its BMC Secret's and its annotation's when the action began; a Generation of zero: as they are now. What was changed meanwhile was not tried.
 	Generation         int64
 	CredentialsVersion string
+	CertificatePin     string
 	// BMC is the result of Verify. The address and certificate fields are those that it used.
 	BMC *ingot.BMCStatus
 	// Power is the result of Verify, ReadPower and SetPower.

@@ -63,9 +63,12 @@ func (d *Draft) remember(t metal3.ErrorType, f step.Failure, wait time.Duration,
 	d.Record.Failure = &ingot.FailureStatus{
 		Stage: string(d.State()), ErrorType: string(t), Kind: string(f.Kind), Message: f.Message, Fix: f.Fix, Count: count, Busy: busy,
 		At: metav1.NewTime(d.Now), NextAttempt: metav1.NewTime(d.Now.Add(wait)),
-		Generation: d.Host.Generation, CredentialsVersion: d.Facts.Credentials.Version,
+		Generation: d.Host.Generation, CredentialsVersion: d.Facts.Credentials.Version, CertificatePin: d.Host.Annotations[ingot.BMCCertificateAnnotation],
 	}
 	if r := d.Facts.Result; r != nil && r.Failure != nil {
+		if r.Generation != 0 {
+			d.Record.Failure.CertificatePin = r.CertificatePin
+		}
 		d.Record.Failure.Generation = cmp.Or(r.Generation, d.Record.Failure.Generation)
 		d.Record.Failure.CredentialsVersion = cmp.Or(r.CredentialsVersion, d.Record.Failure.CredentialsVersion)
 	}
@@ -80,12 +83,16 @@ func (d *Draft) failed() Decision {
 		return d.end(o)
 	}
 	switch step.FailureKind(f.Kind) {
-	case step.Denied, step.Unsupported, step.Invalid:
+	case step.Denied, step.Unsupported, step.Invalid, step.Untrusted:
 		o.Kind = Blocked
 		if o.Fix == "" {
 			o.Fix = "correct what the message names; a change of the host or of its BMC Secret is tried at once"
 		}
 	default:
+	}
+	if f.Kind == string(step.Untrusted) {
+		o.Reason = ReasonCertificateChanged
+		return d.end(o)
 	}
 	o.Reason = failureReason(metal3.ErrorType(f.ErrorType), d.State())
 	return d.end(o)
@@ -97,7 +104,7 @@ func (d *Draft) RetryPending() (Decision, bool) {
 	switch {
 	case f == nil || f.Stage != string(d.State()):
 		return Decision{}, false
-	case f.Generation != d.Host.Generation, f.CredentialsVersion != d.Facts.Credentials.Version:
+	case f.Generation != d.Host.Generation, f.CredentialsVersion != d.Facts.Credentials.Version, f.CertificatePin != d.Host.Annotations[ingot.BMCCertificateAnnotation]:
 		return Decision{}, false
 	case !d.Now.Before(f.NextAttempt.Time), d.Deleting() && !d.Now.Before(f.At.Add(deletingRetry)):
 		return Decision{}, false

@@ -129,6 +129,8 @@ const (
 	UpdateDone    UpdateState = "done"
 	UpdateFailed  UpdateState = "failed"
 	UpdateUnknown UpdateState = "unknown"
+	// UpdatePostponed: the BMC was not asked, since as many images are being fetched for other machines as may be at once.
+	UpdatePostponed UpdateState = "postponed"
 )
 
 // UpdateReading is one look at an update. Ticket is by what it is asked for again.

@@ -118,11 +118,13 @@ func CheckDeploy(h *metal3.BareMetalHost, layout LayoutFact) *step.Failure {
 		return &step.Failure{Kind: kind, Message: fmt.Sprintf(format, args...), Fix: fix}
 	}
 	switch method := Method(h); {
-	case method != "" && method != ingot.DeployTarball:
-		return wrong(step.Unsupported, "remove spec.customDeploy and set spec.image; or use the method "+ingot.DeployTarball,
-			"custom deploy (method %q) is not supported: methods are the names of a ramdisk's programs, and this one has %s", method, ingot.DeployTarball)
 	case method == "":
 		return CheckImage(h.Spec.Image)
+	case !Deploys(method):
+		return wrong(step.Unsupported, fmt.Sprintf("remove spec.customDeploy and set spec.image; or use the method %s or %s", ingot.DeployTarball, ingot.DeployPartitionImage),
+			"custom deploy (method %q) is not supported: methods are the names of a ramdisk's programs, and this one has %s and %s", method, ingot.DeployTarball, ingot.DeployPartitionImage)
+	case method == ingot.DeployPartitionImage:
+		return checkPartitionImage(h.Spec.Image, layout)
 	}
 	i := h.Spec.Image
 	switch {
@@ -135,6 +137,22 @@ func CheckDeploy(h *metal3.BareMetalHost, layout LayoutFact) *step.Failure {
 		return wrong(step.Invalid, "name a FilesystemLayout in the annotation "+ingot.LayoutAnnotation, "the method %s needs a filesystem layout, and the host names none", ingot.DeployTarball)
 	case layout.Problem != "":
 		return wrong(step.Invalid, "correct the FilesystemLayout, or name another one in the annotation "+ingot.LayoutAnnotation, "%s", layout.Problem)
+	}
+	return CheckImage(i)
+}
+
+// Deploys says whether a custom deploy method is one of Ingot's.
+func Deploys(method string) bool {
+	return method == ingot.DeployTarball || method == ingot.DeployPartitionImage
+}
+
+// checkPartitionImage is for an image of one file system. Without a layout it gets the standard one.
+func checkPartitionImage(i *metal3.Image, layout LayoutFact) *step.Failure {
+	switch {
+	case i.IsLiveISO():
+		return &step.Failure{Kind: step.Invalid, Message: fmt.Sprintf("the image's format is live-iso, and the method %s writes a file system", ingot.DeployPartitionImage), Fix: "remove spec.image.format, or spec.customDeploy"}
+	case layout.Problem != "":
+		return &step.Failure{Kind: step.Invalid, Message: layout.Problem, Fix: "correct the FilesystemLayout, or name another one in the annotation " + ingot.LayoutAnnotation + ", or none for the standard one"}
 	}
 	return CheckImage(i)
 }

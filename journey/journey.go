@@ -65,6 +65,8 @@ type Facts struct {
 type Credentials struct {
 	// Named: the host names a Secret. Found: it exists. Complete: it has a username and a password.
 	Named, Found, Complete bool
+	// Forbidden: the API server does not let this role read Secrets in the host's namespace (yet).
+	Forbidden bool
 	// Version is the Secret's resource version.
 	Version string
 }

@@ -28,6 +28,8 @@ const (
 	ReasonNoBMC Reason = "NoBMC"
 	// ReasonCredentialsMissing: the BMC's Secret is not there.
 	ReasonCredentialsMissing Reason = "CredentialsMissing"
+	// ReasonNamespaceNotBound: the partition role may not read Secrets in the host's namespace yet.
+	ReasonNamespaceNotBound Reason = "NamespaceNotBound"
 	// ReasonCredentialsIncomplete: the BMC's Secret lacks a key.
 	ReasonCredentialsIncomplete Reason = "CredentialsIncomplete"
 	// ReasonVerifying: the BMC is asked whether the credentials work.
@@ -101,6 +103,9 @@ const (
 	// ReasonBurnInFailed: a part of the machine failed its test.
 	ReasonBurnInFailed Reason = "BurnInFailed"
 
+	// ReasonCertificateChanged: the BMC shows another certificate than the one that is pinned.
+	ReasonCertificateChanged Reason = "BMCCertificateChanged"
+
 	// ReasonBusy: the BMC asked for patience.
 	ReasonBusy Reason = "BMCBusy"
 	// The failures, by Metal3's error type; status.errorMessage has the message.
@@ -116,13 +121,13 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		ReasonPaused, ReasonDetached, ReasonDeleteDelayed, ReasonObjectsChanged, ReasonStageChanged, ReasonAnnotationInvalid, ReasonUnknownState, ReasonUnsafeDecision, ReasonSavingHardware, ReasonReadingInventory,
-		ReasonNoBMC, ReasonCredentialsMissing, ReasonCredentialsIncomplete, ReasonVerifying,
+		ReasonNoBMC, ReasonNamespaceNotBound, ReasonCredentialsMissing, ReasonCredentialsIncomplete, ReasonVerifying,
 		ReasonOpeningWindow, ReasonBootingAgent, ReasonWaitingForAgent, ReasonAgentSilent, ReasonStepStarting, ReasonStepRunning,
 		ReasonClosingWindow, ReasonBootingDisk, ReasonHandingOver, ReasonBootingISO, ReasonEjecting,
 		ReasonImageInvalid, ReasonImageGivenUp, ReasonSecretUnusable,
 		ReasonReadingPower, ReasonPowerChanging, ReasonRebootHeld, ReasonRestarting,
 		ReasonAvailable, ReasonProvisioned, ReasonExternallyProvisioned, ReasonReleasing, ReasonGone,
 		ReasonReadingFirmware, ReasonSettingFirmware, ReasonFirmwareNotInForce, ReasonUpdatingFirmware, ReasonChangingVolumes, ReasonServicing, ReasonServicingFailed,
-		ReasonBurnInFailed, ReasonBusy, ReasonRegistrationFailed, ReasonInspectionFailed, ReasonPreparationFailed, ReasonProvisioningFailed, ReasonCleaningFailed, ReasonPowerFailed,
+		ReasonBurnInFailed, ReasonCertificateChanged, ReasonBusy, ReasonRegistrationFailed, ReasonInspectionFailed, ReasonPreparationFailed, ReasonProvisioningFailed, ReasonCleaningFailed, ReasonPowerFailed,
 	}
 }

@@ -28,7 +28,7 @@ type rule func(f journey.Facts, now time.Time) (dec journey.Decision, applies bo
 
 // rules come before every stage, in this order.
 func rules() []rule {
-	return []rule{paused, holdFinalizer, restoreStatus, takeHardware, recallHardware, updating, deleted, detached, registered, forceReboot}
+	return []rule{paused, holdFinalizer, restoreStatus, takeHardware, recallHardware, barred, updating, deleted, detached, registered, forceReboot}
 }
 
 // stages is the table. Every state of journey.States has a row.

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,32 @@ func holdFinalizer(f journey.Facts, now time.Time) (journey.Decision, bool) {
 	}
 	d.Host.Finalizers = append(d.Host.Finalizers, metal3.BareMetalHostFinalizer)
 	return d.Again(journey.ReasonObjectsChanged, "the host is held until its machine is let go"), true
+}
+
+// barredRetry bounds the wait for the right to read Secrets; who hears of the right earlier looks earlier.
+const barredRetry = 10 * time.Second
+
+// barred waits while this role may not read Secrets in the host's namespace. Nothing of it is an error of the host, and nothing is asked of a BMC without the credentials that its host names. A detached host needs
+// none, nor does one that is deleted before its BMC was ever asked: its Secret was not taken hold of.
+func barred(f journey.Facts, now time.Time) (journey.Decision, bool) {
+	d := journey.Begin(f, now)
+	s := &f.Host.Status
+	if !f.Credentials.Forbidden || DetachWanted(f.Host) || s.OperationalStatus == metal3.OperationalStatusDetached {
+		return journey.Decision{}, false
+	}
+	switch {
+	case d.Deleting() && s.TriedCredentials.Reference == nil && s.GoodCredentials.Reference == nil:
+		return journey.Decision{}, false
+	case !d.Deleting() && (d.State() == metal3.StateNone || d.State() == metal3.StateUnmanaged):
+		return journey.Decision{}, false
+	}
+	return d.WaitOn(journey.Outcome{
+		Reason:  journey.ReasonNamespaceNotBound,
+		Message: fmt.Sprintf("the partition role may not read Secrets in namespace %s yet; the controller role (ingot controller) gives it that right where there are hosts", f.Host.Namespace),
+		Fix: fmt.Sprintf("without a controller role: kubectl create rolebinding %[1]s --clusterrole=%[1]s --group=%[2]s --namespace=%[3]s",
+			"ingot:partition:host-namespaces", "ingot:partition", f.Host.Namespace),
+		NextAttempt: now.Add(barredRetry),
+	}), true
 }
 
 // deleted sends a deleted host on its way out, and lets the stage of that way decide.

@@ -87,6 +87,8 @@ func edits() map[string]func(*world) {
 		"no burn-in":    func(w *world) { delete(w.host.Annotations, ingot.BurnInAnnotation) },
 		"lock out":      func(w *world) { w.secret.right = false; w.secret.version++ },
 		"new password":  func(w *world) { w.secret.right = true; w.secret.version++ },
+		"unbound":       func(w *world) { w.secret.barred = true },
+		"bound":         func(w *world) { w.secret.barred = false },
 		"no secret":     func(w *world) { w.secret.found = false },
 		"secret":        func(w *world) { w.secret.found = true; w.secret.version++ },
 		"no password":   func(w *world) { w.secret.complete = false; w.secret.version++ },
@@ -129,7 +131,7 @@ func (w *world) deleteHost() {
 // heal ends every trouble that only a person can end.
 func (w *world) heal() {
 	w.faults = nil
-	w.secret.found, w.secret.complete, w.secret.right = true, true, true
+	w.secret.found, w.secret.complete, w.secret.right, w.secret.barred = true, true, true, false
 	w.secret.version++
 	for _, a := range []string{metal3.PausedAnnotation, metal3.DetachedAnnotation, metal3.RebootAnnotationPrefix + "/k"} {
 		delete(w.host.Annotations, a)

@@ -111,10 +111,17 @@ func columns() map[string]column {
 		"detached by force":        {[]change{annotation(metal3.DetachedAnnotation, `{"force":true}`)}, detaching(true)},
 		"attached again": {[]change{func(f *journey.Facts) { f.Host.Status.OperationalStatus = metal3.OperationalStatusDetached }},
 			stay(journey.ReasonObjectsChanged, journey.Wait)},
-		"new credentials": {[]change{func(f *journey.Facts) { f.Credentials.Version = "2" }}, verifying},
-		"another address": {[]change{func(f *journey.Facts) { f.Host.Spec.BMC.Address = "redfish://c" }}, verifying},
-		"secret missing":  {[]change{func(f *journey.Facts) { f.Credentials = journey.Credentials{Named: true} }}, secretMissing},
-		"lost record":     {[]change{func(f *journey.Facts) { f.Record = ingot.HostLifecycleStatus{} }}, verifying},
+		"new credentials":                           {[]change{func(f *journey.Facts) { f.Credentials.Version = "2" }}, verifying},
+		"another address":                           {[]change{func(f *journey.Facts) { f.Host.Spec.BMC.Address = "redfish://c" }}, verifying},
+		"secret missing":                            {[]change{func(f *journey.Facts) { f.Credentials = journey.Credentials{Named: true} }}, secretMissing},
+		"namespace not bound":                       {[]change{unbound}, barredThere},
+		"namespace not bound, deleted":              {[]change{unbound, removed}, stay(journey.ReasonNamespaceNotBound, journey.Wait)},
+		"namespace not bound, deleted and detached": {[]change{unbound, removed, annotation(metal3.DetachedAnnotation, `{"force":true}`)}, lettingGo},
+		"namespace not bound, detached":             {[]change{unbound, annotation(metal3.DetachedAnnotation, `{"force":true}`)}, detaching(true)},
+		"namespace not bound, deleted before its Secret was ever read": {[]change{unbound, removed, func(f *journey.Facts) {
+			f.Host.Status.GoodCredentials, f.Host.Status.TriedCredentials = metal3.CredentialsStatus{}, metal3.CredentialsStatus{}
+		}}, onTheWayOut},
+		"lost record": {[]change{func(f *journey.Facts) { f.Record = ingot.HostLifecycleStatus{} }}, verifying},
 	}
 }
 
@@ -203,6 +210,34 @@ func secretMissing(s metal3.ProvisioningState) expectation {
 	return expectation{s, journey.ReasonCredentialsMissing, journey.Wait}
 }
 
+// unbound: the partition role may not read Secrets in the host's namespace.
+func unbound(f *journey.Facts) {
+	f.Credentials = journey.Credentials{Named: true, Forbidden: true}
+}
+
+func barredThere(s metal3.ProvisioningState) expectation {
+	if s == metal3.StateNone || s == metal3.StateUnmanaged {
+		return firstStep(s)
+	}
+	return expectation{s, journey.ReasonNamespaceNotBound, journey.Wait}
+}
+
+// TestBarredIsNoError: that the right to read Secrets is not there yet leaves nothing in the host's status, and says what gives it.
+func TestBarredIsNoError(t *testing.T) {
+	w := newWorld(1, nil)
+	w.secret.barred = true
+	dec := w.until(t, "barred", reason(journey.ReasonNamespaceNotBound))
+	s := dec.Host.Status
+	if s.ErrorType != "" || s.ErrorCount != 0 || s.TriedCredentials.Reference != nil || dec.Record.Failure != nil || dec.Action != nil {
+		t.Fatalf("status %+v, failure %+v, action %v", s, dec.Record.Failure, dec.Action)
+	}
+	if !strings.Contains(dec.Outcome.Fix, "--namespace="+w.host.Namespace) || dec.Outcome.NextAttempt.IsZero() {
+		t.Errorf("%+v", dec.Outcome)
+	}
+	w.secret.barred = false
+	w.until(t, "inspecting", inState(metal3.StateInspecting))
+}
+
 func TestUnknownState(t *testing.T) {
 	f := at("flying")
 	if dec := Decide(f, noon); dec.Outcome.Reason != journey.ReasonUnknownState || dec.Outcome.Kind != journey.Blocked {
@@ -220,6 +255,15 @@ func tarball(change func(f *journey.Facts)) func(f *journey.Facts) {
 	return func(f *journey.Facts) {
 		f.Host.Spec.CustomDeploy = &metal3.CustomDeploy{Method: ingot.DeployTarball}
 		f.Host.Spec.Image = &metal3.Image{URL: "http://a/root.tar.zst", Checksum: "c"}
+		change(f)
+	}
+}
+
+// partitionImage asks for a file system that becomes the root.
+func partitionImage(change func(f *journey.Facts)) func(f *journey.Facts) {
+	return func(f *journey.Facts) {
+		f.Host.Spec.CustomDeploy = &metal3.CustomDeploy{Method: ingot.DeployPartitionImage}
+		f.Host.Spec.Image = &metal3.Image{URL: "http://a/root.qcow2", Checksum: "c"}
 		change(f)
 	}
 }
@@ -267,6 +311,12 @@ func TestBadHosts(t *testing.T) {
 		"tarball with a wrong layout": {metal3.StateAvailable, tarball(func(f *journey.Facts) {
 			f.Layout = journey.LayoutFact{Name: "server", Problem: "the FilesystemLayout server is wrong: partitions[0].name"}
 		}), "partitions[0].name"},
+		"partition image as live ISO": {metal3.StateAvailable, partitionImage(func(f *journey.Facts) { f.Host.Spec.Image.DiskFormat = format("live-iso") }), "live-iso"},
+		"partition image without sum": {metal3.StateAvailable, partitionImage(func(f *journey.Facts) { f.Host.Spec.Image.Checksum = "" }), "no checksum"},
+		"partition image as vmdk":     {metal3.StateAvailable, partitionImage(func(f *journey.Facts) { f.Host.Spec.Image.DiskFormat = format("vmdk") }), "vmdk"},
+		"partition image with a wrong layout": {metal3.StateAvailable, partitionImage(func(f *journey.Facts) {
+			f.Layout = journey.LayoutFact{Name: "server", Problem: "the FilesystemLayout server is wrong: filesystems[0].label"}
+		}), "filesystems[0].label"},
 		"no virtual media here": {metal3.StateInspecting, func(f *journey.Facts) { f.Site.VirtualMedia = false }, "this site serves none"},
 		"BMC has no media":      {metal3.StateInspecting, func(f *journey.Facts) { f.Record.BMC.Capabilities = nil }, "the BMC has none"},
 		"no boot MAC": {metal3.StateInspecting, func(f *journey.Facts) {

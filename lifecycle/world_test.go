@@ -35,8 +35,10 @@ type world struct {
 	window   *ingot.BootWindow
 	data     *journey.DataImageFacts
 	secret   struct {
-		found, complete, right bool
-		version                int
+		// barred: the partition role may not read it.
+		found, complete, right, barred bool
+
+		version int
 	}
 
 	// storage is what its RAID controller has.
@@ -151,11 +153,11 @@ func (w *world) facts() journey.Facts {
 	f := journey.Facts{
 		Host: w.host.DeepCopy(), Record: *w.record.DeepCopy(), Hardware: w.hardware.DeepCopy(), DataImage: w.data, Power: w.mem.power, Media: w.mem.media, Result: w.mem.result,
 		Credentials: journey.Credentials{Named: w.host.Spec.BMC.CredentialsName != "", Found: w.secret.found, Complete: w.secret.complete,
-			Version: fmt.Sprint(w.secret.version)},
+			Forbidden: w.secret.barred, Version: fmt.Sprint(w.secret.version)},
 		Window: w.window.DeepCopy(), Site: journey.Site{Name: "sim", VirtualMedia: true, PXE: w.dhcp, BootDeadline: 5 * time.Minute},
 	}
-	if !w.secret.found {
-		f.Credentials.Version = ""
+	if !w.secret.found || w.secret.barred {
+		f.Credentials.Found, f.Credentials.Complete, f.Credentials.Version = false, false, ""
 	}
 	if a := w.agent; a != nil && a.enrolled && w.mem.seen && w.record.Boot != nil && w.record.Boot.ID == a.boot {
 		last := w.now
@@ -236,6 +238,10 @@ func (w *world) do(a journey.Action) *journey.ActionResult {
 	case journey.Release:
 		w.window, w.agent = nil, nil
 	default:
+		if w.secret.barred {
+			w.never("%s without the right to read the credentials", a.Name())
+		}
+		r.Generation, r.CredentialsVersion = w.host.Generation, fmt.Sprint(w.secret.version)
 		r.Failure = w.bmcFault()
 		if r.Failure == nil || w.fault("half") {
 			w.bmc(a, r)
@@ -488,12 +494,4 @@ func (w *world) written(a *simAgent) *step.Outcome {
 		}
 	}
 	return &step.Outcome{Failure: &step.Failure{Kind: step.Invalid, Message: "the claimed disk is gone"}}
-}
-
-func (w *world) plain() []step.Disk {
-	out := make([]step.Disk, 0, len(w.disks))
-	for _, d := range w.disks {
-		out = append(out, d.Disk)
-	}
-	return out
 }

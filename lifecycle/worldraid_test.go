@@ -72,3 +72,11 @@ func (w *world) seeVolumes() {
 	}
 	w.disks = kept
 }
+
+func (w *world) plain() []step.Disk {
+	out := make([]step.Disk, 0, len(w.disks))
+	for _, d := range w.disks {
+		out = append(out, d.Disk)
+	}
+	return out
+}

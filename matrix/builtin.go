@@ -4,7 +4,7 @@ import "slices"
 
 // Builtin is the matrix of Ingot's own roles. Each call makes a new slice, so that nobody can change the next one's.
 func Builtin() []Row {
-	return slices.Concat(controlPlaneRows(), partitionRows(), bootRows(), agentRows(), linkRows(), managementRows())
+	return slices.Concat(controlPlaneRows(), auditRows(), partitionRows(), bootRows(), agentRows(), linkRows(), managementRows(), loginRows(), meshRows(), consoleRows(), webRows())
 }
 
 // Lookup finds a built-in row by its flow's name.
@@ -23,6 +23,7 @@ var (
 	atController = Endpoint{Controller, ZoneControlPlane}
 	atPartition  = Endpoint{Partition, ZonePartitionManagement}
 	atNode       = Endpoint{Node, AnyZone}
+	atFirewall   = Endpoint{Firewall, AnyZone}
 	atBoot       = Endpoint{Boot, ZonePartitionManagement}
 	atBootNet    = Endpoint{Boot, ZoneProvisioning}
 	atAgent      = Endpoint{Agent, ZoneProvisioning}
@@ -31,6 +32,8 @@ var (
 	atOperator   = Endpoint{Operator, ZoneOperator}
 	atImages     = Endpoint{ImageStore, ZoneOutside}
 	atNames      = Endpoint{NameServer, ZoneOutside}
+	atIssuer     = Endpoint{Issuer, ZoneOutside}
+	atConsole    = Endpoint{Console, ZonePartitionManagement}
 	atSwitch     = Endpoint{Switch, ZoneProvisioning}
 )
 
@@ -50,10 +53,19 @@ func mutual(r Row, trusted Property) Row {
 	return r
 }
 
+// orToken says that who dials may show a token in place of a certificate.
+func orToken(r Row) Row {
+	r.Authenticated = yes("the server by its certificate; people by theirs, or by a token of the site's issuer, services by a token of the API server; both tokens live for an hour or so")
+	return r
+}
+
 // servingIdentity is the name in the certificate that a role of ours serves with.
 func servingIdentity(r Role) string {
 	if r == APIServer {
 		return "ingot-apiserver"
+	}
+	if r == Mesh || r == Relay {
+		return "ingot:" + string(r)
 	}
 	return "ingot:" + string(r) + ":<partition>"
 }
@@ -62,11 +74,11 @@ var anyNetwork = no("the control plane is reached from operators' and sites' net
 
 func controlPlaneRows() []Row {
 	return []Row{
-		mutual(Row{
+		orToken(mutual(Row{
 			ID: "1.1", Name: OperatorToAPIServer, From: atOperator, To: atAPIServer, Protocol: TCP, Ports: Port(6443),
 			Identity: "ingot:operator:<name>", Rights: operatorRights(),
 			Purpose: "people and their tools (kubectl, the CLI, GitOps) read and change objects",
-		}, anyNetwork),
+		}, anyNetwork)),
 		mutual(Row{
 			ID: "1.2", Name: PartitionToAPIServer, From: atPartition, To: atAPIServer, Protocol: TCP, Ports: Port(6443),
 			Identity: "ingot:partition:<partition>", Rights: partitionRights(),
@@ -89,6 +101,11 @@ func controlPlaneRows() []Row {
 			ID: "1.6", Name: NodeToAPIServer, From: atNode, To: atAPIServer, Protocol: TCP, Ports: Port(6443), Application: "HTTPS",
 			Identity: "ingot:node:<node>", Rights: nodeRights(),
 			Purpose: "a host reads the policies and says which of them it enforces, and what it refused",
+		}, anyNetwork),
+		mutual(Row{
+			ID: "1.14", Name: FirewallToAPIServer, From: atFirewall, To: atAPIServer, Protocol: TCP, Ports: Port(6443),
+			Identity: "ingot:firewall:<firewall>", Rights: firewallRights(),
+			Purpose: "a firewall's machine reads its own Firewall and says what it enforces, and what it refused",
 		}, anyNetwork),
 		dialBack(),
 		health("1.10", HealthOfNode, atNode, 8448),
@@ -113,11 +130,11 @@ func partitionRows() []Row {
 	return []Row{
 		{
 			ID: "2.1", Name: PartitionToBMC, From: atPartition, To: atBMC, Protocol: TCP, Application: "Redfish",
-			Confidential:  yes("TLS; the certificate is verified unless the host says disableCertificateVerification"),
-			Integrity:     yes("TLS"),
-			Authenticated: yes("the BMC by its certificate, Ingot by the user and password of the host's Secret; who is looked for is not known yet, and is sent neither user nor password"),
+			Confidential:  yes("TLS, and SSH for the serial console; certificate and key are verified unless the host says disableCertificateVerification"),
+			Integrity:     yes("TLS; SSH"),
+			Authenticated: yes("the BMC by its certificate, for the serial console by its SSH key, whose fingerprint the host names; Ingot by the user and password of the host's Secret; who is looked for is not known yet, and is sent neither user nor password"),
 			Trusted:       yes("the BMC network of the site"),
-			Purpose:       "power, boot device, virtual media, inventory over Redfish; in the ranges that the Partition declares (spec.discovery.bmcScan), the service root of BMCs that are no hosts yet",
+			Purpose:       "power, boot device, virtual media, inventory over Redfish, and the serial console at the SSH server that the Redfish service names; in the ranges that the Partition declares (spec.discovery.bmcScan), the service root of BMCs that are no hosts yet",
 		},
 		{
 			ID: "2.7", Name: PartitionToBMCIPMI, From: atPartition, To: atBMC, Protocol: UDP, Application: "IPMI",
@@ -127,7 +144,15 @@ func partitionRows() []Row {
 			Trusted:       yes("the BMC network of the site"),
 			Purpose:       "power and boot device of machines without Redfish; in the ranges that the Partition declares (spec.discovery.bmcScan), presence and capabilities of BMCs that are no hosts yet",
 		},
-		names(Row{ID: "2.2", Name: PartitionToDNS, From: atPartition, Purpose: "resolve names in BMC addresses, and the API server's"}, "names of BMCs and of the API server only"),
+		{
+			ID: "2.8", Name: PartitionToImages, From: atPartition, To: atImages, Protocol: TCP, Application: "TCP",
+			Confidential:  no("an image store may speak plain HTTP", "images of firmware are no secrets; a URL with a user in it is refused"),
+			Integrity:     yes("sha256 of the whole image, checked before its BMC is asked"),
+			Authenticated: yes("the image by its digest"),
+			Trusted:       no("image stores are anywhere", "the digest is part of the update in the host's HostFirmwareComponents; link-local addresses and the machine itself are never dialed"),
+			Purpose:       "fetch an image of firmware that has a digest, to verify it, and to push it to a BMC that does not fetch",
+		},
+		names(Row{ID: "2.2", Name: PartitionToDNS, From: atPartition, Purpose: "resolve names in BMC addresses and in the URLs of firmware's images, and the API server's"}, "names of BMCs, of image stores and of the API server only"),
 		mutual(Row{
 			ID: "2.3", Name: OperatorToPartition, From: atOperator, To: atPartition, Protocol: TCP, Ports: Port(8444),
 			Identity: "ingot:operator:<name>",
@@ -266,6 +291,14 @@ func agentRows() []Row {
 			Trusted:        network,
 			ServerIdentity: servingIdentity(Partition),
 			Purpose:        "the provisioned system reports its first boot",
+		},
+		{
+			ID: "4.9", Name: FirewallToPartition, From: atFirewall, To: atPartition, Protocol: TCP, Ports: Port(8443), Application: "HTTPS", Stages: []string{"provisioned"},
+			Confidential: yes(tls13), Integrity: yes(tls13),
+			Authenticated:  yes("the server by the CA in the config drive; the firewall by the one-time token there, which is worth one key"),
+			Trusted:        no("a firewall may reach its site by any of its networks", "the server's certificate is checked before the token is sent, and only a Firewall's own host gets its name"),
+			ServerIdentity: servingIdentity(Partition),
+			Purpose:        "a firewall's machine trades its one-time token for its identity at the API server, at its first boot",
 		},
 		{
 			ID: "4.6", Name: NeighbourToAgentLLDP, From: atSwitch, To: atAgent, Protocol: LLDP, Application: "LLDP", Stages: []string{"inspecting"},

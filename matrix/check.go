@@ -120,6 +120,12 @@ func checkRights(r Row, report reporter) {
 			report(r, "has a right with neither or both of resources and paths")
 		case len(right.Paths) > 0 && right.Namespace != "":
 			report(r, "has a right to paths in a namespace: paths have none")
+		case right.Scope != Everywhere && right.Scope != HostNamespaces:
+			report(r, "has a right with the scope %q: HostNamespaces, or none", right.Scope)
+		case right.Scope != Everywhere && (right.Namespace != "" || len(right.Paths) > 0):
+			report(r, "has a right with a scope, and with a namespace or paths: a scope stands alone")
+		case len(right.Names) > 0 && slices.Contains(right.Verbs, "create"):
+			report(r, "has a right to create objects of given names: an object has no name before it is made, so make it a right of its own")
 		case right.Group == "*" && r.From.Role != Operator:
 			report(r, "has a right to every group: name the groups")
 		}

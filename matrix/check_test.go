@@ -78,7 +78,19 @@ func TestCheckFindsEachDefect(t *testing.T) {
 		"no rights":          {func(r []matrix.Row) []matrix.Row { r[0].Rights = nil; return r }, "without any right"},
 		"right to all":       {func(r []matrix.Row) []matrix.Row { r[1].Rights = r[0].Rights; return r }, "every group"},
 		"right without verb": {func(r []matrix.Row) []matrix.Row { r[1].Rights = []matrix.Right{{Resources: []string{"x"}}}; return r }, "without verbs"},
-		"right to nothing":   {func(r []matrix.Row) []matrix.Row { r[1].Rights = []matrix.Right{{Verbs: []string{"get"}}}; return r }, "neither or both"},
+		"right to a scope": {func(r []matrix.Row) []matrix.Row {
+			r[1].Rights = []matrix.Right{{Resources: []string{"x"}, Verbs: []string{"get"}, Scope: "Racks"}}
+			return r
+		}, "HostNamespaces, or none"},
+		"scope in a namespace": {func(r []matrix.Row) []matrix.Row {
+			r[1].Rights = []matrix.Right{{Resources: []string{"x"}, Verbs: []string{"get"}, Scope: matrix.HostNamespaces, Namespace: "n"}}
+			return r
+		}, "a scope stands alone"},
+		"names of what is not there": {func(r []matrix.Row) []matrix.Row {
+			r[1].Rights = []matrix.Right{{Resources: []string{"x"}, Verbs: []string{"create"}, Names: []string{"n"}}}
+			return r
+		}, "no name before it is made"},
+		"right to nothing": {func(r []matrix.Row) []matrix.Row { r[1].Rights = []matrix.Right{{Verbs: []string{"get"}}}; return r }, "neither or both"},
 		"path in namespace": {func(r []matrix.Row) []matrix.Row {
 			r[1].Rights = []matrix.Right{{Verbs: []string{"get"}, Paths: []string{"/x"}, Namespace: "n"}}
 			return r

@@ -9,9 +9,16 @@ const (
 	ControllerToDNS       FlowName = "controller-to-dns"
 	NodeToAPIServer       FlowName = "node-to-apiserver"
 	NodeToDNS             FlowName = "node-to-dns"
+	FirewallToAPIServer   FlowName = "firewall-to-apiserver"
+	FirewallToPartition   FlowName = "firewall-to-partition"
+
+	AuditorToArchive         FlowName = "auditor-to-archive"
+	AuditorToArchiveDatabase FlowName = "auditor-to-archive-database"
+	AuditorToDNS             FlowName = "auditor-to-dns"
 
 	PartitionToBMC      FlowName = "partition-to-bmc"
 	PartitionToBMCIPMI  FlowName = "partition-to-bmc-ipmi"
+	PartitionToImages   FlowName = "partition-to-image-store"
 	PartitionToDNS      FlowName = "partition-to-dns"
 	OperatorToPartition FlowName = "operator-to-partition"
 	BootToDNS           FlowName = "boot-to-dns"
@@ -19,6 +26,15 @@ const (
 	HealthOfBoot        FlowName = "boot-health"
 	HealthOfController  FlowName = "controller-health"
 	HealthOfNode        FlowName = "node-health"
+
+	OperatorToWeb FlowName = "operator-to-web"
+
+	OperatorToConsole    FlowName = "operator-to-console"
+	OperatorToConsoleSSH FlowName = "operator-to-console-ssh"
+	ConsoleToAPIServer   FlowName = "console-to-apiserver"
+	ConsoleToPartition   FlowName = "console-to-partition"
+	ConsoleToDNS         FlowName = "console-to-dns"
+	HealthOfConsole      FlowName = "console-health"
 
 	ControllerToNodeManagement FlowName = "controller-to-node-management"
 
@@ -52,11 +68,34 @@ const (
 	RelayToBootDHCP   FlowName = "relay-to-boot-dhcp"
 	BootToRelayDHCP   FlowName = "boot-to-relay-dhcp"
 
-	NeighbourDiscovery               FlowName = "neighbour-discovery"
-	ControlPlaneToRouters            FlowName = "control-plane-to-routers"
-	RoutersToControlPlane            FlowName = "routers-to-control-plane"
-	PartitionManagementToRouters     FlowName = "partition-management-to-routers"
-	RoutersToPartitionManagement     FlowName = "routers-to-partition-management"
+	NeighbourDiscovery           FlowName = "neighbour-discovery"
+	ControlPlaneToRouters        FlowName = "control-plane-to-routers"
+	RoutersToControlPlane        FlowName = "routers-to-control-plane"
+	PartitionManagementToRouters FlowName = "partition-management-to-routers"
+	RoutersToPartitionManagement FlowName = "routers-to-partition-management"
+	OperatorToIssuer             FlowName = "operator-to-issuer"
+	APIServerToIssuer            FlowName = "apiserver-to-issuer"
+	APIServerToDNS               FlowName = "apiserver-to-dns"
+	BrowserToLogin               FlowName = "browser-to-login"
+
+	NodeToMesh              FlowName = "node-to-mesh"
+	OperatorToMesh          FlowName = "operator-to-mesh"
+	RelayToMesh             FlowName = "relay-to-mesh"
+	ControllerToMeshKeys    FlowName = "controller-to-mesh-keys"
+	OperatorToMeshKeys      FlowName = "operator-to-mesh-keys"
+	MeshToAPIServer         FlowName = "mesh-to-apiserver"
+	MeshToDNS               FlowName = "mesh-to-dns"
+	RelayToDNS              FlowName = "relay-to-dns"
+	HealthOfMesh            FlowName = "mesh-health"
+	NodeToRelay             FlowName = "node-to-relay"
+	OperatorToRelay         FlowName = "operator-to-relay"
+	NodeToRelaySTUN         FlowName = "node-to-relay-stun"
+	OperatorToRelaySTUN     FlowName = "operator-to-relay-stun"
+	NodeToNodeWireGuard     FlowName = "node-to-node-wireguard"
+	OperatorToNodeWireGuard FlowName = "operator-to-node-wireguard"
+	ProgramToMeshProxy      FlowName = "program-to-mesh-proxy"
+	OperatorToFirewallSSH   FlowName = "operator-to-firewall-ssh"
+
 	OperatorToControlPlaneSSH        FlowName = "operator-to-control-plane-ssh"
 	OperatorToPartitionManagementSSH FlowName = "operator-to-partition-management-ssh"
 )
@@ -74,6 +113,12 @@ func ToAPIServer(r Role) FlowName {
 		return ControllerToAPIServer
 	case Node:
 		return NodeToAPIServer
+	case Firewall:
+		return FirewallToAPIServer
+	case Mesh:
+		return MeshToAPIServer
+	case Console:
+		return ConsoleToAPIServer
 	default:
 		return ""
 	}
@@ -90,6 +135,10 @@ func HealthOf(r Role) FlowName {
 		return HealthOfController
 	case Node:
 		return HealthOfNode
+	case Mesh:
+		return HealthOfMesh
+	case Console:
+		return HealthOfConsole
 	default:
 		return ""
 	}

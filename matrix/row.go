@@ -17,6 +17,13 @@ const (
 	Operator   Role = "operator"
 	ImageStore Role = "image-store"
 	NameServer Role = "name-server"
+	// Auditor sends the audit trail to the archive, which is AuditArchive.
+	Auditor      Role = "auditor"
+	AuditArchive Role = "audit-archive"
+	// Console shows people the serial consoles of one site's machines.
+	Console Role = "console"
+	// Issuer says who people are, by OpenID Connect.
+	Issuer Role = "issuer"
 	// Switch is the switch that a machine is cabled to.
 	Switch Role = "switch"
 
@@ -51,12 +58,25 @@ var Anybody = Endpoint{AnyRole, AnyZone}
 
 func (e Endpoint) String() string { return string(e.Role) + "@" + string(e.Zone) }
 
-// Right is what a caller may do at the API server over a flow. Empty Namespace: all.
+// Scope says where a right that names no namespace holds.
+type Scope string
+
+const (
+	// Everywhere is in all namespaces, and outside of them.
+	Everywhere Scope = ""
+	// HostNamespaces are the namespaces with BareMetalHosts. The right is bound in each of them, by a controller or an operator, and in no other.
+	HostNamespaces Scope = "HostNamespaces"
+)
+
+// Right is what a caller may do at the API server over a flow. Empty Namespace: as Scope says.
 type Right struct {
 	Group     string
 	Resources []string
 	Verbs     []string
 	Namespace string
+	Scope     Scope
+	// Names bound the right to objects of these names; empty: all. RBAC knows no name when an object is created.
+	Names []string
 	// Paths are of the API server itself ("/metrics"), for a right without Resources.
 	Paths []string
 }

@@ -27,6 +27,7 @@ type Answer struct {
 	// Gateway and DNSServers are set with an address; Gateway may be invalid.
 	Gateway    netip.Addr
 	DNSServers []netip.Addr
+	NTPServers []netip.Addr
 	// VendorClass is option 60, VendorOptions option 43; empty for none.
 	VendorClass   string
 	VendorOptions []byte

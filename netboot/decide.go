@@ -74,7 +74,7 @@ func decideServer(s Settings, w Window, r Request, now time.Time) (Answer, Silen
 	if !ok {
 		return Answer{}, SilentNoLease
 	}
-	a := Answer{Type: Offer, Address: lease, ServerID: s.BootServer, Gateway: s.Gateway, DNSServers: s.DNSServers, To: toClient(r)}
+	a := Answer{Type: Offer, Address: lease, ServerID: s.BootServer, Gateway: s.Gateway, DNSServers: s.DNSServers, NTPServers: s.NTPServers, To: toClient(r)}
 	a.Lease, a.Renew, a.Rebind = leaseTimes(w.ClosesAt.Sub(now))
 	if r.Type == Ask {
 		a.Type = Accept

@@ -42,6 +42,8 @@ type Answer6 struct {
 	Associations []Granted
 	// DNSServers is option 23.
 	DNSServers []netip.Addr
+	// NTPServers are option 56 (RFC 5908), one suboption each.
+	NTPServers []netip.Addr
 	// BootFile is option 59 (RFC 5970); empty for none. VendorClass is the text of option 16, which firmware that boots by HTTP looks for.
 	BootFile, VendorClass string
 }
@@ -72,7 +74,7 @@ func Decide6(s Settings, w *Window, r Request6, now time.Time) (Answer6, Silence
 	if silence := open6(s, w, r, now); silence != Answered {
 		return Answer6{}, silence
 	}
-	a := Answer6{Type: Reply, ServerID: s.ServerID6(), DNSServers: s.DNSServers}
+	a := Answer6{Type: Reply, ServerID: s.ServerID6(), DNSServers: s.DNSServers, NTPServers: s.NTPServers}
 	lease, leased := w.leaseOf6(r.MAC)
 	if !leased && r.Type != Inform6 {
 		return Answer6{}, SilentNoLease
@@ -155,7 +157,7 @@ func confirm(a Answer6, lease netip.Prefix, r Request6) (Answer6, Silence) {
 	if !asked {
 		return Answer6{}, SilentNothingToSay
 	}
-	a.DNSServers = nil
+	a.DNSServers, a.NTPServers = nil, nil
 	return a, Answered
 }
 

@@ -3,6 +3,7 @@ package netboot
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -133,6 +134,7 @@ func Script(s Settings, w Window, c CommandLine) (string, error) {
 	if err := w.Check(); err != nil {
 		return "", err
 	}
+	c.Extra = slices.Concat(c.Extra, s.Arguments)
 	if err := c.Validate(); err != nil {
 		return "", err
 	}

@@ -45,6 +45,32 @@ func TestScriptRefusesTextOfOthers(t *testing.T) {
 	}
 }
 
+func TestArgumentsOfTheSite(t *testing.T) {
+	s := settings(netboot.Server)
+	s.Arguments = []string{"nomodeset", "pci=noaer,nommconf"}
+	c := netboot.DefaultCommandLine()
+	c.Extra = []string{"mitigations=off"}
+	got, err := netboot.Script(s, *window(nil), c)
+	if err != nil || !strings.Contains(got, " mitigations=off nomodeset pci=noaer,nommconf || goto again\n") {
+		t.Errorf("%v:\n%s", err, got)
+	}
+	for _, bad := range []string{"", " ", "a b", "a\nshell", "${net0/mac}", "a=${x}", "console=ttyS1", "init=/bin/sh", "rdinit=/bin/sh", "ip=dhcp", "ingot.x=1", "a='b'", "a\\", "a||b", "a;b", strings.Repeat("a", 65), "-a", "a\n"} {
+		if err := netboot.CheckArgument(bad); err == nil {
+			t.Errorf("the argument %q is taken", bad)
+		}
+		s.Arguments = []string{bad}
+		if got, err := netboot.Script(s, *window(nil), c); err == nil {
+			t.Errorf("the argument %q is in the script:\n%s", bad, got)
+		}
+		if line := (netboot.CommandLine{Extra: []string{bad}}).String(); line != "" {
+			t.Errorf("the argument %q is in the command line %q", bad, line)
+		}
+	}
+	if err := (netboot.CommandLine{Extra: make([]string, 17)}).Validate(); err == nil {
+		t.Error("17 arguments are taken")
+	}
+}
+
 func TestPortInURLs(t *testing.T) {
 	s := settings(netboot.Server)
 	s.HTTPPort = 8080

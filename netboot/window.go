@@ -57,6 +57,10 @@ type Settings struct {
 	// Gateway and DNSServers are told with an address. Gateway may be invalid: none. Over IPv6 there is none here: routers tell of themselves.
 	Gateway    netip.Addr
 	DNSServers []netip.Addr
+	// NTPServers are told with an address too (DHCP option 42, DHCPv6 option 56), those of the network's family.
+	NTPServers []netip.Addr
+	// Arguments are added to the agent's kernel command line: the site's own.
+	Arguments []string
 	// Advertised is the IPv6 network that the boot servers tell of in router advertisements; invalid: they tell of none.
 	Advertised netip.Prefix
 }

@@ -121,7 +121,7 @@ func takeTests(d *journey.Draft, tests []step.TestResult) {
 		}
 		if len(r.Tests) < maxTests {
 			r.Tests = append(r.Tests, ingot.BurnInTest{
-				Test: t.Test, Subject: t.Subject, SerialNumber: t.Serial, Result: outcome(t.Result), StartedAt: metav1.NewTime(t.StartedAt), FinishedAt: metav1.NewTime(t.FinishedAt),
+				Test: t.Test, Subject: t.Subject, SerialNumber: t.Serial, Result: outcome(t.Result), StartedAt: told(d, t.StartedAt), FinishedAt: told(d, t.FinishedAt),
 				Bytes: t.Bytes, BytesPerSecond: t.BytesPerSecond, SlowestMicroseconds: t.SlowestMicroseconds, MaxCelsius: int32(t.MaxCelsius), Throttled: t.Throttled, Errors: t.Errors,
 				Message: cut(t.Message, maxSaid), Fix: cut(t.Fix, maxSaid),
 			})
@@ -132,6 +132,14 @@ func takeTests(d *journey.Draft, tests []step.TestResult) {
 		r.Message = cut(fmt.Sprintf("%d of %d tests of the machine failed: %s", len(failed), len(tests), strings.Join(failed, "; ")), maxSummary)
 		r.Fix = cut(fixes[0], maxSaid)
 	}
+}
+
+// told is a time of the agent's. One that it left out is now: the API server takes no record without it, and the host would never come to rest.
+func told(d *journey.Draft, t time.Time) metav1.Time {
+	if t.IsZero() {
+		return *d.Stamp()
+	}
+	return metav1.NewTime(t)
 }
 
 func part(t step.TestResult) string {

@@ -13,7 +13,6 @@ import (
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 
-	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/power"
 	"github.com/ingotmetal/ingot/update"
@@ -61,7 +60,7 @@ func unwanted(h *metal3.BareMetalHost) string {
 		return "the custom deploy method was changed or cleared"
 	case have.CustomDeploy == nil && custom:
 		return "a custom deploy method is asked for"
-	case have.CustomDeploy != nil && have.CustomDeploy.Method != ingot.DeployTarball:
+	case have.CustomDeploy != nil && !journey.Deploys(have.CustomDeploy.Method):
 		return ""
 	case want == nil || want.URL == "":
 		return "the image was cleared"

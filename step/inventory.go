@@ -10,6 +10,8 @@ type Inventory struct {
 	MemoryBytes int64  `json:"memoryBytes"`
 	NICs        []NIC  `json:"nics,omitempty"`
 	Disks       []Disk `json:"disks,omitempty"`
+	// GPUs are the graphics processors and other accelerators on the PCI bus, without those of the BMC and of the processor.
+	GPUs []GPU `json:"gpus,omitempty"`
 	// Components are the parts whose firmware tells its version.
 	Components []Component `json:"components,omitempty"`
 }
@@ -61,6 +63,13 @@ type CPU struct {
 	Flags        []string `json:"flags,omitempty"`
 	// Count is the number of logical processors.
 	Count int `json:"count"`
+}
+
+// GPU is one graphics processor or accelerator.
+type GPU struct {
+	// Device is its PCI address, Model its vendor's name, where that is known, and its IDs: "NVIDIA 10de:20b0".
+	Device string `json:"device,omitempty"`
+	Model  string `json:"model"`
 }
 
 // NIC is one network interface.

@@ -73,6 +73,8 @@ const (
 	Denied FailureKind = "Denied"
 	// Unsupported: the other side cannot do it. Needs a person.
 	Unsupported FailureKind = "Unsupported"
+	// Untrusted: the other side is not the one that was pinned. Needs a person.
+	Untrusted FailureKind = "Untrusted"
 	// Busy: the other side asks for patience. Tried again soon, not counted as an error.
 	Busy FailureKind = "Busy"
 	// Invalid: what was asked for cannot be right (wrong digest, disk too small, no disk matches). Needs a change of the host.

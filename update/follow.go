@@ -84,6 +84,10 @@ func takeStart(d *journey.Draft, s *ingot.ComponentsStatus) Seen {
 	}
 	d.Facts.Result = nil
 	switch f := r.Failure; {
+	case f == nil && r.Update != nil && r.Update.State == journey.UpdatePostponed:
+		drop(s, *u)
+		d.EndUpdate("it was postponed")
+		return Postponed
 	case f == nil:
 		u.AcceptedAt, u.HeardAt = d.Stamp(), d.Stamp()
 		if r.Update != nil {

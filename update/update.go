@@ -47,11 +47,12 @@ const (
 // Seen is what the last action told of an update, for the same pass.
 type Seen string
 
-// What was seen: Looked, an answer; Unanswered, none.
+// What was seen: Looked, an answer; Unanswered, none; Postponed, the BMC was not asked.
 const (
 	Nothing    Seen = ""
 	Looked     Seen = "looked"
 	Unanswered Seen = "unanswered"
+	Postponed  Seen = "postponed"
 )
 
 // Way is how a stage goes on.
@@ -165,6 +166,9 @@ func begin(d *journey.Draft, seen Seen) (n Next, begins bool) {
 			Fix: "correct spec.updates of the HostFirmwareComponents"}}, true
 	}
 	u := outstanding[0]
+	if seen == Postponed {
+		return act(d.Wait(journey.ReasonUpdatingFirmware, fmt.Sprintf("the image for %s is fetched when those for other machines are", u.Component), d.Now.Add(readAgain), time.Time{})), true
+	}
 	s.Updates = append(s.Updates, ingot.UpdateStatus{Component: u.Component, URL: u.URL, From: f.Version(u.Component), AskedAt: *d.Stamp()})
 	return act(d.Act(journey.StartUpdate{Component: u.Component, URL: u.URL}, journey.ReasonUpdatingFirmware,
 		fmt.Sprintf("asking the BMC to update %s, which has version %s", u.Component, f.Version(u.Component)))), true

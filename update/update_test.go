@@ -84,6 +84,10 @@ func TestAdvance(t *testing.T) {
 			under(f, func(*ingot.UpdateStatus) {})
 			f.Result = result(start, "", &journey.UpdateReading{Ticket: "t1"})
 		}, false, "wait", "the BMC updates bios"},
+		"postponed": {func(f *journey.Facts) {
+			under(f, func(*ingot.UpdateStatus) {})
+			f.Result = result(start, "", &journey.UpdateReading{State: journey.UpdatePostponed})
+		}, false, "wait", "is fetched when those for other machines are"},
 		"refused": {func(f *journey.Facts) {
 			under(f, func(*ingot.UpdateStatus) {})
 			f.Result = result(start, step.Invalid, nil)

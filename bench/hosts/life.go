@@ -13,6 +13,7 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/lab"
+	"github.com/ingotmetal/ingot/test/meter"
 	"github.com/ingotmetal/ingot/test/sim/site"
 )
 
@@ -36,7 +37,7 @@ type phase struct {
 	// first, half and all are the times to the first host, to half of them, and to the last.
 	first, half, all time.Duration
 	// used is what each process used in it.
-	used []usage
+	used []meter.Usage
 }
 
 // measureLife takes n machines from creation to deletion.
@@ -64,7 +65,7 @@ func measureLife(ctx context.Context, s *site.Site, n int, profileDir string) (*
 			return s.Client.Delete(ctx, &metal3.BareMetalHost{ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: m.Name}})
 		}, func(hosts []metal3.BareMetalHost) int { return n - len(hosts) }},
 	} {
-		stop := profile(ctx, s, profileDir, p.name)
+		stop := meter.Profile(ctx, s.Config, profileDir, p.name)
 		ph, err := l.run(ctx, s, machines, p.do, p.is)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p.name, err)
@@ -86,7 +87,7 @@ func measureLife(ctx context.Context, s *site.Site, n int, profileDir string) (*
 	for what, count := range after {
 		l.asked[what] = count - before[what]
 	}
-	return l, heap(ctx, s, profileDir)
+	return l, meter.Heap(ctx, s.Config, profileDir, "heap")
 }
 
 func in(state metal3.ProvisioningState) func([]metal3.BareMetalHost) int {
@@ -134,7 +135,7 @@ func (l *life) run(ctx context.Context, s *site.Site, machines map[string]lab.Ma
 		return p, err
 	}
 	for i := range after {
-		after[i].cpu -= before[i].cpu
+		after[i].CPU -= before[i].CPU
 	}
 	p.used = after
 	return p, nil

@@ -23,7 +23,7 @@ const (
 // ours is the CPU time of Ingot's own processes in a phase; the lab, which is measured last, is not one.
 func (p phase) ours() (sum time.Duration) {
 	for _, u := range p.used[:len(p.used)-1] {
-		sum += u.cpu
+		sum += u.CPU
 	}
 	return sum
 }
@@ -48,7 +48,7 @@ func (l *life) report(out io.Writer) error {
 	fmt.Fprint(w, "phase\tfirst s\thalf s\tall s\thosts/s\tIngot's CPU s per host\t")
 	names := l.phases[0].used
 	for _, u := range names {
-		fmt.Fprintf(w, "%s\t", u.name)
+		fmt.Fprintf(w, "%s\t", u.Name)
 	}
 	fmt.Fprintln(w)
 	hosts := float64(l.n)
@@ -56,8 +56,8 @@ func (l *life) report(out io.Writer) error {
 	for _, p := range l.phases {
 		fmt.Fprintf(w, "%s\t%.1f\t%.1f\t%.1f\t%.1f\t%.3f\t", p.name, p.first.Seconds(), p.half.Seconds(), p.all.Seconds(), hosts/p.all.Seconds(), p.ours().Seconds()/hosts)
 		for i, u := range p.used {
-			sums[i] += u.cpu.Seconds()
-			fmt.Fprintf(w, "%.3f\t", u.cpu.Seconds()/hosts)
+			sums[i] += u.CPU.Seconds()
+			fmt.Fprintf(w, "%.3f\t", u.CPU.Seconds()/hosts)
 		}
 		fmt.Fprintln(w)
 	}
@@ -68,11 +68,11 @@ func (l *life) report(out io.Writer) error {
 	fmt.Fprint(w, "\npeak RSS MiB\t\t\t\t\t\t")
 	last := l.phases[len(l.phases)-1].used
 	for _, u := range last {
-		fmt.Fprintf(w, "%.0f\t", float64(u.peakBytes)/(1<<20))
+		fmt.Fprintf(w, "%.0f\t", float64(u.PeakBytes)/(1<<20))
 	}
 	fmt.Fprint(w, "\nmost open files\t\t\t\t\t\t")
 	for _, u := range last {
-		fmt.Fprintf(w, "%d\t", l.files[u.name])
+		fmt.Fprintf(w, "%d\t", l.files[u.Name])
 	}
 	fmt.Fprintln(w)
 	if err := w.Flush(); err != nil {

@@ -1,65 +1,29 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"fmt"
 	"io"
-	"net/http"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 
-	"k8s.io/client-go/rest"
-
+	"github.com/ingotmetal/ingot/test/meter"
 	"github.com/ingotmetal/ingot/test/sim/site"
 )
 
-// requests counts what the API server was asked until now, by verb and resource, from its own metrics.
+// requests counts what the API server was asked until now, by verb, resource and answer.
 func requests(ctx context.Context, s *site.Site) (map[string]float64, error) {
-	client, err := rest.HTTPClientFor(s.Config)
+	all, err := meter.Requests(ctx, s.Config)
 	if err != nil {
 		return nil, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Config.Host+"/metrics", nil)
-	if err != nil {
-		return nil, err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("read the API server's metrics: %w", err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("read the API server's metrics: %s", response.Status)
-	}
-	label := regexp.MustCompile(`(\w+)="([^"]*)"`)
 	out := map[string]float64{}
-	lines := bufio.NewScanner(response.Body)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		rest, ok := strings.CutPrefix(lines.Text(), "apiserver_request_total{")
-		if !ok {
-			continue
-		}
-		labels := map[string]string{}
-		for _, m := range label.FindAllStringSubmatch(rest, -1) {
-			labels[m[1]] = m[2]
-		}
-		n, err := strconv.ParseFloat(rest[strings.LastIndex(rest, " ")+1:], 64)
-		if err != nil {
-			return nil, fmt.Errorf("read the API server's metrics: %w", err)
-		}
-		resource := labels["resource"]
-		if sub := labels["subresource"]; sub != "" {
-			resource += "/" + sub
-		}
-		out[labels["verb"]+" "+resource+" "+labels["code"]] += n
+	for a, n := range all {
+		out[a.Verb+" "+a.Resource+" "+a.Code] += n
 	}
-	return out, lines.Err()
+	return out, nil
 }
 
 // reportRequests prints what a host costs the API server in requests; watches and what is asked less than once per ten hosts are left out.

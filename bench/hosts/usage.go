@@ -4,23 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/ingotmetal/ingot/test/meter"
 	"github.com/ingotmetal/ingot/test/sim/site"
 )
-
-// usage is what a process has used until now.
-type usage struct {
-	name string
-	cpu  time.Duration
-	// peakBytes is the largest resident set so far.
-	peakBytes int64
-}
-
-// clockTick is Linux's USER_HZ, 100 on every architecture that Go runs on.
-const clockTick = 10 * time.Millisecond
 
 // process is one of Ingot's.
 type process struct {
@@ -42,14 +30,14 @@ func processes(s *site.Site) ([]process, error) {
 }
 
 // measure reads all processes of the site, this one with the lab last.
-func measure(s *site.Site) ([]usage, error) {
+func measure(s *site.Site) ([]meter.Usage, error) {
 	all, err := processes(s)
 	if err != nil {
 		return nil, err
 	}
-	var out []usage
+	var out []meter.Usage
 	for _, p := range append(all, process{"(lab)", os.Getpid()}) {
-		u, err := usageOf(p.name, p.pid)
+		u, err := meter.Of(p.name, p.pid)
 		if err != nil {
 			return nil, err
 		}
@@ -107,50 +95,11 @@ func look(s *site.Site, files map[string]int) (sum int64, err error) {
 		if i == len(all) {
 			break
 		}
-		resident, err := statusBytes(p.pid, "VmRSS:")
+		resident, err := meter.StatusBytes(p.pid, "VmRSS:")
 		if err != nil {
 			return 0, err
 		}
 		sum += resident
 	}
 	return sum, nil
-}
-
-func usageOf(name string, pid int) (usage, error) {
-	u := usage{name: name}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return u, err
-	}
-	// proc(5): after the command's closing parenthesis the fields begin at number 3; utime is 14, stime 15.
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	fields := strings.Fields(rest)
-	const utime, stime = 14 - 3, 15 - 3
-	if len(fields) <= stime {
-		return u, fmt.Errorf("/proc/%d/stat is too short", pid)
-	}
-	for _, f := range []string{fields[utime], fields[stime]} {
-		ticks, err := strconv.ParseInt(f, 10, 64)
-		if err != nil {
-			return u, fmt.Errorf("/proc/%d/stat: %w", pid, err)
-		}
-		u.cpu += time.Duration(ticks) * clockTick
-	}
-	u.peakBytes, err = statusBytes(pid, "VmHWM:")
-	return u, err
-}
-
-// statusBytes is one of the sizes in a process' status, proc(5).
-func statusBytes(pid int, name string) (int64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, name); ok {
-			kib, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			return kib << 10, err
-		}
-	}
-	return 0, fmt.Errorf("/proc/%d/status has no %s", pid, name)
 }

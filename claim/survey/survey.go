@@ -1,7 +1,10 @@
 // Package survey makes of Metal3's objects what package claim decides on.
 //
-// It owns the reading of BareMetalHosts, HostClaims and HostDeployPolicies as hosts, requests and openings. It refuses to fetch them: the controller reads its watches, the program `ingot claim` the
-// API, and both see the same. Whether a host's wipe is proved stands in its record and not here.
+// It owns the reading of BareMetalHosts, HostClaims, Machines, HostDeployPolicies, Quotas, SizeReservations and the labels of namespaces as hosts, requests, openings and rules. It refuses to fetch them: the
+// controller reads its watches, the programs `ingot claim` and `ingot machine` the API, and all see the same. Whether a host's wipe is proved stands in its record and not here.
+//
+// A Machine is a request by the HostClaim of its name that it owns: the claim asks for what the Machine says, whatever stands in its own selector. A claim that means to have a host counts as its holder from that
+// moment on, so that two choices in a row don't fall on one host or go over one quota.
 //
 // Invariant: a host that anything else has a use for is not offered.
 package survey
@@ -10,11 +13,9 @@ import (
 	"fmt"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
-	"github.com/ingotmetal/ingot/claim"
 )
 
 // ClaimKind is what the consumerRefs of claimed hosts say.
@@ -29,58 +30,12 @@ func ClaimOf(h *metal3.BareMetalHost) (types.NamespacedName, bool) {
 	return types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name}, true
 }
 
-// Request is what a claim of a tenant's namespace asks for, and which hosts' namespaces the policies open to it.
-func Request(k *metal3.HostClaim, tenant *corev1.Namespace, policies []metal3.HostDeployPolicy) claim.Request {
-	q := claim.Request{ID: k.Namespace + "/" + k.Name, Project: k.Namespace, Role: claim.Machine, Labels: k.Spec.HostSelector.MatchLabels, Within: k.Spec.HostSelector.InNamespace}
-	for _, e := range k.Spec.HostSelector.MatchExpressions {
-		q.Where = append(q.Where, claim.Requirement{Key: e.Key, Operator: string(e.Operator), Values: e.Values})
-	}
-	if k.Spec.FailureDomain != "" {
-		q.Prefer = map[string]string{failureDomainLabel: k.Spec.FailureDomain}
-	}
-	openings := make([]claim.Opening, 0, len(policies))
-	for i := range policies {
-		p := &policies[i]
-		o := claim.Opening{Host: p.Namespace, Name: p.Name}
-		if to := p.Spec.HostClaimNamespaces; to != nil && p.DeletionTimestamp.IsZero() {
-			o.Names, o.Pattern = to.Names, to.NameMatches
-			for _, l := range to.HasLabels {
-				o.Labels = append(o.Labels, claim.Label{Name: l.Name, Value: l.Value})
-			}
-		}
-		openings = append(openings, o)
-	}
-	q.Open = claim.Open(openings, claim.Tenant{Namespace: tenant.Name, Labels: tenant.Labels})
-	return q
-}
+// FailureDomainLabel is Cluster API's; hosts are spread over its values as over racks.
+const FailureDomainLabel = "infrastructure.cluster.x-k8s.io/failure-domain"
 
-// failureDomainLabel is Cluster API's.
-const failureDomainLabel = "infrastructure.cluster.x-k8s.io/failure-domain"
-
-// Hosts are the hosts as the choice sees them.
-func Hosts(all []metal3.BareMetalHost) []claim.Host {
-	hosts := make([]claim.Host, 0, len(all))
-	for i := range all {
-		hosts = append(hosts, Host(&all[i]))
-	}
-	return hosts
-}
-
-// Host is one of them.
-func Host(h *metal3.BareMetalHost) claim.Host {
-	x := claim.Host{Name: h.Namespace + "/" + h.Name, Namespace: h.Namespace, Partition: h.Labels[ingot.PartitionLabel], Rack: h.Labels[failureDomainLabel], Labels: h.Labels, State: claim.Offered}
-	if ref := h.Spec.ConsumerRef; ref != nil {
-		x.State = claim.Held
-		x.Holder = claim.Holder{Request: ref.Namespace + "/" + ref.Name, Project: ref.Namespace, Role: claim.Machine}
-		if _, ours := ClaimOf(h); !ours {
-			x.Holder.Request = ref.Kind + " " + x.Holder.Request
-		}
-		return x
-	}
-	if x.Why = Unready(h); x.Why != "" {
-		x.State = claim.NotReady
-	}
-	return x
+func locked(h *metal3.BareMetalHost) bool {
+	_, locked := h.Annotations[ingot.LockAnnotation]
+	return locked
 }
 
 // Unready says why a host that has no consumer cannot be had; empty: it can, once its wipe is found proved.
@@ -92,6 +47,8 @@ func Unready(h *metal3.BareMetalHost) string {
 		return "somebody has it"
 	case !h.DeletionTimestamp.IsZero():
 		return "it is being deleted"
+	case locked(h):
+		return "it is locked"
 	case paused:
 		return "it is paused"
 	case detached:

@@ -39,7 +39,7 @@ func TestHosts(t *testing.T) {
 			h := &metal3.BareMetalHost{ObjectMeta: metav1.ObjectMeta{Namespace: "racks", Name: "a"}}
 			h.Status.Provisioning.State = metal3.StateAvailable
 			c.change(h)
-			x := survey.Host(h)
+			x := survey.New(survey.Facts{}).Host(h)
 			if x.State != c.state || !strings.Contains(survey.Unready(h), c.says) || (c.says == "") != (survey.Unready(h) == "") || x.Namespace != "racks" || x.Name != "racks/a" {
 				t.Errorf("%+v, %q; want %s, %q", x, survey.Unready(h), c.state, c.says)
 			}

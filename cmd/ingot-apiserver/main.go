@@ -20,11 +20,13 @@ import (
 	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/klog/v2"
 
+	"github.com/ingotmetal/ingot/audit"
 	"github.com/ingotmetal/ingot/internal/controlplane"
 	"github.com/ingotmetal/ingot/internal/driver/socket"
 	"github.com/ingotmetal/ingot/internal/driver/socket/inventory"
 	"github.com/ingotmetal/ingot/internal/driver/socket/kernel"
 	"github.com/ingotmetal/ingot/internal/install"
+	"github.com/ingotmetal/ingot/internal/issuer"
 	"github.com/ingotmetal/ingot/internal/role/declared"
 	"github.com/ingotmetal/ingot/matrix"
 )
@@ -33,10 +35,13 @@ type flags struct {
 	dataDir   string
 	bind      string
 	matrix    string
+	policy    string
+	auditDir  string
 	advertise []string
 	memory    int64
 	gcPercent int
 	verbose   bool
+	people    issuer.Options
 }
 
 func main() {
@@ -62,10 +67,13 @@ func command() *cobra.Command {
 	cmd.Flags().StringVar(&f.dataDir, "data-dir", "", "folder of the store, the keys and the logs (required)")
 	cmd.Flags().StringVar(&f.bind, "bind", "127.0.0.1:6443", "address and port to listen on; port 0 takes a free one")
 	cmd.Flags().StringVar(&f.matrix, "matrix", "", declared.Usage)
+	cmd.Flags().StringVar(&f.policy, "audit-policy", "", "file that says what the audit trail keeps and what is refused when it cannot be written (default: every change and every read of a Secret)")
+	cmd.Flags().StringVar(&f.auditDir, "audit-dir", "", "folder of the audit trail (default: audit in the data directory)")
 	cmd.Flags().StringSliceVar(&f.advertise, "advertise", nil, "names and addresses that clients know this server by; the first one goes into the kubeconfig")
-	cmd.Flags().Int64Var(&f.memory, "memory-limit", 800, "MiB that the garbage collector aims to stay under")
+	cmd.Flags().Int64Var(&f.memory, "memory-limit", 800, "MiB that the garbage collector aims to stay under, as long as what is live leaves it room")
 	cmd.Flags().IntVar(&f.gcPercent, "gc-percent", 400, "heap growth in percent that starts a collection, below the memory limit")
 	cmd.Flags().BoolVar(&f.verbose, "verbose", false, "log Kubernetes' own informational messages")
+	f.people.AddFlags(cmd.Flags())
 	_ = cmd.MarkFlagRequired("data-dir")
 	return cmd
 }
@@ -79,11 +87,22 @@ func run(ctx context.Context, f flags) error {
 	if err != nil {
 		return fmt.Errorf("find the data directory %q: %w", f.dataDir, err)
 	}
+	if err := f.people.Complete(); err != nil {
+		return err
+	}
+	configuration, err := f.people.Configuration()
+	if err != nil {
+		return err
+	}
 	address, err := netip.ParseAddrPort(f.bind)
 	if err != nil {
 		return fmt.Errorf("--bind %q: an IP address and a port are needed, like 127.0.0.1:6443: %w", f.bind, err)
 	}
 	rows, err := declared.Rows(f.matrix)
+	if err != nil {
+		return err
+	}
+	policy, err := auditPolicy(f.policy)
 	if err != nil {
 		return err
 	}
@@ -94,7 +113,10 @@ func run(ctx context.Context, f flags) error {
 	}
 	// Beside Kubernetes' own metrics, at the API server's /metrics.
 	legacyregistry.RawMustRegister(inventory.New(bound))
-	server, err := controlplane.Start(ctx, controlplane.Options{DataDir: dir, Listener: listener, Hosts: f.advertise, Prepare: prepare, Log: log})
+	server, err := controlplane.Start(ctx, controlplane.Options{
+		DataDir: dir, Listener: listener, Hosts: f.advertise, Prepare: f.prepare, Audit: policy, AuditDir: f.auditDir, Register: legacyregistry.RawMustRegister, Log: log,
+		People: controlplane.People{Configuration: configuration, File: f.people.File, Dial: bound.DialContext(matrix.APIServerToIssuer)},
+	})
 	if err != nil && ctx.Err() != nil {
 		log.Info("control plane told to stop while it started", "err", err)
 		return nil //nolint:nilerr // who tells it to stop gets an ordinary end; what the interrupted start said is in the log
@@ -105,13 +127,29 @@ func run(ctx context.Context, f flags) error {
 	log.Info("control plane ready", "url", server.URL)
 	fmt.Println("ready", server.URL)
 	go releaseWhenIdle(ctx)
+	go keepHeadroom(ctx, f.memory<<20)
 	err = server.Wait()
 	log.Info("control plane stopped", "err", err)
 	return err
 }
 
-func prepare(ctx context.Context, cfg *rest.Config) error {
-	return install.Apply(ctx, cfg, install.Options{})
+func auditPolicy(file string) (audit.Policy, error) {
+	if file == "" {
+		return audit.DefaultPolicy(), nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return audit.Policy{}, fmt.Errorf("--audit-policy: %w", err)
+	}
+	p, err := audit.ParsePolicy(text)
+	if err != nil {
+		return p, fmt.Errorf("--audit-policy %s: %w", file, err)
+	}
+	return p, nil
+}
+
+func (f *flags) prepare(ctx context.Context, cfg *rest.Config) error {
+	return install.Apply(ctx, cfg, install.Options{ProviderGroups: f.people.ProviderGroups()})
 }
 
 // newLogger is JSON on standard error. Kubernetes says at "info" what matters to its developers only.

@@ -40,9 +40,11 @@ import (
 type running struct {
 	*places
 	name, policies, kubeconfig, health string
-	management                         []string
-	trial, look, unused                time.Duration
-	neighbours                         bool
+	// firewall is the Firewall of this machine, as namespace/name; empty where it is none.
+	firewall            string
+	management          []string
+	trial, look, unused time.Duration
+	neighbours          bool
 }
 
 func runCommand(p *places, errOut io.Writer) *cobra.Command {
@@ -59,6 +61,7 @@ func runCommand(p *places, errOut io.Writer) *cobra.Command {
 	f.StringVar(&d.name, "node", "", "this host's name in HostEndpoints (default: the host name)")
 	f.StringVar(&d.policies, "policies", "", "directory of Calico manifests and CommunicationMatrix files")
 	f.StringVar(&d.kubeconfig, "kubeconfig", "", "file that says where the API server is and who we are")
+	f.StringVar(&d.firewall, "firewall", "", "this machine is the Firewall NAMESPACE/NAME: forward by its rules; needs --kubeconfig, and the node's name is NAMESPACE.NAME where --node is not given")
 	f.StringVar(&d.health, "health-bind", "127.0.0.1:8448", "loopback address of /healthz, /readyz and /metrics; empty: none")
 	f.StringArrayVar(&d.management, "management", nil, "a management row besides those of the matrix, as protocol/port or protocol/port/network, like tcp/22/192.0.2.0/24; may be given several times")
 	f.DurationVar(&d.trial, "trial", time.Minute, "how long new rules are tried without a confirmation")
@@ -71,6 +74,9 @@ func runCommand(p *places, errOut io.Writer) *cobra.Command {
 func (d *running) run(ctx context.Context, errOut io.Writer) error {
 	if (d.policies == "") == (d.kubeconfig == "") {
 		return errors.New("one of --policies and --kubeconfig is needed: say where policies come from")
+	}
+	if err := d.firewallName(); err != nil {
+		return err
 	}
 	if d.name == "" {
 		name, err := os.Hostname()
@@ -113,8 +119,26 @@ func (d *running) run(ctx context.Context, errOut io.Writer) error {
 }
 
 // bound is our way to the network.
-func (d *running) bound() *socket.Bound {
-	return socket.Bind(matrix.Node, matrix.Builtin(), kernel.Network{})
+func (d *running) bound() *socket.Bound { return as(matrix.Node) }
+
+// as is the way to the network of who we are to the API server: a host's node, or a Firewall's machine.
+func as(role matrix.Role) *socket.Bound {
+	return socket.Bind(role, matrix.Builtin(), kernel.Network{})
+}
+
+// toAPIServer is the flow by which either reaches the API server.
+func toAPIServer(role matrix.Role) matrix.FlowName {
+	if role == matrix.Firewall {
+		return matrix.FirewallToAPIServer
+	}
+	return matrix.NodeToAPIServer
+}
+
+func (d *running) role() matrix.Role {
+	if d.firewall != "" {
+		return matrix.Firewall
+	}
+	return matrix.Node
 }
 
 func (d *running) failsafes() []firewall.Failsafe {
@@ -149,6 +173,9 @@ func (d *running) connect(ctx context.Context, group *errgroup.Group, o *node.Op
 	if err != nil {
 		return fmt.Errorf("make a client for %s: %w", cfg.Host, err)
 	}
+	if d.firewall != "" {
+		return d.forward(ctx, group, o, client)
+	}
 	o.Source = source.API{Client: client, Probe: 10 * time.Second, Failsafes: d.failsafes()}
 	o.Reporter = report.New(client, reportEvery)
 	return nil
@@ -160,12 +187,12 @@ func (d *running) config(log *slog.Logger) (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read kubeconfig %s: %w", d.kubeconfig, err)
 	}
-	b := d.bound()
+	b := as(d.role())
 	if err := reach(b, d.kubeconfig, cfg.Host, log); err != nil {
 		return nil, err
 	}
 	cfg.QPS, cfg.Burst = -1, -1
-	cfg.Dial = alive(b.DialContext(matrix.NodeToAPIServer))
+	cfg.Dial = alive(b.DialContext(toAPIServer(b.Role())))
 	return cfg, nil
 }
 
@@ -201,19 +228,20 @@ func reach(b *socket.Bound, kubeconfig, host string, log *slog.Logger) error {
 		if err != nil {
 			return fmt.Errorf("kubeconfig %s: the server's port %q: %w", kubeconfig, server.Port(), err)
 		}
-		missing, err := b.Reach(matrix.NodeToAPIServer, uint16(port))
+		missing, err := b.Reach(toAPIServer(b.Role()), uint16(port))
 		if err != nil {
 			return fmt.Errorf("kubeconfig %s: %w", kubeconfig, err)
 		}
 		if missing != nil {
-			log.Warn("the API server is at a port that the matrix does not have", "flow", string(matrix.NodeToAPIServer), "err", missing)
+			log.Warn("the API server is at a port that the matrix does not have", "flow", string(toAPIServer(b.Role())), "err", missing)
 		}
 	}
 	return nil
 }
 
 func loadCommand(p *places, out io.Writer) *cobra.Command {
-	return &cobra.Command{
+	var firewall bool
+	c := &cobra.Command{
 		Use:   "load",
 		Short: "Write the last confirmed rules to the kernel (at boot, before the network)",
 		Args:  cobra.NoArgs,
@@ -227,6 +255,9 @@ func loadCommand(p *places, out io.Writer) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if firewall {
+				return loadFirewall(c.Context(), p, host, out)
+			}
 			if generation == 0 {
 				_, err = fmt.Fprintln(out, "nothing was confirmed on this host yet: nothing is loaded")
 				return err
@@ -235,6 +266,8 @@ func loadCommand(p *places, out io.Writer) *cobra.Command {
 			return err
 		},
 	}
+	c.Flags().BoolVar(&firewall, "firewall", false, "this is a Firewall's machine: close it to all networks, and load its last rules, if there are any")
+	return c
 }
 
 func removeCommand(p *places, out io.Writer) *cobra.Command {
@@ -253,6 +286,9 @@ func removeCommand(p *places, out io.Writer) *cobra.Command {
 			}
 			defer func() { _ = host.Close() }()
 			if err := node.Remove(c.Context(), host, state.Dir(p.state), p.table); err != nil {
+				return err
+			}
+			if err := removeFirewall(c.Context(), p, host); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(out, "the table %s and %s are gone\n", p.table, p.state)

@@ -5,11 +5,13 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/ingotmetal/ingot/internal/enroll"
+	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/matrix"
 )
 
@@ -26,19 +28,39 @@ func enrollCommand(p *places, out io.Writer) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("read kubeconfig %s: %w", args[0], err)
 			}
-			b := (&running{places: p}).bound()
+			role, err := roleOf(cfg.CertData)
+			if err != nil {
+				return fmt.Errorf("the kubeconfig %s: %w", args[0], err)
+			}
+			b := as(role)
 			if err := reach(b, args[0], cfg.Host, slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))); err != nil {
 				return err
 			}
 			place := enroll.Place{Dir: filepath.Join(p.state, "identity")}
 			// The settling reads the file anew and dials in the same way; this configuration tells the address only.
-			cfg.Dial = b.DialContext(matrix.NodeToAPIServer)
+			cfg.Dial = b.DialContext(toAPIServer(role))
 			node, err := enroll.Settle(c.Context(), args[0], place, cfg.Dial)
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(out, "this host is %s; start the daemon with\n\n  ingot-node run --node %s --kubeconfig %s\n", node, node, place.Kubeconfig())
+			whose := "--node " + node
+			if namespace, name, _ := strings.Cut(node, "."); role == matrix.Firewall {
+				whose = "--firewall " + namespace + "/" + name
+			}
+			_, err = fmt.Fprintf(out, "this host is %s; start the daemon with\n\n  ingot-node run %s --kubeconfig %s\n", node, whose, place.Kubeconfig())
 			return err
 		},
 	}
+}
+
+// roleOf is whose a carried certificate is.
+func roleOf(certificate []byte) (matrix.Role, error) {
+	name, err := pki.CommonName(certificate)
+	if err != nil {
+		return "", err
+	}
+	if strings.HasPrefix(name, pki.RoleName(string(matrix.Firewall), "")+":") {
+		return matrix.Firewall, nil
+	}
+	return matrix.Node, nil
 }

@@ -50,7 +50,7 @@ func command(out, errOut io.Writer) *cobra.Command {
 	root.PersistentFlags().StringVar(&p.state, "state-dir", "/var/lib/ingot-node", "directory of the last confirmed ruleset")
 	root.PersistentFlags().StringVar(&p.run, "run-dir", daemon.RunDir, "directory of the control socket")
 	root.PersistentFlags().StringVar(&p.table, "table", node.DefaultTable, "name of the table in the kernel")
-	root.AddCommand(runCommand(p, errOut), loadCommand(p, out), removeCommand(p, out), enrollCommand(p, out))
+	root.AddCommand(runCommand(p, errOut), loadCommand(p, out), removeCommand(p, out), enrollCommand(p, out), firstBootCommand(p, errOut))
 	root.AddCommand(daemon.Asking{Dir: func() string { return p.run }, Out: out}.Commands()...)
 	root.AddCommand(&cobra.Command{Use: "version", Short: "Say which build this is", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
 		_, err := fmt.Fprintln(out, version.Get())

@@ -7,22 +7,43 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ingotmetal/ingot/internal/cli/apply"
+	"github.com/ingotmetal/ingot/internal/cli/audit"
+	"github.com/ingotmetal/ingot/internal/cli/auth"
+	"github.com/ingotmetal/ingot/internal/cli/catalog"
 	"github.com/ingotmetal/ingot/internal/cli/claim"
+	consolecli "github.com/ingotmetal/ingot/internal/cli/console"
 	"github.com/ingotmetal/ingot/internal/cli/discover"
+	"github.com/ingotmetal/ingot/internal/cli/events"
+	"github.com/ingotmetal/ingot/internal/cli/firewall"
 	"github.com/ingotmetal/ingot/internal/cli/host"
+	"github.com/ingotmetal/ingot/internal/cli/ip"
 	"github.com/ingotmetal/ingot/internal/cli/layout"
+	"github.com/ingotmetal/ingot/internal/cli/login"
+	"github.com/ingotmetal/ingot/internal/cli/machine"
 	"github.com/ingotmetal/ingot/internal/cli/matrix"
+	"github.com/ingotmetal/ingot/internal/cli/network"
 	"github.com/ingotmetal/ingot/internal/cli/node"
+	"github.com/ingotmetal/ingot/internal/cli/object"
+	partitioncli "github.com/ingotmetal/ingot/internal/cli/partition"
 	"github.com/ingotmetal/ingot/internal/cli/print"
+	"github.com/ingotmetal/ingot/internal/cli/project"
 	"github.com/ingotmetal/ingot/internal/cli/session"
+	"github.com/ingotmetal/ingot/internal/cli/size"
+	"github.com/ingotmetal/ingot/internal/cli/ssh"
+	"github.com/ingotmetal/ingot/internal/cli/support"
+	"github.com/ingotmetal/ingot/internal/cli/token"
+	"github.com/ingotmetal/ingot/internal/cli/vpn"
 	"github.com/ingotmetal/ingot/internal/imagebuild"
 	"github.com/ingotmetal/ingot/internal/lab"
+	"github.com/ingotmetal/ingot/internal/role/auditor"
 	"github.com/ingotmetal/ingot/internal/role/boot"
+	"github.com/ingotmetal/ingot/internal/role/console"
 	"github.com/ingotmetal/ingot/internal/role/controller"
 	"github.com/ingotmetal/ingot/internal/role/partition"
 	"github.com/ingotmetal/ingot/internal/role/up"
@@ -40,6 +61,7 @@ func main() {
 // command's (session.Exit).
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	root := command(out, errOut)
+	callAs(root, os.Args[0])
 	root.SetArgs(args)
 	if err := root.ExecuteContext(ctx); err != nil {
 		if err.Error() != "" {
@@ -48,6 +70,13 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		return session.ExitCode(err)
 	}
 	return 0
+}
+
+// callAs has the help speak of `kubectl ingot` where kubectl runs the program, which finds its plugins by their file's name.
+func callAs(root *cobra.Command, program string) {
+	if filepath.Base(program) == "kubectl-ingot" {
+		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl ingot"}
+	}
 }
 
 func command(out, errOut io.Writer) *cobra.Command {
@@ -60,8 +89,20 @@ func command(out, errOut io.Writer) *cobra.Command {
 	root.SetOut(out)
 	root.SetErr(errOut)
 	s := session.New(out, errOut)
-	root.AddCommand(host.Command(s), claim.Command(s), discover.Command(s), layout.Command(s), apply.Command(s), matrix.Command(s), node.Command(s), versionCommand(out))
-	root.AddCommand(up.Command(), partition.Command(), boot.Command(), controller.Command(), lab.Command(), imagebuild.Command(out, errOut))
+	image := imagebuild.Command(out, errOut)
+	catalog.Add(image, s)
+	root.AddCommand(size.Command(s), host.Command(s), claim.Command(s), discover.Command(s), layout.Command(s), apply.Command(s), object.Describe(s), object.Edit(s), object.Delete(s), matrix.Command(s), node.Command(s), versionCommand(out))
+	site := partition.Command()
+	site.AddCommand(partitioncli.Verbs(s)...)
+	root.AddCommand(events.Command(s))
+	root.AddCommand(consolecli.Command(s, os.Stdin), console.Command())
+	root.AddCommand(up.Command(), site, boot.Command(), controller.Command(), lab.Command(), image)
+	root.AddCommand(audit.Command(s), auditor.Command())
+	root.AddCommand(login.Command(s), login.LogoutCommand(s), auth.Command(s), token.Command(s))
+	root.AddCommand(machine.Command(s), firewall.Command(s), project.Command(s), project.QuotaCommand(s))
+	root.AddCommand(network.Command(s), ip.Command(s))
+	root.AddCommand(support.Command(s))
+	root.AddCommand(ssh.Command(s, os.Stdin), vpn.Command(s), vpn.ProxyCommand(s))
 	return root
 }
 

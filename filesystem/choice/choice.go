@@ -15,10 +15,12 @@ import (
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/filesystem"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/rootdevice"
 	"github.com/ingotmetal/ingot/step"
+	"github.com/ingotmetal/ingot/wildcard"
 )
 
 // Constraints are the hosts and images that a layout is for. All that is given must hold.
@@ -27,6 +29,8 @@ type Constraints struct {
 	Images []Image `json:"images"`
 	// HostLabels must be on the host.
 	HostLabels map[string]string `json:"hostLabels,omitempty"`
+	// Sizes are the names of sizes, with wildcards: one of them must be the host's. Empty: all.
+	Sizes []string `json:"sizes,omitempty"`
 	// MinDiskGigabytes and MaxDiskGigabytes bound the disk that the host's hints mean, in 2^30 bytes as root device hints do; 0: no bound.
 	MinDiskGigabytes int64 `json:"minDiskGigabytes,omitempty"`
 	MaxDiskGigabytes int64 `json:"maxDiskGigabytes,omitempty"`
@@ -123,6 +127,9 @@ func Judge(l Layout, h Host) []string {
 		if got, ok := h.Host.Labels[k]; !ok || got != l.Constraints.HostLabels[k] {
 			why = append(why, fmt.Sprintf("the host's label %s is %q, not %q", k, got, l.Constraints.HostLabels[k]))
 		}
+	}
+	if c, has := l.Constraints.Sizes, h.Host.Labels[ingot.SizeLabel]; len(c) > 0 && (has == "" || !wildcard.MatchAny(c, has)) {
+		why = append(why, fmt.Sprintf("the host's size is %s, not %s", cmp.Or(has, "not known"), strings.Join(c, " or ")))
 	}
 	return append(why, l.Constraints.judgeDisk(h)...)
 }

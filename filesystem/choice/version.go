@@ -108,6 +108,9 @@ func (r Range) Holds(v Version) bool {
 	return true
 }
 
+// Compare is negative where v is older than w. Missing numbers are 0.
+func (v Version) Compare(w Version) int { return compare(v, w) }
+
 func compare(a, b Version) int {
 	for i := range maxNumbers {
 		x, y := 0, 0

@@ -126,13 +126,13 @@ func sameChain(a, b *Chain) bool {
 
 func sameRule(a, b Rule) bool {
 	same := a.Action == b.Action && a.Target == b.Target && a.Key == b.Key && a.Log == b.Log && a.NoTrack == b.NoTrack && a.SetMark == b.SetMark &&
-		a.Record == b.Record && a.RecordPorts == b.RecordPorts && a.ID == b.ID && a.Flow == b.Flow
+		a.Record == b.Record && a.RecordPorts == b.RecordPorts && a.ID == b.ID && a.Flow == b.Flow && a.LogGroup == b.LogGroup && a.Translation == nil && b.Translation == nil
 	return same && slices.EqualFunc(a.Matches, b.Matches, sameMatch)
 }
 
 // sameMatch compares by name what looks into a set.
 func sameMatch(a, b Match) bool {
-	if a.Field != b.Field || a.Negate != b.Negate || a.Interface != b.Interface || (a.Set == nil) != (b.Set == nil) {
+	if a.Field != b.Field || a.Negate != b.Negate || a.Interface != b.Interface || (a.Set == nil) != (b.Set == nil) || a.Limit != nil || b.Limit != nil {
 		return false
 	}
 	if a.Set != nil {

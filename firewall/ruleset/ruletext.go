@@ -20,6 +20,9 @@ func (r *Ruleset) rule(rule *Rule, ipv6 bool) string {
 	}
 	if rule.Log != "" {
 		words = append(words, `log prefix "`+shorten(rule.Log, maxLog)+`"`)
+		if rule.LogGroup != 0 {
+			words = append(words, fmt.Sprintf("group %d", rule.LogGroup))
+		}
 	}
 	if rule.NoTrack {
 		words = append(words, "notrack")
@@ -34,6 +37,8 @@ func (r *Ruleset) rule(rule *Rule, ipv6 bool) string {
 		words = append(words, "drop")
 	case Goto:
 		words = append(words, "goto "+rule.Target)
+	case Translate:
+		words = append(words, translationText(rule.Translation, ipv6))
 	case Lookup:
 		if strings.HasPrefix(rule.Target, "active_") { // in the kernel a chain: see Barrier
 			words = append(words, "goto "+rule.Target)
@@ -53,6 +58,21 @@ func (r *Ruleset) rule(rule *Rule, ipv6 bool) string {
 		words = append(words, "comment "+quoted(comment(rule)))
 	}
 	return strings.Join(words, " ")
+}
+
+func translationText(t *Translation, ipv6 bool) string {
+	verb, family, asked := "dnat", "ip", Destination
+	if t.Source {
+		verb, asked = "snat", Source
+	}
+	if ipv6 {
+		family = "ip6"
+	}
+	to := t.To.String()
+	if t.Pairs != nil {
+		to = fieldText(asked, ipv6) + " map @" + t.Pairs.Name
+	}
+	return verb + " " + family + " to " + to
 }
 
 func comment(rule *Rule) string {
@@ -113,7 +133,12 @@ func (r *Ruleset) match(m Match, ipv6 bool) string {
 		return fmt.Sprintf("meta mark & 0x%08x != 0", r.MarkBit)
 	case State:
 		return "ct state " + stateNames[firewall.State(m.Values[0].From.Low)]
+	case Limited:
+		return fmt.Sprintf("limit name %q", m.Limit.Name)
 	case InInterface, OutInterface:
+		if m.Negate {
+			return fieldText(m.Field, ipv6) + ` != "` + m.Interface + `"`
+		}
 		if m.Interface == firewall.Loopback { // it is always there, so that its number serves, which costs less to compare
 			return strings.TrimSuffix(fieldText(m.Field, ipv6), "name") + ` "` + m.Interface + `"`
 		}

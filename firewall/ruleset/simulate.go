@@ -1,6 +1,7 @@
 package ruleset
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/ingotmetal/ingot/firewall"
@@ -15,6 +16,8 @@ type Outcome struct {
 	Met []*Rule
 	// Rules is how many rules the packet met.
 	Rules int
+	// Source and Destination are the packet's when it leaves.
+	Source, Destination netip.Addr
 }
 
 // Simulator runs packets through a tree as nftables would.
@@ -40,19 +43,26 @@ func NewSimulator(r *Ruleset) *Simulator {
 type journey struct {
 	firewall.Packet
 	marked bool
+	over   func(limit string) bool
 	out    Outcome
 }
 
 // Run takes the packet through all base chains of its hook. A packet that no chain drops is accepted: the policy of the base chains.
-func (s *Simulator) Run(p firewall.Packet) Outcome {
-	j := &journey{Packet: p}
+func (s *Simulator) Run(p firewall.Packet) Outcome { return s.RunWithin(p, nil) }
+
+// RunWithin is Run where some limits are spent, by their IDs.
+func (s *Simulator) RunWithin(p firewall.Packet, over func(limit string) bool) Outcome {
+	j := &journey{Packet: p, over: over}
 	for _, c := range s.r.Base { // in the order of priorities
-		if slices.Contains(hookNames(p.Hook), c.Hook.Name) && s.chain(c, j) == Drop {
+		if c.Hook.NAT && p.State != firewall.New || !slices.Contains(hookNames(p.Hook), c.Hook.Name) {
+			continue
+		}
+		if s.chain(c, j) == Drop {
 			j.out.Verdict = firewall.Drop
 			return j.out
 		}
 	}
-	j.out.Verdict = firewall.Accept
+	j.out.Verdict, j.out.Source, j.out.Destination = firewall.Accept, j.Source, j.Destination
 	return j.out
 }
 
@@ -78,6 +88,11 @@ next:
 			switch r.Action {
 			case Accept, Drop:
 				return r.Action
+			case Translate:
+				if j.translate(r.Translation) {
+					return Accept
+				}
+				continue
 			case Continue:
 				continue
 			case Lookup:
@@ -89,8 +104,29 @@ next:
 			c = s.chains[target]
 			continue next
 		}
+		if c.Hook != nil && c.Hook.Closed {
+			return Drop
+		}
 		return Accept
 	}
+}
+
+// translate says whether there was something to translate to.
+func (j *journey) translate(t *Translation) bool {
+	changed := &j.Destination
+	if t.Source {
+		changed = &j.Source
+	}
+	to := t.To
+	if t.Pairs != nil {
+		i, found := slices.BinarySearchFunc(t.Pairs.Elements, *changed, func(e AddressPair, a netip.Addr) int { return e.From.Compare(a) })
+		if !found {
+			return false
+		}
+		to = t.Pairs.Elements[i].To
+	}
+	*changed = to
+	return true
 }
 
 func (s *Simulator) holds(r *Rule, j *journey) bool {
@@ -105,9 +141,11 @@ func (s *Simulator) holds(r *Rule, j *journey) bool {
 func (j *journey) matches(m *Match) bool {
 	switch m.Field {
 	case InInterface:
-		return j.In == m.Interface
+		return (j.In == m.Interface) != m.Negate
 	case OutInterface:
-		return j.Out == m.Interface
+		return (j.Out == m.Interface) != m.Negate
+	case Limited:
+		return (j.over != nil && j.over(m.Limit.ID)) == m.Limit.Over
 	case Mark:
 		return j.marked
 	case SourceService:

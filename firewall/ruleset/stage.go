@@ -51,7 +51,7 @@ func anyHas(h *firewall.Host, s firewall.Stage) bool {
 
 // base is the permanent chain: it never changes while the generation behind it does.
 func (h hook) base() *Chain {
-	c := &Chain{Name: h.name, Hook: &Hook{h.at, h.priority}}
+	c := &Chain{Name: h.name, Hook: &Hook{Name: h.at, Priority: h.priority}}
 	c.Rules = append(c.Rules, Rule{Matches: []Match{{Field: h.loopback, Interface: firewall.Loopback}}, Action: Accept, ID: firewall.ByLoopback})
 	if h.established {
 		c.Rules = append(c.Rules, Rule{Matches: []Match{inState(firewall.Established)}, Action: Accept, ID: firewall.ByEstablished})

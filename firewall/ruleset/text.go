@@ -157,7 +157,14 @@ func (r *Ruleset) permanent(b *strings.Builder) {
 		fmt.Fprintf(b, "add map inet %s %s { type nf_proto : verdict; flags timeout; }\n", r.Table, pending(m))
 	}
 	for _, c := range r.Base {
-		fmt.Fprintf(b, "add chain inet %s %s { type filter hook %s priority %s; policy accept; }\n", r.Table, c.Name, c.Hook.Name, c.Hook.Priority)
+		kind, policy := "filter", "accept"
+		if c.Hook.NAT {
+			kind = "nat"
+		}
+		if c.Hook.Closed {
+			policy = "drop"
+		}
+		fmt.Fprintf(b, "add chain inet %s %s { type %s hook %s priority %s; policy %s; }\n", r.Table, c.Name, kind, c.Hook.Name, c.Hook.Priority, policy)
 		fixed := fixedChain(c.Name)
 		fmt.Fprintf(b, "flush chain inet %s %s\n", r.Table, fixed)
 		for i := range c.Rules {
@@ -180,6 +187,12 @@ func (r *Ruleset) contents(b *strings.Builder) {
 	}
 	for _, m := range r.Maps {
 		r.mapText(b, m)
+	}
+	for _, p := range r.Pairs {
+		pairsText(b, p)
+	}
+	for _, l := range r.Limits {
+		limitText(b, l)
 	}
 	b.WriteString("}\n")
 	// A block with the same chains again adds their rules.
@@ -211,6 +224,12 @@ func (r *Ruleset) remove(b *strings.Builder, next *Ruleset) {
 	}
 	for _, c := range r.Chains {
 		fmt.Fprintf(b, "delete chain inet %s %s\n", r.Table, c.Name)
+	}
+	for _, p := range r.Pairs {
+		fmt.Fprintf(b, "delete map inet %s %s\n", r.Table, p.Name)
+	}
+	for _, l := range r.Limits {
+		fmt.Fprintf(b, "delete limit inet %s %s\n", r.Table, l.Name)
 	}
 	if next != nil {
 		r.removeInventories(b, next)
@@ -263,6 +282,26 @@ func (r *Ruleset) setText(b *strings.Builder, s *Set) {
 		fmt.Fprintf(b, "\t\telements = { %s }\n", strings.Join(elements, ", "))
 	}
 	b.WriteString("\t}\n")
+}
+
+func pairsText(b *strings.Builder, p *Pairs) {
+	family, elements := "ipv4_addr", make([]string, len(p.Elements))
+	if p.IPv6 {
+		family = "ipv6_addr"
+	}
+	for i, e := range p.Elements {
+		elements[i] = e.From.String() + " : " + e.To.String()
+	}
+	fmt.Fprintf(b, "\tmap %s {\n\t\ttype %s : %s;\n\t\telements = { %s }\n\t}\n", p.Name, family, family, strings.Join(elements, ", "))
+}
+
+// limitText writes a limit; a second's worth of packets may come at once.
+func limitText(b *strings.Builder, l *Limit) {
+	over := ""
+	if l.Over {
+		over = "over "
+	}
+	fmt.Fprintf(b, "\tlimit %s {\n\t\trate %s%d/second burst %d packets\n\t}\n", l.Name, over, l.PerSecond, l.PerSecond)
 }
 
 func serviceText(s firewall.Service) string { return fmt.Sprintf("%s . %d", s.Address, s.Port) }

@@ -1,6 +1,7 @@
 package ruleset
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/ingotmetal/ingot/firewall"
@@ -27,6 +28,8 @@ const (
 	State
 	Mark
 	Family
+	// Limited is a limit of new flows, which is no part of the packet; it comes last, since looking at it counts.
+	Limited
 )
 
 // Match is one condition. A packet without the field (a port in ICMP) does not match, negated or not; Compile puts a protocol match before.
@@ -41,6 +44,8 @@ type Match struct {
 	Interface string
 	// Services are for SourceService and DestinationService, which stand in a Set too.
 	Services []firewall.Service
+	// Limit is for Limited.
+	Limit *Limit
 }
 
 // Action is what a rule does when its matches hold.
@@ -56,6 +61,8 @@ const (
 	Goto
 	// Lookup goes where the map Target says, and looks at the next rule where the map has no such element.
 	Lookup
+	// Translate does what Translation says, and accepts; where that has no such element, it looks at the next rule.
+	Translate
 )
 
 // Rule is one line of a chain.
@@ -65,8 +72,11 @@ type Rule struct {
 	Target  string
 	// Key is the field that a Lookup asks its map with.
 	Key Field
-	// Log is a prefix for the kernel log, or empty.
-	Log string
+	// Log is a prefix for the kernel log, or empty; LogGroup is the netlink group that is told instead, or 0.
+	Log      string
+	LogGroup uint16
+	// Translation is for Translate.
+	Translation *Translation
 	// NoTrack exempts from connection tracking; SetMark sets the mark bit, by which later hooks know that the packet was accepted.
 	NoTrack, SetMark bool
 	// Record is a dynamic set that notes the packet, or empty. RecordPorts says that the packet has ports.
@@ -87,7 +97,40 @@ type Chain struct {
 }
 
 // Hook is where a base chain hangs. Priorities are nft's names.
-type Hook struct{ Name, Priority string }
+type Hook struct {
+	Name, Priority string
+	// NAT chains see the first packet of a flow only. A Closed one drops what no rule decides.
+	NAT, Closed bool
+}
+
+// Limit is a named limit of the kernel: all rules with it share its count.
+type Limit struct {
+	Name string
+	// ID is whose it is, as package gateway names limits.
+	ID        string
+	PerSecond uint32
+	// Over says that it matches what is over the limit; else it matches what is within.
+	Over bool
+}
+
+// Translation gives a flow another source or destination.
+type Translation struct {
+	// Source is changed, else Destination.
+	Source bool
+	// To is the address; where it is invalid, Pairs are asked with the one that is changed.
+	To    netip.Addr
+	Pairs *Pairs
+}
+
+// Pairs is a map from addresses to addresses of one family, sorted.
+type Pairs struct {
+	Name     string
+	IPv6     bool
+	Elements []AddressPair
+}
+
+// AddressPair is one of its elements.
+type AddressPair struct{ From, To netip.Addr }
 
 // Set is a named set of addresses of one family, or of services.
 type Set struct {
@@ -130,6 +173,9 @@ type Ruleset struct {
 	Sets   []*Set
 	Maps   []*Map
 	Chains []*Chain
+	// Limits and Pairs are those of gateways.
+	Limits []*Limit
+	Pairs  []*Pairs
 	// Refused and Seen say that the dynamic sets of refused and of new accepted tuples are kept.
 	Refused, Seen bool
 }
@@ -163,7 +209,7 @@ func (r *Ruleset) Depth() int {
 						targets = append(targets, e.Target)
 					}
 				}
-			case Continue, Accept, Drop: // lead nowhere
+			case Continue, Accept, Drop, Translate: // lead nowhere
 			}
 			for _, t := range targets {
 				longest = max(longest, i+1+depth(chains[t]))
@@ -191,7 +237,7 @@ func hookNames(way firewall.Hook) []string {
 	case firewall.Output:
 		return []string{"output"}
 	case firewall.Forward:
-		return []string{"prerouting", "forward"}
+		return []string{"prerouting", "forward", "postrouting"}
 	default: // firewall.Input
 		return []string{"prerouting", "input"}
 	}

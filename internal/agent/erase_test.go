@@ -12,13 +12,16 @@ import (
 	"github.com/ingotmetal/ingot/step"
 )
 
-// spoil puts data into the middle of both disks, and gives each a firmware.
+// spoil puts data into the middle of both disks, and gives each a firmware. The data stand in three blocks beside each other: before an erasure, blocks at places that the disk
+// cannot know are marked, at most two of three such.
 func spoil(t *testing.T, m *fakeMachine, firmware ...*filebacked.Firmware) {
 	t.Helper()
 	for i, d := range m.disks {
 		spec := m.opener.Disks[d.Name]
 		content := make([]byte, diskBytes)
-		copy(content[diskBytes/2+100:], "data")
+		for at := range 3 {
+			copy(content[diskBytes/2+at*4096+100:], "data")
+		}
 		if err := os.WriteFile(spec.Path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}

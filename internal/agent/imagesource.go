@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ingotmetal/ingot/artifact"
+	"github.com/ingotmetal/ingot/filesystem"
 	"github.com/ingotmetal/ingot/internal/agent/protocol"
 	"github.com/ingotmetal/ingot/internal/driver/disk"
 	"github.com/ingotmetal/ingot/internal/image"
@@ -71,28 +72,41 @@ func policyURL(i protocol.Image) (string, error) {
 	return "https://" + ref.Endpoint() + "/", nil
 }
 
-// install unpacks a root file system onto the claimed disk by a layout. While the kernel holds the disk's partitions nobody can hold the disk itself, so it is opened again
+// laidOut says whether the agent makes the disk's partitions itself.
+func laidOut(p protocol.WriteImage) bool {
+	_, partition := p.Image.Filesystem()
+	return partition || p.Layout != nil
+}
+
+// install brings a root file system onto the claimed disk by a layout. While the kernel holds the disk's partitions nobody can hold the disk itself, so it is opened again
 // at the end, and the claim is checked again then.
 func (a *agent) install(ctx context.Context, target disk.Disk, found step.Disk, p protocol.WriteImage, transport http.RoundTripper, report func(step.Progress)) (step.Written, error) {
 	unsupported := func(why, fix string) error {
 		return &step.Failure{Kind: step.Unsupported, Message: "install by a filesystem layout: " + why + "; nothing was written", Fix: fix}
 	}
+	i, use := p.Image, artifact.Tarball
+	content, partition := i.Filesystem()
 	switch {
-	case p.Image.Format != protocol.FormatTarball:
-		return step.Written{}, unsupported(fmt.Sprintf("the image's format is %q, not %s", p.Image.Format, protocol.FormatTarball), "")
+	case i.Format != protocol.FormatTarball && !partition:
+		return step.Written{}, unsupported(fmt.Sprintf("the image's format is %q, neither %s nor %s", i.Format, protocol.FormatTarball, protocol.FormatFilesystem), "")
 	case a.hardware.Volumes == nil:
 		return step.Written{}, unsupported("this machine makes no file systems", "provision a disk image")
 	case found.Array:
 		return step.Written{}, unsupported("the disk is a software RAID array", "provision a disk image, or take the array away")
 	}
-	i := p.Image
-	i.Format = ""
-	source, from, err := a.source(ctx, i, artifact.Tarball, transport, report)
+	if i.Format = content; partition {
+		use = artifact.Disk
+	}
+	source, from, err := a.source(ctx, i, use, transport, report)
 	if err != nil {
 		return step.Written{}, err
 	}
+	layout := filesystem.Standard()
+	if p.Layout != nil {
+		layout = *p.Layout
+	}
 	request := rootfs.Request{
-		Disk: found.Name, Layout: *p.Layout, UEFI: p.UEFI, Seed: p.Seed, Source: source,
+		Disk: found.Name, Layout: layout, UEFI: p.UEFI, Filesystem: partition, AnyFormat: p.Layout == nil, Seed: p.Seed, Source: source,
 		Options: image.Options{Transport: from, ConfigDrive: p.ConfigDrive, Now: a.clock.Now},
 		Open: func(ctx context.Context) (disk.Disk, error) {
 			again, err := a.claimed(ctx, p)

@@ -36,7 +36,7 @@ func (a *agent) writeImage(ctx context.Context, p protocol.WriteImage, report fu
 	if err != nil {
 		return failure(openFailure(found, err))
 	}
-	if p.Layout != nil {
+	if laidOut(p) {
 		target = &closedOnce{Disk: target}
 	}
 	written, err := a.writeTo(ctx, target, found, p, report)
@@ -67,7 +67,7 @@ func (a *agent) writeTo(ctx context.Context, target disk.Disk, found step.Disk, 
 		return step.Written{}, err
 	}
 	defer transport.CloseIdleConnections()
-	if p.Layout != nil {
+	if laidOut(p) {
 		return a.install(ctx, target, found, p, transport, report)
 	}
 	source, from, err := a.source(ctx, p.Image, artifact.Disk, transport, report)

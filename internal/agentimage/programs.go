@@ -24,9 +24,9 @@ type packed struct {
 	content []byte
 }
 
-// programs are what the agent runs to make file systems, by the package that has them.
-func programs() map[string]string {
-	return map[string]string{"e2fsprogs": "mke2fs", "xfsprogs": "mkfs.xfs", "dosfstools": "mkfs.fat"}
+// programs are what the agent runs to make and grow file systems, by the package that has them. XFS is grown by the kernel alone.
+func programs() map[string][]string {
+	return map[string][]string{"e2fsprogs": {"mke2fs", "resize2fs"}, "xfsprogs": {"mkfs.xfs"}, "dosfstools": {"mkfs.fat"}}
 }
 
 // toolPackages are those of the programs, of the libraries that they are linked with, and of the boot loader.
@@ -100,16 +100,14 @@ func linked(trees map[string]string) ([]packed, error) {
 		return nil
 	}
 	for _, pkg := range toolPackages() {
-		program := programs()[pkg]
-		if program == "" {
-			continue
-		}
-		at, err := findIn(map[string]string{pkg: trees[pkg]}, "sbin/"+program, "usr/sbin/"+program)
-		if err != nil {
-			return nil, err
-		}
-		if err := add("usr/sbin/"+program, at); err != nil {
-			return nil, err
+		for _, program := range programs()[pkg] {
+			at, err := findIn(map[string]string{pkg: trees[pkg]}, "sbin/"+program, "usr/sbin/"+program)
+			if err != nil {
+				return nil, err
+			}
+			if err := add("usr/sbin/"+program, at); err != nil {
+				return nil, err
+			}
 		}
 	}
 	at, err := findIn(trees, dynamicLoader, libraryFolder+"/"+path.Base(dynamicLoader), "usr/"+libraryFolder+"/"+path.Base(dynamicLoader))

@@ -11,6 +11,21 @@ import (
 // VendorData is vendor_data.json: under the key cloud-init, a cloud-config that the system applies before the user's own.
 type VendorData struct {
 	CloudInit string `json:"cloud-init"`
+	// FirstBoot is for a Firewall's machine, whose ingot-node reads it here; nil for all others.
+	FirstBoot *FirstBoot `json:"ingot,omitempty"`
+}
+
+// FirewallKey is the key of the metadata under which a Firewall's machine is told whose it is, as "namespace/name".
+const FirewallKey = "ingot-firewall"
+
+// FirstBoot is what a Firewall's machine gets its identity by. It is not cloud-init's to read, which leaves world-readable copies of what it is told.
+type FirstBoot struct {
+	// URL without the token, ending in a slash.
+	URL string `json:"url"`
+	// Token is the one-time credential, that of the report.
+	Token string `json:"token"`
+	// CA is the PEM of the server's authority.
+	CA string `json:"ca"`
 }
 
 // Report is where and how a system reports its first boot.
@@ -21,6 +36,8 @@ type Report struct {
 	Token secret.String
 	// CAPEM is the authority of the server's certificate; the system trusts it from then on. Empty: it is trusted already.
 	CAPEM []byte
+	// NTPServers are the site's, for a system whose user data names none.
+	NTPServers []string
 	// Tries is how often cloud-init tries; 0: 10, with growing waits.
 	Tries int
 }
@@ -28,7 +45,13 @@ type Report struct {
 // cloudConfig is JSON, which is YAML too, so that no value can break out of its place.
 type cloudConfig struct {
 	CACerts   *caCerts  `json:"ca_certs,omitempty"`
+	NTP       *ntp      `json:"ntp,omitempty"`
 	PhoneHome phoneHome `json:"phone_home"`
+}
+
+type ntp struct {
+	Enabled bool     `json:"enabled"`
+	Servers []string `json:"servers"`
 }
 
 type caCerts struct {
@@ -53,6 +76,9 @@ func FirstBootReport(r Report) (VendorData, error) {
 	}
 	if len(r.CAPEM) > 0 {
 		c.CACerts = &caCerts{Trusted: []string{string(r.CAPEM)}}
+	}
+	if len(r.NTPServers) > 0 {
+		c.NTP = &ntp{Enabled: true, Servers: r.NTPServers}
 	}
 	b, err := json.Marshal(c)
 	if err != nil {

@@ -2,6 +2,8 @@ package controlplane
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,13 +12,18 @@ import (
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.etcd.io/etcd/server/v3/embed"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/ingotmetal/ingot/audit"
+	"github.com/ingotmetal/ingot/internal/controlplane/auditing"
 	"github.com/ingotmetal/ingot/internal/kubeconfig"
 	"github.com/ingotmetal/ingot/internal/pki"
+	"github.com/ingotmetal/ingot/internal/trail"
+	"github.com/ingotmetal/ingot/internal/version"
 )
 
 const (
@@ -36,7 +43,21 @@ type Options struct {
 	Hosts []string
 	// Prepare is called with a client configuration once the API answers and before the control plane says that it is ready.
 	Prepare func(context.Context, *rest.Config) error
-	Log     *slog.Logger
+	// People says who people are by tokens; the zero value: nobody but by certificates.
+	People People
+	// Audit says what is recorded, and AuditDir where; empty: in DataDir. Without a trail that can be written the control plane does not start.
+	Audit    audit.Policy
+	AuditDir string
+	// Register adds metrics to the API server's own at /metrics; nil: there are none of ours.
+	Register func(...prometheus.Collector)
+	Log      *slog.Logger
+}
+
+func (o Options) auditDir() string {
+	if o.AuditDir != "" {
+		return o.AuditDir
+	}
+	return Layout{Dir: o.DataDir}.Audit()
 }
 
 // Server is a running control plane.
@@ -46,6 +67,7 @@ type Server struct {
 	layout Layout
 	ca     *pki.CA
 	hosts  []string
+	trail  *trail.Trail
 	log    *slog.Logger
 	done   chan error
 }
@@ -61,11 +83,14 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, o.Listener.Close(), lock.Close())
 	}
+	if s.trail, err = s.openTrail(o); err != nil {
+		return nil, errors.Join(err, o.Listener.Close(), lock.Close())
+	}
 	storeCtx, cancel := context.WithTimeout(ctx, storeStart)
 	defer cancel()
 	store, err := startStore(storeCtx, s.layout)
 	if err != nil {
-		return nil, errors.Join(err, o.Listener.Close(), lock.Close())
+		return nil, errors.Join(err, o.Listener.Close(), s.trail.Close(), lock.Close())
 	}
 	if err := s.run(ctx, o, keys, store, lock); err != nil {
 		return nil, err
@@ -73,15 +98,40 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	return s, nil
 }
 
+// openTrail goes on with the audit trail, before anything is served.
+func (s *Server) openTrail(o Options) (*trail.Trail, error) {
+	key, err := trail.OpenKey(s.layout.PKI())
+	if err != nil {
+		return nil, err
+	}
+	name := make([]byte, 8)
+	if _, err := rand.Read(name); err != nil {
+		return nil, fmt.Errorf("draw a name for the writer of the audit trail: %w", err)
+	}
+	return trail.Open(trail.Options{
+		Dir: o.auditDir(), Key: key, Retention: o.Audit.Retention, Writer: hex.EncodeToString(name), Version: version.Get().String(), Now: time.Now, Log: o.Log,
+	})
+}
+
 // Wait waits for the end of the control plane and says why it ended; nil after a cancelled context.
 func (s *Server) Wait() error { return <-s.done }
 
 // run starts what needs the store. Whatever it started ends when the API server does; the store goes last, the lock after it.
 func (s *Server) run(ctx context.Context, o Options, keys keyFiles, store *embed.Etcd, lock *os.File) error {
-	api, err := newAPIServer(ctx, o, keys)
+	egress, err := startEgress(s.layout, o.People)
 	if err != nil {
 		store.Close()
-		return errors.Join(err, o.Listener.Close(), lock.Close())
+		return errors.Join(err, o.Listener.Close(), s.trail.Close(), lock.Close())
+	}
+	auditor := auditing.New(o.Audit, s.trail, o.Log)
+	if o.Register != nil {
+		o.Register(auditing.Collector{Dir: o.auditDir(), Trail: s.trail, Auditor: auditor, Log: o.Log})
+	}
+	api, err := newAPIServer(ctx, o, keys, auditor)
+	if err != nil {
+		egress.close()
+		store.Close()
+		return errors.Join(err, o.Listener.Close(), s.trail.Close(), lock.Close())
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	served := make(chan error, 1)
@@ -97,8 +147,9 @@ func (s *Server) run(ctx context.Context, o Options, keys keyFiles, store *embed
 	finish := func() error {
 		err := <-served
 		controllersEnded()
+		egress.close()
 		store.Close()
-		return errors.Join(err, lock.Close())
+		return errors.Join(err, s.trail.Close(), lock.Close())
 	}
 	err = func() error {
 		if err := waitReady(ctx, api.loopback); err != nil {

@@ -28,55 +28,11 @@ resources:
         secret: %s
 `
 
-// auditPolicy keeps who changed what, with the body for hosts and our kinds, and who read a Secret, never a Secret's content. Left out: what the roles read
-// all the time, and the leases and events that they write all the time.
-const auditPolicy = `apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-omitManagedFields: true
-rules:
-- level: None
-  nonResourceURLs: ["/livez*", "/readyz*", "/healthz*", "/openapi/*", "/version", "/api", "/api/*", "/apis", "/apis/*"]
-- level: None
-  resources:
-  - group: coordination.k8s.io
-    resources: [leases]
-  - group: ""
-    resources: [events]
-  - group: events.k8s.io
-    resources: [events]
-- level: None
-  users: ["system:apiserver"]
-  verbs: [get, list, watch]
-- level: Metadata
-  resources:
-  - group: ""
-    resources: [secrets, configmaps, serviceaccounts/token]
-  - group: authentication.k8s.io
-- level: None
-  userGroups: ["system:serviceaccounts:kube-system", "ingot:partition", "ingot:boot", "ingot:controller"]
-  verbs: [get, list, watch]
-- level: Metadata
-  resources:
-  - group: metal3.io
-    resources: ["*/status"]
-  - group: ingot.dev
-    resources: ["*/status"]
-- level: Request
-  verbs: [create, update, patch, delete, deletecollection]
-  resources:
-  - group: metal3.io
-  - group: ingot.dev
-  - group: rbac.authorization.k8s.io
-- level: Metadata
-`
-
 type keyFiles struct {
 	serving           pki.Files
 	serviceAccountKey string
 	serviceAccountPub string
 	encryption        string
-	auditPolicy       string
 }
 
 // makeKeys makes the keys that are not there yet and leaves the others alone: with a new encryption key the Secrets in the store would be lost.
@@ -86,12 +42,11 @@ func makeKeys(l Layout) (keyFiles, error) {
 		serviceAccountKey: filepath.Join(l.PKI(), "service-account.key"),
 		serviceAccountPub: filepath.Join(l.PKI(), "service-account.pub"),
 		encryption:        filepath.Join(l.PKI(), "encryption.yaml"),
-		auditPolicy:       filepath.Join(l.PKI(), "audit-policy.yaml"),
 	}
 	if err := makeServiceAccountKey(k); err != nil {
 		return k, err
 	}
-	if err := makeOnce(k.encryption, func() ([]byte, error) {
+	return k, makeOnce(k.encryption, func() ([]byte, error) {
 		if err := refuseLostKey(l); err != nil {
 			return nil, err
 		}
@@ -100,10 +55,7 @@ func makeKeys(l Layout) (keyFiles, error) {
 			return nil, fmt.Errorf("draw an encryption key: %w", err)
 		}
 		return fmt.Appendf(nil, encryptionConfig, "key1", base64.StdEncoding.EncodeToString(key)), nil
-	}); err != nil {
-		return k, err
-	}
-	return k, pki.WriteFile(k.auditPolicy, []byte(auditPolicy), 0o600)
+	})
 }
 
 // makeServiceAccountKey makes the key that signs service account tokens, and the file of its public half, which is what the API server checks them with.

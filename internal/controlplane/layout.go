@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/ingotmetal/ingot/internal/trail"
 )
 
 // maxSocketPath is the room in sockaddr_un.sun_path on Linux (unix(7)), less the closing zero.
@@ -26,19 +28,25 @@ func (l Layout) Etcd() string { return filepath.Join(l.Dir, "etcd") }
 // EtcdSocket is where the store listens.
 func (l Layout) EtcdSocket() string { return filepath.Join(l.Dir, "etcd.sock") }
 
-// AuditLog is where every request that matters is written.
-func (l Layout) AuditLog() string { return filepath.Join(l.Dir, "logs", "audit.log") }
+// Audit is the folder of the audit trail.
+func (l Layout) Audit() string { return filepath.Join(l.Dir, "audit") }
+
+// AuditKey is the public half of the key that signs the audit trail.
+func (l Layout) AuditKey() string { return filepath.Join(l.PKI(), trail.PublicFile) }
+
+// EgressSocket is where the API server asks for connections to the issuer.
+func (l Layout) EgressSocket() string { return filepath.Join(l.Dir, "egress.sock") }
 
 // AdminKubeconfig is for people.
 func (l Layout) AdminKubeconfig() string { return filepath.Join(l.Dir, "admin.kubeconfig") }
 
 // prepare makes the folders and takes the lock. The returned file must stay open: closing it gives the data directory free.
 func (l Layout) prepare() (*os.File, error) {
-	if len(l.EtcdSocket()) > maxSocketPath {
+	if len(l.EgressSocket()) > maxSocketPath {
 		return nil, fmt.Errorf("the data directory's path %q is too long for a Unix socket in it (%d of at most %d bytes): choose a shorter one",
-			l.Dir, len(l.EtcdSocket()), maxSocketPath)
+			l.Dir, len(l.EgressSocket()), maxSocketPath)
 	}
-	for _, dir := range []string{l.Dir, l.PKI(), l.Etcd(), filepath.Dir(l.AuditLog())} {
+	for _, dir := range []string{l.Dir, l.PKI(), l.Etcd()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make the data directory: %w", err)
 		}
@@ -54,8 +62,10 @@ func (l Layout) prepare() (*os.File, error) {
 		return nil, errors.Join(fmt.Errorf("the data directory %s is in use by another ingot-apiserver: stop it, or give another --data-dir: %w", l.Dir, err), lock.Close())
 	}
 	// A killed predecessor leaves its socket. Nobody else can be listening on it, since the lock is ours.
-	if err := os.Remove(l.EtcdSocket()); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, errors.Join(fmt.Errorf("remove the socket of an earlier process: %w", err), lock.Close())
+	for _, file := range []string{l.EtcdSocket(), l.EgressSocket()} {
+		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, errors.Join(fmt.Errorf("remove the socket of an earlier process: %w", err), lock.Close())
+		}
 	}
 	return lock, nil
 }

@@ -14,6 +14,7 @@ import (
 	"context"
 	"encoding/pem"
 	"fmt"
+	"strings"
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -23,6 +24,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/matrix"
 )
@@ -38,6 +40,21 @@ const (
 // NodeProfile is a node's identity towards the API server.
 func NodeProfile(node string, lifetime time.Duration) pki.Profile {
 	return pki.ClientProfile(pki.RoleName(string(matrix.Node), node), lifetime, pki.RoleGroup(string(matrix.Node)))
+}
+
+// FirewallProfile is the identity of a Firewall's machine towards the API server: in a group of its own, which may read no policy of the site.
+func FirewallProfile(namespace, name string, lifetime time.Duration) pki.Profile {
+	return pki.ClientProfile(pki.RoleName(string(matrix.Firewall), namespace+"."+name), lifetime, pki.RoleGroup(string(matrix.Firewall)))
+}
+
+// profileOf is that of a machine by its common name.
+func profileOf(commonName string, lifetime time.Duration) (pki.Profile, error) {
+	for _, role := range []matrix.Role{matrix.Node, matrix.Firewall} {
+		if name, ok := strings.CutPrefix(commonName, pki.RoleName(string(role), "")+":"); ok && name != "" {
+			return pki.ClientProfile(commonName, lifetime, pki.RoleGroup(string(role))), nil
+		}
+	}
+	return pki.Profile{}, fmt.Errorf("it is of %s, which is neither a node nor a firewall", commonName)
 }
 
 // AsAdministrator has the cluster sign a client certificate and approves the request itself, which takes an administrator's configuration. Why is for whoever reads the request.
@@ -65,17 +82,8 @@ func request(ctx context.Context, cfg *rest.Config, p pki.Profile, approve strin
 	if err != nil {
 		return pki.Identity{}, err
 	}
-	seconds := int32(p.Lifetime / time.Second)
 	requests := client.CertificatesV1().CertificateSigningRequests()
-	csr, err := requests.Create(ctx, &certificatesv1.CertificateSigningRequest{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "ingot-"},
-		Spec: certificatesv1.CertificateSigningRequestSpec{
-			Request:           pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}),
-			SignerName:        certificatesv1.KubeAPIServerClientSignerName,
-			Usages:            []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageClientAuth},
-			ExpirationSeconds: &seconds,
-		},
-	}, metav1.CreateOptions{})
+	csr, err := requests.Create(ctx, asked(der, p.Lifetime), metav1.CreateOptions{})
 	if err != nil {
 		return pki.Identity{}, fmt.Errorf("request a certificate for %s from %s: %w", p.CommonName, cfg.Host, err)
 	}
@@ -96,6 +104,36 @@ func request(ctx context.Context, cfg *rest.Config, p pki.Profile, approve strin
 		return pki.Identity{}, err
 	}
 	return pki.Identity{CertPEM: certificate, KeyPEM: keyPEM}, nil
+}
+
+// asked is the object by which a client's certificate is asked for.
+func asked(der []byte, lifetime time.Duration) *certificatesv1.CertificateSigningRequest {
+	seconds := int32(lifetime / time.Second)
+	return &certificatesv1.CertificateSigningRequest{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "ingot-"},
+		Spec: certificatesv1.CertificateSigningRequestSpec{
+			Request:           pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}),
+			SignerName:        certificatesv1.KubeAPIServerClientSignerName,
+			Usages:            []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageClientAuth},
+			ExpirationSeconds: &seconds,
+		},
+	}
+}
+
+// ForFirstBoot has the cluster sign the first certificate of a Firewall's machine, of a key that never left it, which takes the partition role's configuration. host is "namespace/name" of the host that showed its
+// one-time token; the controller role approves it where that is the Firewall's own.
+func ForFirstBoot(ctx context.Context, cfg *rest.Config, host string, der []byte) ([]byte, error) {
+	client, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("make a client for %s: %w", cfg.Host, err)
+	}
+	o := asked(der, pki.RoleLifetime)
+	o.Annotations = map[string]string{ingot.FirstBootHostAnnotation: host}
+	csr, err := client.CertificatesV1().CertificateSigningRequests().Create(ctx, o, metav1.CreateOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("request a certificate for the firewall on host %s from %s: %w", host, cfg.Host, err)
+	}
+	return signed(ctx, client, csr.Name, "the firewall on host "+host)
 }
 
 // signed waits for a certificate, or for the reason why there is none.

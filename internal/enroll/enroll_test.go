@@ -22,6 +22,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	api "github.com/ingotmetal/ingot/api/projectcalico/v3"
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/controller/certificate"
 	matrixcontroller "github.com/ingotmetal/ingot/internal/controller/matrix"
 	"github.com/ingotmetal/ingot/internal/controlplane/controlplanetest"
@@ -110,6 +111,55 @@ func TestAHostGetsAndRenewsItsIdentity(t *testing.T) {
 	}
 }
 
+// TestAFirewallsMachineGetsAndRenewsItsIdentity, in a group of its own, for as long as there is the Firewall.
+func TestAFirewallsMachineGetsAndRenewsItsIdentity(t *testing.T) {
+	cp := controlplanetest.Shared(t)
+	admin := start(t, cp)
+	settle := func(name string) (enroll.Place, string, error) {
+		carried := filepath.Join(t.TempDir(), "carried")
+		first, err := enroll.AsAdministrator(t.Context(), cp.Admin, enroll.FirewallProfile("default", name, enroll.FirstLifetime), "a test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := kubeconfig.Write(carried, kubeconfig.Cluster{Name: "ingot", URL: cp.URL, CA: cp.Admin.CAData}, first); err != nil {
+			t.Fatal(err)
+		}
+		place := enroll.Place{Dir: t.TempDir()}
+		who, err := enroll.Settle(t.Context(), carried, place, nil)
+		return place, who, err
+	}
+	if _, _, err := settle("absent"); err == nil || !strings.Contains(err.Error(), "there is no Firewall") {
+		t.Fatalf("the machine of no Firewall got an identity: %v", err)
+	}
+	f := &ingot.Firewall{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "edge"}, Spec: ingot.FirewallSpec{
+		Machine: ingot.FirewallMachine{Size: "c1", Partition: "fra", Image: "debian-12"}, Networks: []ingot.FirewallNetwork{{Name: "inside"}}}}
+	if err := admin.Create(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	place, who, err := settle("edge")
+	if err != nil || who != "default.edge" {
+		t.Fatalf("settled as %q: %v", who, err)
+	}
+	cfg, err := clientcmd.BuildConfigFromFlags("", place.Kubeconfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := enroll.Renew(t.Context(), cfg, who, place.Files()); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(place.Files().Cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name, err := pki.CommonName(text); err != nil || name != "ingot:firewall:default.edge" {
+		t.Errorf("renewed as %q: %v", name, err)
+	}
+	itself := cp.As(t, "firewall", "default.edge")
+	if _, err := enroll.AsItself(t.Context(), itself, enroll.NodeProfile("default.edge", pki.RoleLifetime)); err == nil || !strings.Contains(err.Error(), "its own only") {
+		t.Errorf("a firewall became a node: %v", err)
+	}
+}
+
 // TestANodeGetsNoOtherName: neither by the controller's approval, nor by a controller that was taken over.
 func TestANodeGetsNoOtherName(t *testing.T) {
 	cp := controlplanetest.Shared(t)
@@ -123,6 +173,7 @@ func TestANodeGetsNoOtherName(t *testing.T) {
 		refused string
 	}{
 		"another node":        {enroll.NodeProfile("fw1", pki.RoleLifetime), "its own only"},
+		"a firewall":          {enroll.FirewallProfile("a", "fw2", pki.RoleLifetime), "its own only"},
 		"an operator":         {pki.OperatorProfile("admin"), "its own only"},
 		"the controller":      {pki.ClientProfile("ingot:controller", pki.RoleLifetime, "ingot:controller"), "its own only"},
 		"own name, more":      {pki.ClientProfile("ingot:node:fw2", pki.RoleLifetime, "ingot:node", "ingot:operator"), "in ingot:node only"},
@@ -170,7 +221,7 @@ func TestANodeGetsNoOtherName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := requests(taken).UpdateApproval(t.Context(), csr.Name, csr, metav1.UpdateOptions{}); err == nil || !strings.Contains(err.Error(), "what nodes ask for themselves only") {
+	if _, err := requests(taken).UpdateApproval(t.Context(), csr.Name, csr, metav1.UpdateOptions{}); err == nil || !strings.Contains(err.Error(), "what nodes and firewalls ask for themselves only") {
 		t.Errorf("the controller approved an operator's certificate: %v", err)
 	}
 }

@@ -42,17 +42,34 @@ func Keep(ctx context.Context, cfg *rest.Config, node string, files pki.Files, l
 	}
 }
 
-// Renew replaces a node's identity by one of a new key.
+// Renew replaces the identity of a node, or of a Firewall's machine, by one of a new key for the same name, which is that of the certificate in the files.
 func Renew(ctx context.Context, cfg *rest.Config, node string, files pki.Files) error {
 	ca, err := os.ReadFile(files.CA)
 	if err != nil {
 		return fmt.Errorf("renew the identity of node %s: %w", node, err)
 	}
-	id, err := AsItself(ctx, cfg, NodeProfile(node, pki.RoleLifetime))
+	profile, err := own(files)
+	if err != nil {
+		return fmt.Errorf("renew the identity of node %s: %w", node, err)
+	}
+	id, err := AsItself(ctx, cfg, profile)
 	if err != nil {
 		return fmt.Errorf("renew the identity of node %s: %w", node, err)
 	}
 	return files.Write(id.CertPEM, id.KeyPEM, ca)
+}
+
+// own is the profile of the certificate in the files.
+func own(files pki.Files) (pki.Profile, error) {
+	text, err := os.ReadFile(files.Cert)
+	if err != nil {
+		return pki.Profile{}, err
+	}
+	name, err := pki.CommonName(text)
+	if err != nil {
+		return pki.Profile{}, err
+	}
+	return profileOf(name, pki.RoleLifetime)
 }
 
 // due says whether a certificate is past half its life, or can't be read.

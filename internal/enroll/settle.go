@@ -2,7 +2,6 @@ package enroll
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 	"github.com/ingotmetal/ingot/internal/kubeconfig"
 	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/internal/secret"
-	"github.com/ingotmetal/ingot/matrix"
 )
 
 // Place is where a node keeps its identity: client.crt, client.key, ca.crt and the kubeconfig that names them.
@@ -57,9 +55,8 @@ func nodeOf(cfg *rest.Config) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	node, ok := strings.CutPrefix(name, pki.RoleName(string(matrix.Node), "")+":")
-	if !ok || node == "" {
-		return "", errors.New("it is of " + name + ", which is no node")
+	if _, err := profileOf(name, FirstLifetime); err != nil {
+		return "", err
 	}
-	return node, nil
+	return name[strings.LastIndexByte(name, ':')+1:], nil
 }

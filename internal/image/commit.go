@@ -20,6 +20,11 @@ const mbrLinux = 0x83
 func (w *writer) commit() error {
 	s := w.sink
 	w.written.WrittenBytes = s.written
+	if w.o.Judge != nil {
+		if err := w.o.Judge(s.head); err != nil {
+			return err
+		}
+	}
 	if err := w.arrange(); err != nil {
 		return err
 	}

@@ -63,6 +63,9 @@ type Options struct {
 	Transport http.RoundTripper
 	// ConfigDrive is put into a partition of its own at the disk's end; empty for none.
 	ConfigDrive []byte
+	// Judge looks at the image's beginning, at most 1 MiB of it, and refuses what it returns an error for, a *step.Failure; nil: every image will do. It sees a raw image before anything is written, and each image once more before
+	// that beginning is on the target.
+	Judge func(head []byte) error
 	// Retry bounds what is done about dropped connections.
 	Retry fetch.Retry
 	// Now is the clock of the progress; nil: time.Now.

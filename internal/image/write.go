@@ -20,7 +20,7 @@ import (
 )
 
 // sniffBytes is how much of a file is looked at before anything is written: enough for every magic number and a qcow2 header.
-const sniffBytes = 64 << 10
+const sniffBytes = 68 << 10
 
 // maxPrefetchTables bounds the L2 tables that are read ahead; 1,024 of them map 512 GiB with the usual clusters.
 const maxPrefetchTables = 1024
@@ -173,6 +173,9 @@ func (w *writer) format(head []byte) (isQcow2 bool, err error) {
 	}
 	if w.source.Format == Qcow2 {
 		return false, mismatch("not qcow2")
+	}
+	if w.o.Judge != nil {
+		return false, w.o.Judge(head)
 	}
 	return false, nil
 }

@@ -6,22 +6,26 @@ package imagebuild
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ingotmetal/ingot/internal/agentimage"
 	"github.com/ingotmetal/ingot/internal/bootmedia"
 	"github.com/ingotmetal/ingot/internal/version"
+	"github.com/ingotmetal/ingot/netboot"
 )
 
 // Command is `ingot image`.
 func Command(out, errOut io.Writer) *cobra.Command {
 	c := &cobra.Command{
-		Use: "image", Short: "Build what machines boot, and what is written to their disks",
+		Use: "image", Short: "Build what machines boot and what is written to their disks, and look at the catalog of images",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -32,7 +36,9 @@ func Command(out, errOut io.Writer) *cobra.Command {
 // agentBuild is `ingot image build-agent` after its flags were read.
 type agentBuild struct {
 	agent, output, cache, flavour string
-	progress                      func(line string)
+	// arguments are added to the kernel's command line on every way of booting.
+	arguments []string
+	progress  func(line string)
 }
 
 func agentCommand(out, errOut io.Writer) *cobra.Command {
@@ -55,12 +61,16 @@ func agentCommand(out, errOut io.Writer) *cobra.Command {
 	c.Flags().StringVar(&b.cache, "cache", "", "directory that keeps Debian packages between builds (required)")
 	c.Flags().StringVar(&b.agent, "agent", "", "the ingot-agent program (default: beside this program)")
 	c.Flags().StringVar(&b.flavour, "flavour", string(agentimage.Generic), "kernel: generic has the drivers of real servers, cloud starts faster in the lab")
+	c.Flags().StringArrayVar(&b.arguments, "kernel-argument", nil, "add a word to the kernel's command line on every way of booting, like nomodeset or pci=noaer; may be repeated")
 	_ = c.MarkFlagRequired("output")
 	_ = c.MarkFlagRequired("cache")
 	return c
 }
 
 func (b *agentBuild) run(ctx context.Context) error {
+	if err := checkArguments(b.arguments); err != nil {
+		return err
+	}
 	if b.agent == "" {
 		self, err := os.Executable()
 		if err != nil {
@@ -76,7 +86,9 @@ func (b *agentBuild) run(ctx context.Context) error {
 		return err
 	}
 	const shownKey = 12
-	built := version.Get().Version + "+" + ramdisk.Manifest.Key[:shownKey]
+	line := ramdisk.Manifest.CommandLine
+	line.Extra = b.arguments
+	built := version.Get().Version + "+" + ramdisk.Manifest.Key[:shownKey] + argumentKey(b.arguments)
 	if upToDate(b.output, built) {
 		b.progress("boot media are up to date")
 		return nil
@@ -84,9 +96,32 @@ func (b *agentBuild) run(ctx context.Context) error {
 	b.progress("building the ISO and the network boot files")
 	_, err = bootmedia.Build(ctx, bootmedia.Sources{
 		Kernel: ramdisk.Kernel, Ramdisk: ramdisk.Ramdisk, Version: built,
-		CommandLine: ramdisk.Manifest.CommandLine, GRUB: bootmedia.DebianGRUB, IPXE: bootmedia.DebianIPXE,
+		CommandLine: line, GRUB: bootmedia.DebianGRUB, IPXE: bootmedia.DebianIPXE,
 	}, b.output)
 	return err
+}
+
+// checkArguments refuses what a boot loader could read, and what is Ingot's own to set.
+func checkArguments(all []string) error {
+	if len(all) > netboot.MaxArguments {
+		return fmt.Errorf("--kernel-argument: %d are given, at most %d are possible", len(all), netboot.MaxArguments)
+	}
+	for _, a := range all {
+		if err := netboot.CheckArgument(a); err != nil {
+			return fmt.Errorf("--kernel-argument: %w", err)
+		}
+	}
+	return nil
+}
+
+// argumentKey tells builds with different arguments apart; without any it is empty.
+func argumentKey(all []string) string {
+	if len(all) == 0 {
+		return ""
+	}
+	const shown = 4
+	sum := sha256.Sum256([]byte(strings.Join(all, " ")))
+	return "-" + hex.EncodeToString(sum[:shown])
 }
 
 // upToDate says whether the directory holds whole artifacts of this very build.

@@ -3,44 +3,45 @@ package install
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// calicoGroup is the one group of kinds that is not Ingot's to define: on a cluster that runs Calico its own definitions, or its own API server, stay as they are.
-const calicoGroup = "projectcalico.org"
+// sharedGroups are the groups of kinds that are not Ingot's to define: on a cluster that runs Calico, Metal3's address manager or Cluster API their own definitions, or their own API server, stay as they are. All
+// or none of a group's are ours: half of each would be two meanings in one group.
+var sharedGroups = []string{"projectcalico.org", "ipam.metal3.io", "ipam.cluster.x-k8s.io"}
 
-// foreignCalico says whether somebody else serves Calico's kinds. All or none of them are ours: half of each would be two meanings in one group.
-func (i *installer) foreignCalico(ctx context.Context) (bool, error) {
+// foreignGroups are those of sharedGroups that somebody else serves.
+func (i *installer) foreignGroups(ctx context.Context) (map[string]bool, error) {
 	list, err := i.client.Resource(crdResource).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return false, fmt.Errorf("list the definitions of kinds, to see whose %s is: %w", calicoGroup, err)
+		return nil, fmt.Errorf("list the definitions of kinds, to see whose %v are: %w", sharedGroups, err)
 	}
-	ours := false
+	ours, foreign := map[string]bool{}, map[string]bool{}
 	for _, obj := range list.Items {
-		if group, _, _ := unstructured.NestedString(obj.Object, "spec", "group"); group != calicoGroup {
+		group, _, _ := unstructured.NestedString(obj.Object, "spec", "group")
+		if !slices.Contains(sharedGroups, group) {
 			continue
 		}
-		if !appliedByUs(obj) {
-			return true, nil
+		if appliedByUs(obj) {
+			ours[group] = true
+		} else {
+			foreign[group] = true
 		}
-		ours = true
-	}
-	if ours {
-		return false, nil
 	}
 	// No definition: an aggregated API server, as Calico's, serves kinds without any.
 	groups, err := i.groups.ServerGroups()
 	if err != nil {
-		return false, fmt.Errorf("ask which groups are served, to see whose %s is: %w", calicoGroup, err)
+		return nil, fmt.Errorf("ask which groups are served, to see whose %v are: %w", sharedGroups, err)
 	}
 	for _, g := range groups.Groups {
-		if g.Name == calicoGroup {
-			return true, nil
+		if slices.Contains(sharedGroups, g.Name) && !ours[g.Name] {
+			foreign[g.Name] = true
 		}
 	}
-	return false, nil
+	return foreign, nil
 }
 
 func appliedByUs(obj unstructured.Unstructured) bool {

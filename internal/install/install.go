@@ -37,12 +37,15 @@ var (
 	crdResource       = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 	namespaceResource = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
 	partitionResource = ingotv1.GroupVersion.WithResource("partitions")
+	sizeResource      = ingotv1.GroupVersion.WithResource("sizes")
 )
 
 // Options say what is installed beside what always is.
 type Options struct {
 	// Partition is created when there is none of its name; an existing one is left alone. Nil: none.
 	Partition *ingotv1.Partition
+	// ProviderGroups are the groups that have a provider role, by the role's name; what is not in it is taken away.
+	ProviderGroups map[string][]string
 }
 
 // Apply installs everything and waits until it is in effect. The configuration needs an administrator's rights.
@@ -57,7 +60,7 @@ func Apply(ctx context.Context, cfg *rest.Config, o Options) error {
 	if err != nil {
 		return fmt.Errorf("install: make a client for %s: %w", cfg.Host, err)
 	}
-	i := installer{client: client, groups: groups}
+	i := installer{client: client, groups: groups, people: o.ProviderGroups}
 	for _, step := range []func(context.Context) error{i.kinds, i.namespaces, i.permissions, i.kindsServed, i.policies} {
 		if err := step(ctx); err != nil {
 			return fmt.Errorf("install into %s: %w", cfg.Host, err)
@@ -74,6 +77,8 @@ func Apply(ctx context.Context, cfg *rest.Config, o Options) error {
 type installer struct {
 	client dynamic.Interface
 	groups discovery.ServerGroupsInterface
+	// people are the groups with provider roles.
+	people map[string][]string
 	// crds are the names of the applied definitions.
 	crds []string
 }
@@ -106,12 +111,12 @@ func (i *installer) kinds(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list the embedded definitions: %w", err)
 	}
-	foreign, err := i.foreignCalico(ctx)
+	foreign, err := i.foreignGroups(ctx)
 	if err != nil {
 		return err
 	}
 	for _, file := range files {
-		if foreign && strings.HasPrefix(file, calicoGroup+"_") {
+		if group, _, _ := strings.Cut(file, "_"); foreign[group] {
 			continue
 		}
 		text, err := crd.Files.ReadFile(file)
@@ -159,7 +164,7 @@ func established(obj *unstructured.Unstructured) bool {
 }
 
 func (i *installer) namespaces(ctx context.Context) error {
-	for _, name := range []string{ingotv1.BootNamespace, ingotv1.BMCNamespace, SystemNamespace} {
+	for _, name := range []string{ingotv1.BootNamespace, ingotv1.BMCNamespace, ingotv1.ConsoleNamespace, SystemNamespace} {
 		obj := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name}}}
 		if err := i.apply(ctx, namespaceResource, obj); err != nil {
 			return err

@@ -6,13 +6,14 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/ingotmetal/ingot/matrix"
-	"github.com/ingotmetal/ingot/matrix/identity"
+	"github.com/ingotmetal/ingot/matrix/access"
 )
 
-// permissions gives each role what the matrix says it may do, by the group in its certificates, and makes the three roles for people.
+// permissions gives each role what the matrix says it may do, by the group in its certificates, and makes the roles for people.
 func (i *installer) permissions(ctx context.Context) error {
 	version := rbacv1.SchemeGroupVersion
-	objects := identity.RBAC(matrix.Own())
+	objects := access.Objects(matrix.Own())
+	objects.ClusterRoleBindings = append(objects.ClusterRoleBindings, access.Bindings(i.people)...)
 	for n := range objects.ClusterRoles {
 		if err := i.applyTyped(ctx, version.WithResource("clusterroles"), &objects.ClusterRoles[n]); err != nil {
 			return err

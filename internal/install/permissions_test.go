@@ -42,8 +42,23 @@ var partitionQuestions = []question{
 	{"patch", "metal3.io", "firmwareschemas", "hosts", false},
 	{"create", "ingot.dev", "hostlifecycles", "hosts", true},
 	{"update", "ingot.dev", "hostlifecycles/status", "hosts", true},
-	{"get", "", "secrets", "hosts", true},
-	{"patch", "", "secrets", "hosts", true},
+	// In a namespace without hosts; TestSecretsWhereHostsAre has the others.
+	{"get", "", "secrets", "hosts", false},
+	{"patch", "", "secrets", "hosts", false},
+	{"get", "", "secrets", "kube-system", false},
+	{"get", "", "secrets", "", false},
+	{"get", "", "secrets", ingot.BootNamespace, true},
+	{"get", "", "secrets", ingot.BMCNamespace, true},
+	{"get", "", "secrets", install.SystemNamespace, true},
+	{"update", "", "secrets", ingot.BootNamespace, false},
+	{"update", "", "secrets", install.SystemNamespace, false},
+	{"list", "", "secrets", ingot.BootNamespace, false},
+	{"update", "metal3.io", "baremetalhosts", "hosts", false},
+	{"update", "ingot.dev", "hostlifecycles", "hosts", false},
+	{"update", "ingot.dev", "bootwindows", ingot.BootNamespace, false},
+	{"update", "", "events", "hosts", false},
+	{"list", "rbac.authorization.k8s.io", "rolebindings", "hosts", false},
+	{"create", "rbac.authorization.k8s.io", "rolebindings", "hosts", false},
 	{"create", "events.k8s.io", "events", "hosts", true},
 	{"create", "ingot.dev", "bootwindows", ingot.BootNamespace, true},
 	{"delete", "ingot.dev", "bootwindows", ingot.BootNamespace, true},
@@ -116,7 +131,7 @@ var controllerQuestions = []question{
 	{"patch", "metal3.io", "baremetalhosts/status", "hosts", false},
 	{"create", "metal3.io", "baremetalhosts", "hosts", false},
 	{"delete", "metal3.io", "baremetalhosts", "hosts", false},
-	{"create", "metal3.io", "hostclaims", "tenant", false},
+	{"create", "metal3.io", "hostclaims", "tenant", true},
 	{"patch", "metal3.io", "hostdeploypolicies", "hosts", false},
 	{"watch", "ingot.dev", "communicationmatrices", "", true},
 	{"patch", "ingot.dev", "communicationmatrices/status", "", true},
@@ -126,6 +141,13 @@ var controllerQuestions = []question{
 	{"list", "projectcalico.org", "profiles", "", true},
 	{"update", "certificates.k8s.io", "certificatesigningrequests/approval", "", true},
 
+	{"create", "rbac.authorization.k8s.io", "rolebindings", "hosts", true},
+	{"update", "rbac.authorization.k8s.io", "rolebindings", "hosts", false},
+	{"delete", "rbac.authorization.k8s.io", "rolebindings", "hosts", false},
+	{"list", "rbac.authorization.k8s.io", "rolebindings", "", false},
+	{"create", "rbac.authorization.k8s.io", "clusterrolebindings", "", false},
+	{"bind", "rbac.authorization.k8s.io", "clusterroles", "", false},
+	{"escalate", "rbac.authorization.k8s.io", "clusterroles", "", false},
 	{"update", "ingot.dev", "communicationmatrices", "", false},
 	{"create", "projectcalico.org", "profiles", "", false},
 	{"create", "projectcalico.org", "networkpolicies", "hosts", false},
@@ -198,6 +220,10 @@ func TestBootCannotReadABMCSecret(t *testing.T) {
 		_, err := clientset(t, cfg).CoreV1().Secrets(ns).Get(t.Context(), "bmc", metav1.GetOptions{})
 		return err
 	}
+	if err := get(cp.As(t, "partition", "site1")); !apierrors.IsForbidden(err) {
+		t.Errorf("partition reads a Secret where no host is: want forbidden, have %v", err)
+	}
+	cp.BindHosts(t, ns)
 	if err := get(cp.As(t, "partition", "site1")); err != nil {
 		t.Errorf("partition cannot read a BMC secret: %v", err)
 	}

@@ -78,6 +78,8 @@ func (i *installer) policiesEffective(ctx context.Context) error {
 		{hostResource, "metal3.io/v1alpha1", "BareMetalHost", SystemNamespace, map[string]any{"online": false, "disablePowerOff": true}, nil},
 		{hostResource, "metal3.io/v1alpha1", "BareMetalHost", SystemNamespace, map[string]any{"online": true}, map[string]string{"inspect.metal3.io": "probe"}},
 		{partitionResource, ingotv1.GroupVersion.String(), "Partition", "", map[string]any{"provisioningNetwork": map[string]any{"cidr": "probe"}}, nil},
+		{sizeResource, ingotv1.GroupVersion.String(), "Size", "", map[string]any{"constraints": []any{
+			map[string]any{"type": "cores", "min": int64(2), "max": int64(1)}, map[string]any{"type": "memory", "min": "1Gi"}}}, nil},
 	}
 	for _, p := range probes {
 		err := wait.PollUntilContextTimeout(ctx, poll, effective, true, func(ctx context.Context) (bool, error) {

@@ -28,6 +28,7 @@ userData: {name: user}
 
 const (
 	sha512Text = "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e"
+	pinned     = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	md5Text    = "d41d8cd98f00b204e9800998ecf8427e"
 )
 
@@ -104,6 +105,10 @@ var badHosts = []struct {
 	{name: "ramdisk network of another namespace", spec: `{preprovisioningNetworkDataName: other/net}`, field: "spec.preprovisioningNetworkDataName"},
 	{name: "unknown cleaning mode", spec: `{automatedCleaningMode: full}`, field: "spec.automatedCleaningMode"},
 
+	{name: "certificate that is no digest", annotations: map[string]string{"ingot.dev/bmc-certificate": "AA:BB"}, field: "metadata.annotations[ingot.dev/bmc-certificate]"},
+	{name: "certificate of IPMI", spec: `{bmc: {address: "ipmi://10.0.0.5", credentialsName: bmc}}`, annotations: map[string]string{"ingot.dev/bmc-certificate": pinned}, field: "metadata.annotations[ingot.dev/bmc-certificate]"},
+	{name: "certificate of a bare address", spec: `{bmc: {address: "10.0.0.5", credentialsName: bmc}}`, annotations: map[string]string{"ingot.dev/bmc-certificate": pinned}, field: "metadata.annotations[ingot.dev/bmc-certificate]"},
+	{name: "certificate of plain HTTP", spec: `{bmc: {address: "redfish+http://10.0.0.5/redfish/v1/Systems/1", credentialsName: bmc}}`, annotations: map[string]string{"ingot.dev/bmc-certificate": pinned}, field: "metadata.annotations[ingot.dev/bmc-certificate]"},
 	{name: "reboot mode", annotations: map[string]string{"reboot.metal3.io": `{"mode": "warm"}`}, field: "metadata.annotations[reboot.metal3.io]"},
 	{name: "reboot is no JSON", annotations: map[string]string{"reboot.metal3.io/key": `now`}, field: "metadata.annotations[reboot.metal3.io]"},
 	{name: "reboot with a stray field", annotations: map[string]string{"reboot.metal3.io": `{"mode": "hard", "when": "now"}`}, field: "metadata.annotations[reboot.metal3.io]"},
@@ -148,6 +153,8 @@ var goodHosts = []struct {
 	annotations map[string]string
 }{
 	{name: "as it is", spec: `{}`},
+	{name: "with a pinned certificate", spec: `{}`, annotations: map[string]string{"ingot.dev/bmc-certificate": pinned}},
+	{name: "with the next certificate pinned too", spec: `{bmc: {address: "idrac-redfish+https://10.0.0.5", credentialsName: bmc}}`, annotations: map[string]string{"ingot.dev/bmc-certificate": pinned + "," + pinned}},
 	{name: "without a BMC", spec: `{bmc: null, bootMACAddress: null, image: null}`},
 	{name: "empty BMC, as Go clients write it", spec: `{bmc: {address: "", credentialsName: ""}, image: null}`},
 	{name: "virtual media without MAC", spec: `{bootMACAddress: null}`},

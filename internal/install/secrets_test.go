@@ -6,15 +6,18 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ingotmetal/ingot/internal/controlplane/controlplanetest"
 )
 
-// TestPartitionHoldsSecretsAndChangesNone: the partition role may label and hold a Secret of any namespace, and may not change what it says.
+// TestPartitionHoldsSecretsAndChangesNone: the partition role may label and hold a Secret beside a host, and may not change what it says.
 func TestPartitionHoldsSecretsAndChangesNone(t *testing.T) {
 	cp := controlplanetest.Shared(t)
 	admin := clientset(t, cp.Admin)
 	ns := namespace(t, admin)
+	cp.BindHosts(t, ns)
 	role := clientset(t, cp.As(t, "partition", "site1")).CoreV1().Secrets(ns)
 	stored := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "bmc"}, Data: map[string][]byte{"username": []byte("u"), "password": []byte("p")}}
 	if _, err := admin.CoreV1().Secrets(ns).Create(t.Context(), stored, metav1.CreateOptions{}); err != nil {
@@ -40,8 +43,13 @@ func TestPartitionHoldsSecretsAndChangesNone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			before := s.DeepCopy()
 			c.edit(s)
-			if _, err := role.Update(t.Context(), s, metav1.UpdateOptions{}); c.refused != apierrors.IsInvalid(err) || !c.refused && err != nil {
+			patch, err := client.MergeFrom(before).Data(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := role.Patch(t.Context(), "bmc", types.MergePatchType, patch, metav1.PatchOptions{}); c.refused != apierrors.IsInvalid(err) || !c.refused && err != nil {
 				t.Errorf("refused %v: %v", c.refused, err)
 			}
 		})

@@ -21,6 +21,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/internal/driver/socket/netstack"
 	"github.com/ingotmetal/ingot/internal/lab/bmcsim"
@@ -48,7 +50,9 @@ type Lab struct {
 	// Journal is nil with QEMU machines.
 	Journal *simulated.Journal
 
-	bmcs     *bmcsim.Server
+	bmcs *bmcsim.Server
+	// sshKey is what the BMCs' SSH servers show; nil where they have none.
+	sshKey   ssh.Signer
 	machines []*member
 	closers  []func() error
 }
@@ -131,8 +135,16 @@ func (l *Lab) startBMCs() error {
 	if err != nil {
 		return fmt.Errorf("open the BMCs' certificate authority: %w", err)
 	}
+	key, err := consoleKey(filepath.Join(l.options.DataDir, "bmc-ssh-key"))
+	if err != nil {
+		return err
+	}
+	if l.options.Machines > mostConsoles {
+		key = nil
+	}
+	l.sshKey = key
 	server, err := bmcsim.New(bmcsim.Options{
-		Logger: l.log, CA: ca, Dir: filepath.Join(l.options.DataDir, "media"), ControlPath: "/lab/faults",
+		SSHKey: key, Logger: l.log, CA: ca, Dir: filepath.Join(l.options.DataDir, "media"), ControlPath: "/lab/faults",
 	})
 	if err != nil {
 		return fmt.Errorf("start the BMC simulator: %w", err)
@@ -232,7 +244,7 @@ func (l *Lab) writeFiles() error {
 		}
 		l.state.Machines = append(l.state.Machines, s)
 	}
-	text, err := manifest(l.options, l.state)
+	text, err := manifest(l.options, l.state, l.sshKey)
 	if err != nil {
 		return err
 	}

@@ -33,8 +33,8 @@ var bounds = map[string]bound{
 	"MatrixInterface.name": {1, 15}, "MatrixInterface.roles": {0, 64}, "MatrixInterface.addresses": {0, 64}, "MatrixInterface.virtual": {0, 64},
 	"MatrixFlow.id": {0, 128}, "MatrixFlow.ports": {1, 50}, "MatrixFlow.icmpTypes": {1, 50}, "MatrixFlow.rights": {0, 64}, "MatrixFlow.stages": {0, 16},
 	"MatrixFlow.identity": {0, 253}, "MatrixFlow.serverIdentity": {0, 253},
-	"MatrixRight.group": {0, 253}, "MatrixRight.resources": {1, 32}, "MatrixRight.verbs": {1, 16}, "MatrixRight.paths": {1, 32},
-	"MatrixRight.resources[]": {0, 128}, "MatrixRight.verbs[]": {0, 32}, "MatrixRight.paths[]": {0, 256},
+	"MatrixRight.group": {0, 253}, "MatrixRight.resources": {1, 32}, "MatrixRight.verbs": {1, 16}, "MatrixRight.paths": {1, 32}, "MatrixRight.names": {1, 16},
+	"MatrixRight.resources[]": {0, 128}, "MatrixRight.verbs[]": {0, 32}, "MatrixRight.paths[]": {0, 256}, "MatrixRight.names[]": {0, 253},
 }
 
 // words says what is wrong with a text of a type; empty where nothing is.
@@ -46,6 +46,7 @@ var words = map[reflect.Type]func(string) string{
 	reflect.TypeFor[v1alpha1.MatrixApplication](): checkApplication,
 	reflect.TypeFor[v1alpha1.MatrixState]():       oneOf("Holds", "Excepted", "Unknown"),
 	reflect.TypeFor[v1alpha1.MatrixEnforcement](): oneOf("Ingress", "Egress"),
+	reflect.TypeFor[v1alpha1.MatrixScope]():       oneOf("HostNamespaces"),
 	reflect.TypeFor[v1alpha1.MatrixNetwork]():     func(s string) string { _, reason := prefixOf(s); return reason },
 	reflect.TypeFor[v1alpha1.MatrixAddress]():     func(s string) string { _, reason := addressOf(s); return reason },
 }

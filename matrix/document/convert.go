@@ -64,7 +64,7 @@ func row(f v1alpha1.MatrixFlow) matrix.Row {
 	}
 	for _, right := range f.Rights {
 		r.Rights = append(r.Rights, matrix.Right{
-			Group: right.Group, Resources: right.Resources, Verbs: right.Verbs, Namespace: string(right.Namespace), Paths: right.Paths,
+			Group: right.Group, Resources: right.Resources, Verbs: right.Verbs, Namespace: string(right.Namespace), Scope: matrix.Scope(right.Scope), Names: right.Names, Paths: right.Paths,
 		})
 	}
 	return r

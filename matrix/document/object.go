@@ -124,7 +124,7 @@ func flow(r matrix.Row) v1alpha1.MatrixFlow {
 	}
 	for _, right := range r.Rights {
 		f.Rights = append(f.Rights, v1alpha1.MatrixRight{
-			Group: right.Group, Resources: right.Resources, Verbs: right.Verbs, Namespace: v1alpha1.MatrixName(right.Namespace), Paths: right.Paths,
+			Group: right.Group, Resources: right.Resources, Verbs: right.Verbs, Namespace: v1alpha1.MatrixName(right.Namespace), Scope: v1alpha1.MatrixScope(right.Scope), Names: right.Names, Paths: right.Paths,
 		})
 	}
 	return f

@@ -97,7 +97,7 @@ func walk(s schema, owner string, visit func(name string, least, most int)) {
 			visit(name, p.MinItems, p.MaxItems)
 			if nested := typed[field]; nested != "" && p.Items.Properties != nil {
 				walk(*p.Items, nested, visit)
-			} else if slices.Contains([]string{"resources", "verbs", "paths"}, field) {
+			} else if slices.Contains([]string{"resources", "verbs", "names", "paths"}, field) {
 				visit(name+"[]", 0, p.Items.MaxLength)
 			}
 		case slices.Contains([]string{"text", "id", "identity", "serverIdentity", "group"}, field), owner == "MatrixInterface" && field == "name":

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/ingotmetal/ingot/internal/pki"
@@ -52,6 +51,8 @@ func site() matrix.Matrix {
 				matrix.Right{Group: "metal3.io", Resources: []string{"hardwaredata"}, Verbs: []string{"get", "create"}},
 				matrix.Right{Resources: []string{"secrets"}, Verbs: []string{"get"}},
 				matrix.Right{Paths: []string{"/metrics"}, Verbs: []string{"get"}},
+				matrix.Right{Resources: []string{"secrets"}, Verbs: []string{"get", "patch"}, Scope: matrix.HostNamespaces},
+				matrix.Right{Group: "rbac.authorization.k8s.io", Resources: []string{"rolebindings"}, Verbs: []string{"list", "watch"}, Names: []string{"ingot:partition:host-namespaces"}},
 				matrix.Right{Group: "coordination.k8s.io", Resources: []string{"leases"}, Verbs: []string{"create"}, Namespace: "ingot-system"}),
 			row("1.3", "agent", "partition", "ingot:agent:<boot>", "ingot:partition:<partition>"),
 			row("1.4", "operator", "web", "", "web.example.org"),
@@ -85,10 +86,14 @@ func TestOurSignersHoldToTheMatrix(t *testing.T) {
 		"ingot:operator:<name>":       pki.OperatorProfile("<name>"),
 		"ingot:partition:<partition>": pki.RoleProfile("partition", "<partition>"),
 		"ingot:boot:<partition>":      pki.RoleProfile("boot", "<partition>"),
+		"ingot:console:<partition>":   pki.RoleProfile("console", "<partition>"),
 		"ingot:controller":            pki.RoleProfile("controller", ""),
 		"ingot-apiserver":             pki.ServerProfile("ingot-apiserver"),
 		"ingot:agent:<boot>":          pki.ClientProfile("ingot:agent:<boot>", identity.BootLifetime, "ingot:agent"),
+		"ingot:mesh":                  pki.RoleProfile("mesh", ""),
+		"ingot:relay":                 pki.RoleProfile("relay", ""),
 		"ingot:node:<node>":           pki.RoleProfile("node", "<node>"),
+		"ingot:firewall:<firewall>":   pki.RoleProfile("firewall", "<firewall>"),
 	}
 	for _, p := range identity.Profiles(m) {
 		have, ok := issued[p.Name]
@@ -130,44 +135,6 @@ func TestSignersIssueWhatRowsCallFor(t *testing.T) {
 	} {
 		if got := identity.MayIssue(site(), c.signer, c.name); got != c.want {
 			t.Errorf("%s may issue %q: %v, want %v", c.signer, c.name, got, c.want)
-		}
-	}
-}
-
-// TestPeople holds the three roles to what is said of them, for the matrix that ships.
-func TestPeople(t *testing.T) {
-	may := map[string]func(verb, group, resource string) bool{}
-	for _, role := range identity.RBAC(matrix.Own()).ClusterRoles {
-		may[role.Name] = func(verb, group, resource string) bool {
-			return slices.ContainsFunc(role.Rules, func(r rbacv1.PolicyRule) bool {
-				return slices.Contains(r.APIGroups, group) && slices.Contains(r.Resources, resource) && (slices.Contains(r.Verbs, verb) || slices.Contains(r.Verbs, "*"))
-			})
-		}
-	}
-	for _, c := range []struct {
-		role, verb, group, resource string
-		want                        bool
-	}{
-		{"ingot:people:view", "list", "metal3.io", "baremetalhosts", true},
-		{"ingot:people:view", "list", "ingot.dev", "hostlifecycles", true},
-		{"ingot:people:view", "update", "metal3.io", "baremetalhosts", false},
-		{"ingot:people:view", "get", "", "secrets", false},
-		{"ingot:people:edit", "list", "metal3.io", "hardwaredata", true},
-		{"ingot:people:edit", "create", "metal3.io", "baremetalhosts", true},
-		{"ingot:people:edit", "delete", "metal3.io", "hardwaredata", false},
-		{"ingot:people:edit", "patch", "ingot.dev", "discoveredhosts", true},
-		{"ingot:people:edit", "update", "ingot.dev", "netbootrecords", false},
-		{"ingot:people:edit", "create", "ingot.dev", "bootwindows", false},
-		{"ingot:people:edit", "update", "metal3.io", "baremetalhosts/status", false},
-		{"ingot:people:admin", "delete", "metal3.io", "hardwaredata", true},
-		{"ingot:people:admin", "update", "metal3.io", "baremetalhosts/status", true},
-		{"ingot:people:admin", "get", "", "secrets", false},
-	} {
-		if may[c.role] == nil {
-			t.Fatalf("there is no %s", c.role)
-		}
-		if got := may[c.role](c.verb, c.group, c.resource); got != c.want {
-			t.Errorf("%s may %s %s: %v, want %v", c.role, c.verb, c.resource, got, c.want)
 		}
 	}
 }

@@ -93,7 +93,7 @@ func (p *Profile) complete(m matrix.Matrix) {
 	switch {
 	case strings.Contains(p.Name, boot):
 		p.Signer, p.Lifetime = SignerAgents, BootLifetime
-	case d.Outside:
+	case d.Outside && p.Role != matrix.Firewall: // a tenant's machine, on which our own process renews
 		p.Lifetime = PersonLifetime
 	case p.Client:
 		p.Lifetime = RoleLifetime

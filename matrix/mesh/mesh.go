@@ -27,6 +27,9 @@ import (
 // Plane is the plane whose zones are joined by the mesh.
 const Plane matrix.Plane = "mesh"
 
+// Quarantine is the role of nodes that are let in no further than to the coordinator, like those whose program is too old: no rule names its tag, so that nothing reaches them and they reach nothing.
+const Quarantine matrix.Role = "quarantine"
+
 // file is headscale's policy file (its ref/policy documentation; the form with "acls"). HuJSON reads plain JSON.
 type file struct {
 	TagOwners map[string][]string `json:"tagOwners"`
@@ -42,7 +45,8 @@ type rule struct {
 	Dst    []string `json:"dst"`
 }
 
-// attribute: with cache-network-maps a node that restarts while the coordinator is away comes back by what it knew.
+// attribute: with cache-network-maps a node that restarts while the coordinator is away comes back by what it knew. Without disable-captive-portal-detection a node whose relay is away asks
+// servers on the Internet, whose names its program has, whether they answer.
 type attribute struct {
 	Target []string `json:"target"`
 	Attr   []string `json:"attr"`
@@ -76,6 +80,9 @@ func Policy(m matrix.Matrix) ([]byte, error) {
 		flows = append(flows, some...)
 	}
 	for _, role := range sorted(roles) {
+		if role == Quarantine {
+			problems = append(problems, fmt.Errorf("role %q is in the mesh, and its tag is that of nodes which reach nothing: give the role another name", role))
+		}
 		if c := role[0]; c < 'a' || c > 'z' {
 			problems = append(problems, fmt.Errorf("role %q is in the mesh, and a tag begins with a letter: give the role another name", role))
 		}
@@ -89,8 +96,9 @@ func Policy(m matrix.Matrix) ([]byte, error) {
 	flows = slices.Compact(flows)
 	out := file{
 		TagOwners: map[string][]string{}, ACLs: rules(flows), Tests: assertions(flows, roles, shared(m)),
-		NodeAttrs: []attribute{{Target: []string{"*"}, Attr: []string{"cache-network-maps"}}},
+		NodeAttrs: []attribute{{Target: []string{"*"}, Attr: []string{"cache-network-maps", "disable-captive-portal-detection"}}},
 	}
+	out.TagOwners[tag(Quarantine)] = []string{}
 	for role := range roles {
 		out.TagOwners[tag(role)] = []string{}
 	}
@@ -113,6 +121,9 @@ func joined(m matrix.Matrix, z matrix.Zone) bool {
 	d, ok := m.Zone(z)
 	return ok && d.OnPlane() == Plane
 }
+
+// Tag is the tag of a role's nodes.
+func Tag(r matrix.Role) string { return tag(r) }
 
 func tag(r matrix.Role) string { return "tag:" + string(r) }
 

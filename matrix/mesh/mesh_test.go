@@ -143,7 +143,9 @@ func cutLast(s string) (before, after string, ok bool) {
 }
 
 func TestNothingInTheMeshIsAllowedByAbsence(t *testing.T) {
-	p, text := read(t, matrix.Own())
+	m := matrix.Own()
+	m.Rows = slices.DeleteFunc(m.Rows, func(r matrix.Row) bool { return mesh.Carries(m, r) })
+	p, text := read(t, m)
 	if len(p.ACLs) != 0 || !bytes.Contains(text, []byte(`"acls": []`)) {
 		t.Errorf("a matrix without a mesh must deny all: %s", text)
 	}
@@ -152,6 +154,7 @@ func TestNothingInTheMeshIsAllowedByAbsence(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	for want, change := range map[string]func(*matrix.Matrix){
 		"a mesh carries tcp":         func(m *matrix.Matrix) { m.Rows[0].Protocol, m.Rows[0].Ports = "112", nil },
+		"nodes which reach nothing":  func(m *matrix.Matrix) { m.Rows[0].From.Role = mesh.Quarantine },
 		"a tag begins with a letter": func(m *matrix.Matrix) { m.Rows[0].From.Role = "9operator" },
 	} {
 		m := site()

@@ -198,6 +198,25 @@ func (w machineWorld) waitOff(ctx context.Context) error {
 	return nil
 }
 
+// offPatience is for a superseded agent to turn its machine off, which takes a second.
+const offPatience = 3 * time.Minute
+
+// endsOff waits until the superseded agent has turned the machine off. A machine that hangs on the way is turned off by its BMC, as a host's is by the partition role: under emulation a
+// processor of a Linux kernel hangs about once in two hundred boots, also then. That agents do turn machines off is TestAgentBootsOnEveryFirmware's.
+func (w machineWorld) endsOff(ctx context.Context, t *testing.T) {
+	t.Helper()
+	within, cancel := context.WithTimeout(ctx, offPatience)
+	defer cancel()
+	err := w.waitOff(within)
+	if err == nil {
+		return
+	}
+	t.Logf("%v: its BMC turns it off; console:\n%s", err, w.machine.Console(2048))
+	if err := w.machine.ForceOff(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func openArtifacts(t *testing.T) *bootmedia.Artifacts {
 	t.Helper()
 	artifacts, err := bootmedia.Open(filepath.Join(cacheDir(t), "artifacts"))

@@ -68,9 +68,7 @@ func TestBootsFromSoftwareRAID(t *testing.T) {
 	}
 	lap("arrays are made")
 	w.site.Supersede("boot-1")
-	if err := w.waitOff(ctx); err != nil {
-		t.Fatal(err)
-	}
+	w.endsOff(ctx, t)
 
 	boot("boot-2")
 	arrays := []string{made[0].UUID, made[1].UUID}
@@ -82,9 +80,7 @@ func TestBootsFromSoftwareRAID(t *testing.T) {
 	do("boot-2", protocol.Step{Kind: step.WriteImage, WriteImage: &write})
 	lap("the image is on the mirror")
 	w.site.Supersede("boot-2")
-	if err := w.waitOff(ctx); err != nil {
-		t.Fatal(err)
-	}
+	w.endsOff(ctx, t)
 
 	if err := w.machine.PowerOn(ctx, bmcsim.BootPlan{Mode: bmc.ModeUEFI}); err != nil {
 		t.Fatal(err)

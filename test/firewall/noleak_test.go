@@ -15,6 +15,7 @@ import (
 	"github.com/ingotmetal/ingot/firewall/ruleset"
 	"github.com/ingotmetal/ingot/firewall/selector"
 	"github.com/ingotmetal/ingot/internal/driver/hostnet"
+	"github.com/ingotmetal/ingot/test/await"
 )
 
 // replacements is how many times a generation takes the place of another.
@@ -128,7 +129,7 @@ func TestReplacementsLoseAndLeakNothing(t *testing.T) {
 	defer open.Close()
 	echoes(t, open)
 	stop := s.start(t)
-	until(t, "traffic", func() bool { return s.arrived.Load() > 100 && s.refused.Load() > 100 && s.dialed.Load() > 5 })
+	await.True(t, "traffic", func() bool { return s.Arrived.Load() > 100 && s.Refused.Load() > 100 && s.dialed.Load() > 5 })
 	var installed, confirmed, abandoned, deltas int
 	for installed+confirmed < replacements {
 		next := plan{generation: now.generation + 1, more: int(now.generation*5) % 7, peers: int(now.generation*5) % 11, ports: always}
@@ -167,12 +168,12 @@ func TestReplacementsLoseAndLeakNothing(t *testing.T) {
 		}
 	}
 	stop()
-	until(t, "last datagram", func() bool { return s.arrived.Load() == s.sent.Load() })
+	await.True(t, "last datagram", func() bool { return s.Arrived.Load() == s.Sent.Load() })
 	echoes(t, open)
 	t.Logf("%d installed, %d confirmed after a trial, %d trials given up, %d changes of members", installed, confirmed, abandoned, deltas)
-	t.Logf("datagrams: %d allowed sent, %d arrived; %d denied sent, %d leaked", s.sent.Load(), s.arrived.Load(), s.refused.Load(), s.leaked.Load())
+	t.Logf("datagrams: %d allowed sent, %d arrived; %d denied sent, %d leaked", s.Sent.Load(), s.Arrived.Load(), s.Refused.Load(), s.Leaked.Load())
 	t.Logf("connections: %d allowed stood, %d failed; %d denied tried, %d got in", s.dialed.Load(), s.failed.Load(), s.knocked.Load(), s.entered.Load())
-	if s.leaked.Load() != 0 || s.entered.Load() != 0 {
+	if s.Leaked.Load() != 0 || s.entered.Load() != 0 {
 		t.Error("denied packets got in")
 	}
 	if s.failed.Load() != 0 || s.refusedAt(t, always...) {
@@ -197,7 +198,7 @@ func (s *site) revoke(t *testing.T, open net.Conn, to, from *ruleset.Ruleset) {
 	if _, err := open.Write([]byte("still there?")); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "refused packet of the revoked connection", func() bool { return s.refusedAt(t, revokedTCP) })
+	await.True(t, "refused packet of the revoked connection", func() bool { return s.refusedAt(t, revokedTCP) })
 	if s.echoed.Load() != before {
 		t.Error("the revoked connection still talks")
 	}
@@ -209,20 +210,20 @@ func TestTheCountsSeeWhatIsWrong(t *testing.T) {
 	good := plan{generation: 1, ports: always}.compile(t)
 	s.apply(t, good.Install(nil))
 	stop := s.start(t)
-	until(t, "traffic", func() bool { return s.arrived.Load() > 100 && s.dialed.Load() > 5 })
-	if s.leaked.Load() != 0 || s.entered.Load() != 0 || s.refusedAt(t, always...) {
+	await.True(t, "traffic", func() bool { return s.Arrived.Load() > 100 && s.dialed.Load() > 5 })
+	if s.Leaked.Load() != 0 || s.entered.Load() != 0 || s.refusedAt(t, always...) {
 		t.Error("it is wrong before anything is")
 	}
 	leaky := plan{generation: 2, ports: append([]uint16{deniedUDP, deniedTCP}, always...)}.compile(t)
 	s.apply(t, leaky.Install(good))
-	until(t, "leak", func() bool { return s.leaked.Load() > 0 && s.entered.Load() > 0 })
+	await.True(t, "leak", func() bool { return s.Leaked.Load() > 0 && s.entered.Load() > 0 })
 	closed := plan{generation: 3, ports: []uint16{revokedTCP}}.compile(t)
 	s.apply(t, closed.Install(leaky))
-	until(t, "loss", func() bool {
-		return s.refusedAt(t, allowedUDP) && s.refusedAt(t, allowedTCP) && s.sent.Load() > s.arrived.Load()
+	await.True(t, "loss", func() bool {
+		return s.refusedAt(t, allowedUDP) && s.refusedAt(t, allowedTCP) && s.Sent.Load() > s.Arrived.Load()
 	})
 	s.apply(t, good.Install(closed))
-	lost := s.sent.Load() - s.arrived.Load()
-	s.arrived.Add(lost) // so that the sender goes on and ends
+	lost := s.Sent.Load() - s.Arrived.Load()
+	s.Arrived.Add(lost) // so that the sender goes on and ends
 	stop()
 }

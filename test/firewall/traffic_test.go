@@ -10,10 +10,10 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/ingotmetal/ingot/internal/driver/hostnet/linux"
 	"github.com/ingotmetal/ingot/internal/driver/hostnet/netns"
+	"github.com/ingotmetal/ingot/test/traffic"
 )
 
 // The ports of the host under test: each is open, and the ruleset says who gets there.
@@ -35,8 +35,7 @@ type site struct {
 	host, peer *netns.Namespace
 	h          *linux.Host
 
-	// sent and arrived are allowed datagrams; refused are denied ones that were sent, leaked those that arrived.
-	sent, arrived, refused, leaked atomic.Int64
+	traffic.Datagrams
 	// dialed are allowed connections that stood, failed those that did not; knocked are denied ones that were tried, entered those that got in.
 	dialed, failed, knocked, entered atomic.Int64
 	// echoed are bytes that the echo server got.
@@ -66,39 +65,11 @@ func newSite(t *testing.T) *site {
 	}
 	t.Cleanup(func() { _ = h.Close() })
 	s.h = h
-	for _, a := range hostAddresses {
-		s.receive(t, netip.AddrPortFrom(a, allowedUDP), &s.arrived)
-		s.receive(t, netip.AddrPortFrom(a, deniedUDP), &s.leaked)
-	}
+	s.Listen(t, s.host, toHost())
 	s.accept(t, allowedTCP, func(c net.Conn) { _ = c.Close() })
 	s.accept(t, deniedTCP, func(c net.Conn) { s.entered.Add(1); _ = c.Close() })
 	s.accept(t, revokedTCP, s.echo)
 	return s
-}
-
-// receive counts datagrams.
-func (s *site) receive(t *testing.T, at netip.AddrPort, count *atomic.Int64) {
-	t.Helper()
-	err := s.host.Do(func() error {
-		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
-		if err != nil {
-			return err
-		}
-		t.Cleanup(func() { _ = c.Close() })
-		go func() {
-			b := make([]byte, 64)
-			for {
-				if _, _, err := c.ReadFromUDPAddrPort(b); err != nil {
-					return
-				}
-				count.Add(1)
-			}
-		}()
-		return c.SetReadBuffer(4 << 20)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // accept serves connections to the host's IPv4 address.
@@ -143,9 +114,6 @@ func (s *site) echo(c net.Conn) {
 	}()
 }
 
-// window is how many allowed datagrams may be on their way: far fewer than any buffer holds, so that only a rule can lose one.
-const window = 64
-
 // start sends without a pause until the returned function is called, which waits for what is on its way.
 func (s *site) start(t *testing.T) (stop func()) {
 	t.Helper()
@@ -167,60 +135,12 @@ func (s *site) start(t *testing.T) (stop func()) {
 	}
 }
 
-// datagrams sends allowed and denied ones in turn, of both families, from many ports. Nobody answers, so that each is a new one to the rules.
-func (s *site) datagrams(ctx context.Context) error {
-	const sockets = 256
-	type socket struct {
-		fd              int
-		allowed, denied syscall.Sockaddr
-	}
-	var all []socket
-	for i := range sockets {
-		domain, address := syscall.AF_INET, hostAddresses[i%2]
-		if address.Is6() {
-			domain = syscall.AF_INET6
-		}
-		fd, err := syscall.Socket(domain, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = syscall.Close(fd) }()
-		all = append(all, socket{fd, sockaddr(address, allowedUDP), sockaddr(address, deniedUDP)})
-	}
-	for i := 0; ctx.Err() == nil; i++ {
-		o := all[i%sockets]
-		if err := syscall.Sendto(o.fd, []byte("denied"), 0, o.denied); err != nil {
-			return fmt.Errorf("send a denied datagram: %w", err)
-		}
-		s.refused.Add(1)
-		if err := syscall.Sendto(o.fd, []byte("allowed"), 0, o.allowed); err != nil {
-			return fmt.Errorf("send an allowed datagram: %w", err)
-		}
-		s.sent.Add(1)
-		if i%2 == 0 {
-			pause()
-		}
-		for full := time.Now(); s.sent.Load()-s.arrived.Load() >= window; {
-			if time.Since(full) > 20*time.Second {
-				return fmt.Errorf("%d allowed datagrams are lost", s.sent.Load()-s.arrived.Load())
-			}
-			pause()
-		}
-	}
-	return nil
+// toHost is the way of the datagrams.
+func toHost() traffic.Route {
+	return traffic.Route{To: hostAddresses, Allowed: allowedUDP, Denied: deniedUDP}
 }
 
-// pause gives the processor to the receivers, and to nft: traffic that takes it all makes replacements rare.
-func pause() {
-	_ = syscall.Nanosleep(&syscall.Timespec{Nsec: 50_000}, nil) // its end is all that counts
-}
-
-func sockaddr(a netip.Addr, port int) syscall.Sockaddr {
-	if a.Is4() {
-		return &syscall.SockaddrInet4{Port: port, Addr: a.As4()}
-	}
-	return &syscall.SockaddrInet6{Port: port, Addr: a.As16()}
-}
+func (s *site) datagrams(ctx context.Context) error { return s.Send(ctx, toHost()) }
 
 // connections dials allowed and denied ones. A denied one is not waited for: its first segment is what tries to get in.
 func (s *site) connections(ctx context.Context) error {
@@ -229,7 +149,7 @@ func (s *site) connections(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := syscall.Connect(fd, sockaddr(hostAddresses[0], deniedTCP)); !errors.Is(err, syscall.EINPROGRESS) {
+		if err := syscall.Connect(fd, traffic.Sockaddr(hostAddresses[0], deniedTCP)); !errors.Is(err, syscall.EINPROGRESS) {
 			return fmt.Errorf("dial a denied port: %w", err)
 		}
 		s.knocked.Add(1)
@@ -244,24 +164,8 @@ func (s *site) connections(ctx context.Context) error {
 			return err
 		}
 		for range 20 { // a connection costs as much as many datagrams
-			pause()
+			traffic.Pause()
 		}
 	}
 	return nil
-}
-
-// until waits for a condition.
-func until(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("in 30 s there was no %s", what)
-		case <-tick.C:
-		}
-	}
 }

@@ -94,7 +94,7 @@ func Start(t testing.TB, o Options) *World {
 func upArguments(t testing.TB, upDir, labDir, artifacts string, onNetwork bool) []string {
 	t.Helper()
 	args := []string{"up", "--data-dir", upDir, "--lab", labDir, "--artifacts", artifacts, "--partition", Partition}
-	onLoopback := []string{"--bind", "--operator-bind", "--media-bind"}
+	onLoopback := []string{"--bind", "--operator-bind", "--media-bind", "--console-bind", "--console-ssh-bind", "--web-bind"}
 	if !onNetwork {
 		onLoopback = append(onLoopback, "--agent-bind", "--http-bind")
 	}

@@ -34,7 +34,13 @@ func TestPackage(t *testing.T) {
 	}
 	t.Run("contents", func(t *testing.T) { contents(t, debs[0]) })
 	t.Run("control", func(t *testing.T) { control(t, debs[0]) })
+	t.Run("member of the mesh", func(t *testing.T) { memberPackage(t, dist) })
 	t.Run("load and remove", func(t *testing.T) { loadAndRemove(t, debs[0]) })
+	firewalls, err := filepath.Glob(filepath.Join(dist, "ingot-firewall_*_all.deb"))
+	if err != nil || len(firewalls) != 1 {
+		t.Fatalf("make package made %v (%v), want one package of the firewall", firewalls, err)
+	}
+	t.Run("firewall", func(t *testing.T) { firewallPackage(t, debs[0], firewalls[0]) })
 }
 
 func contents(t *testing.T, deb string) {

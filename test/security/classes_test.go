@@ -5,10 +5,13 @@
 package security
 
 import (
+	"flag"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -35,11 +38,11 @@ func classes() []class {
 		{"tenant content that is run by the agent", "Ironic CVE-2026-43003, CVE-2026-54422", []string{"test/security.TestTheAgentRunsNoProgram"}},
 		{"disks that keep a tenant's data", "Ironic CVE-2015-7514", []string{"internal/image/wipe.TestAWipeThatCannotBeProvedIsNotClean", "internal/agent.TestCleanFailsClosed", "lifecycle.TestStainedDisk"}},
 		{"a reference to a Secret of another namespace", "Metal3 CVE-2024-43803, CVE-2025-29781, GHSA-rf84-wr5g-m3rp", []string{
-			"config/policy.TestEverySecretReferenceStaysInItsNamespace", "internal/install.TestBootCannotReadABMCSecret"}},
+			"config/policy.TestEverySecretReferenceStaysInItsNamespace", "internal/install.TestBootCannotReadABMCSecret", "internal/controller/hostnamespace.TestSecretsWhereHostsAre"}},
 		{"an API that answers without asking who it is", "Metal3 GHSA-jwpr-9fwh-m4g7, GHSA-g2cm-9v5f-qg7r; MAAS CVE-2024-6107", []string{
 			"internal/controlplane.TestNobodyIsAnonymous", "internal/server/agentapi.TestRefusalsTellNothing", "internal/server/agentapi.TestOnlyTheBootsOwnCertificateIsHeard"}},
 		{"a password that parts share, or that stands in a ConfigMap", "Metal3 GHSA-9wh7-397j-722m", []string{"internal/install.TestPartitionHoldsSecretsAndChangesNone", "internal/install.TestRolesMayDoWhatTheMatrixSays"}},
-		{"a user that makes itself an administrator", "MAAS CVE-2025-7044; wg-portal CVE-2026-27899", []string{"matrix/identity.TestPeople", "internal/controller/hostendpoint.TestNobodySpeaksForAnother"}},
+		{"a user that makes itself an administrator", "MAAS CVE-2025-7044; wg-portal CVE-2026-27899", []string{"internal/install.TestTheAPIServerAllowsWhatTheTableSays", "matrix/access.TestTenantsStayInTheirProject", "internal/controller/hostendpoint.TestNobodySpeaksForAnother"}},
 		{"an identity that is taken from a request, a name in a certificate, or a forwarding header", "Foreman CVE-2014-3691, CVE-2021-3469; AMI CVE-2023-34329", []string{
 			"internal/pki.TestRequestNamesAreIgnored", "internal/pki.TestUsagesAreNotMixed", "internal/install.TestForeignCA", "test/security.TestNobodyTrustsForwardingHeaders"}},
 		{"a MAC, address or UUID that is taken for a secret", "MAAS, Sidero, ironcore: the endpoints of their agents", []string{
@@ -56,6 +59,26 @@ func classes() []class {
 }
 
 const root = "../.."
+
+var update = flag.Bool("update", false, "write the page anew")
+
+// TestPage holds docs/reference/holes.md to the list; make generate writes it (-update).
+func TestPage(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("# Classes of known holes\n\nPublished holes of systems like this one, by class, and the tests that try each class here (`folder.TestName`).\n\n| class | published | tested by |\n|---|---|---|\n")
+	for _, c := range classes() {
+		fmt.Fprintf(&b, "| %s | %s | `%s` |\n", c.name, c.published, strings.Join(c.tests, "`, `"))
+	}
+	file := filepath.Join(root, "docs", "reference", "holes.md")
+	if *update {
+		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(file); err != nil || string(got) != b.String() {
+		t.Errorf("%s is stale (%v): run make generate and commit", file, err)
+	}
+}
 
 func TestEveryClassHasItsTests(t *testing.T) {
 	for _, c := range classes() {

@@ -2,6 +2,8 @@ package sim_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 	"testing"
 
@@ -39,7 +41,8 @@ func TestFirmwareIsUpdatedOnTheWay(t *testing.T) {
 		return h.Status.ErrorType == metal3.PreparationError && strings.Contains(h.Status.ErrorMessage, "could not be verified (simulated fault)")
 	})
 	s.Lab.BMC(bad.Name).SetFaults(bmcsim.Faults{})
-	askUpdates(t, ctx, s, bad, metal3.FirmwareUpdate{Component: "bios", URL: biosURL + "?again"})
+	// This time the partition role fetches the image, holds it against its digest, and sends it to the BMC.
+	askUpdates(t, ctx, s, bad, metal3.FirmwareUpdate{Component: "bios", URL: biosURL + "?again#sha256=" + digest(t, "bios", "8.8") + "&push"})
 	if err := s.Await(ctx, "default", site.Provisioned(len(machines))); err != nil {
 		t.Fatal(err)
 	}
@@ -47,6 +50,9 @@ func TestFirmwareIsUpdatedOnTheWay(t *testing.T) {
 	wantVersions(t, ctx, s, bad, map[string]string{"bmc": "1.0", "bios": "8.8", "nic:NIC1": "22.31.6"})
 	if asked := s.Lab.BMC(good.Name).FirmwareAsked(); len(asked) != 2 {
 		t.Errorf("the BMC was asked for %v", asked)
+	}
+	if sent := s.Lab.BMC(bad.Name).FirmwarePushed(); len(sent) != 1 || sent[0].SHA256 != digest(t, "bios", "8.8") || sent[0].File != "bios.fw" {
+		t.Errorf("the BMC was sent %+v", sent)
 	}
 
 	if err := s.Client.Create(ctx, &metal3.HostUpdatePolicy{ObjectMeta: metav1.ObjectMeta{Namespace: good.Namespace, Name: good.Name},
@@ -86,6 +92,17 @@ func offer(t *testing.T, s *site.Site, component, version string) string {
 		t.Fatal(err)
 	}
 	return s.Lab.State().ImageURL + "/" + name
+}
+
+// digest is that of an image for a component.
+func digest(t *testing.T, component, version string) string {
+	t.Helper()
+	image, err := bmcsim.FirmwareImage(component, version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(image)
+	return hex.EncodeToString(sum[:])
 }
 
 // askUpdates makes the host's HostFirmwareComponents, or changes its spec.

@@ -85,7 +85,8 @@ func TestScannedAcceptedProvisioned(t *testing.T) {
 		t.Errorf("%+v, %+v", found.Spec, found.Status.BMC)
 	}
 	base := found.DeepCopy()
-	found.Spec.Accept = &ingot.DiscoveryAcceptance{Name: m.Name, CredentialsName: secret.Name, Online: true}
+	// The certificate that it was found with is what it is known by from then on.
+	found.Spec.Accept = &ingot.DiscoveryAcceptance{Name: m.Name, CredentialsName: secret.Name, BMCCertificate: "sha256:" + found.Status.BMC.CertificateSHA256, Online: true}
 	if err := s.Client.Patch(ctx, found, client.MergeFrom(base)); err != nil {
 		t.Fatal(err)
 	}

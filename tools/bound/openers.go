@@ -43,6 +43,8 @@ var openers = []opener{
 	{path: "syscall", names: []string{"Socket", "Socketpair", "SYS_SOCKET", "SYS_SOCKETPAIR"}},
 	{path: "golang.org/x/sys/unix", names: []string{"Socket", "Socketpair", "SYS_SOCKET", "SYS_SOCKETPAIR"}},
 	{path: "golang.org/x/net/icmp", names: []string{"ListenPacket"}},
+	{path: "golang.org/x/crypto/ssh", names: []string{"Dial"}},
+	{path: "github.com/gorilla/websocket", names: []string{"DefaultDialer"}},
 	{path: "golang.org/x/net/proxy", names: []string{"*"}},
 	{path: "golang.org/x/net/websocket", names: []string{"Dial", "DialConfig"}},
 	{path: "google.golang.org/grpc", names: []string{"Dial", "DialContext", "NewClient"}},
@@ -57,6 +59,9 @@ var openers = []opener{
 	{path: "github.com/insomniacslk/dhcp/dhcpv6/server6", names: []string{"NewServer", "NewIPv6UDPConn"}},
 	{path: "github.com/pin/tftp/v3", names: []string{"NewClient", "Server.ListenAndServe"}},
 	{path: "github.com/stmcginnis/gofish", names: []string{"Connect", "ConnectContext", "ConnectDefault", "ConnectDefaultContext"}},
+	{path: "github.com/jackc/pgx/v5", names: []string{"Connect", "ConnectWithOptions"}},
+	{path: "github.com/jackc/pgx/v5/pgconn", names: []string{"Connect", "ConnectWithOptions"}},
+	{path: "github.com/jackc/pgx/v5/pgxpool", names: []string{"*"}},
 	{path: "go.etcd.io/etcd/server/v3/embed", names: []string{"StartEtcd"}},
 	// The drivers know nothing of flows: they are reached through a socket.Bound.
 	{path: Module + "/internal/driver/socket", names: []string{"Network.Listen", "Network.ListenPacket", "Network.ListenRouter", "Network.Dial"}},

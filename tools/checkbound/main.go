@@ -36,7 +36,7 @@ func main() {
 }
 
 // modules are the ones of the repository, below its root.
-var modules = []string{".", "api", "tools"}
+var modules = []string{".", "api", "tools", "mesh"}
 
 // whole is what is gathered over all packages.
 type whole struct {

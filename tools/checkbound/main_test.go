@@ -19,6 +19,8 @@ func repository(t *testing.T, files map[string]string) string {
 		"api/api.go":   "package api\n",
 		"tools/go.mod": "module " + bound.Module + "/tools\n\ngo 1.26.0\n",
 		"tools/doc.go": "package tools\n",
+		"mesh/go.mod":  "module " + bound.Module + "/mesh\n\ngo 1.26.0\n",
+		"mesh/doc.go":  "package mesh\n",
 	}
 	for name, text := range files {
 		all[name] = text

@@ -1,5 +1,5 @@
-// Command generatecrds writes config/crd and api's deep copies: the custom resource definitions of Ingot's kinds and of every kind of Metal3's apis module at the
-// version in go.mod, whose own repository ships them but whose module does not. Run it by make generate, or: cd tools && go run ./generatecrds -root ..
+// Command generatecrds writes config/crd and api's deep copies: the custom resource definitions of Ingot's kinds, of every kind of Metal3's modules at the
+// versions in go.mod, whose own repositories ship them but whose modules do not, and of the kinds of Cluster API's address management. Run it by make generate, or: cd tools && go run ./generatecrds -root ..
 //
 // It changes nothing in Metal3's schemas but what is listed in patches, each with its reason.
 package main
@@ -18,7 +18,13 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-const metal3Types = "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+// foreignTypes are loaded from the main module, which pins their versions. Cluster API serves claims in two versions of which the newer is stored; what differs between them is the form of a claim's conditions, so
+// that no conversion is needed for who reads addresses by the older one.
+var foreignTypes = [][]string{
+	{"github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"},
+	{"github.com/metal3-io/ip-address-manager/api/v1alpha1"},
+	{"sigs.k8s.io/cluster-api/api/ipam/v1beta1", "sigs.k8s.io/cluster-api/api/ipam/v1beta2"},
+}
 
 func main() {
 	root := flag.String("root", "..", "the repository")
@@ -47,9 +53,15 @@ func run(ctx context.Context, root string) error {
 		return err
 	}
 	out := filepath.Join(work, "crd")
-	// HardwareData (a CPU's clock) and policies (their order) have floats, hence allowDangerousTypes. It is loaded from the main module, which pins its version.
-	if err := command(ctx, root, generator, "crd:allowDangerousTypes=true", "paths="+metal3Types, "output:crd:dir="+out); err != nil {
-		return err
+	// HardwareData (a CPU's clock) and policies (their order) have floats, hence allowDangerousTypes.
+	for _, packages := range foreignTypes {
+		args := []string{"crd:allowDangerousTypes=true", "output:crd:dir=" + out}
+		for _, p := range packages {
+			args = append(args, "paths="+p)
+		}
+		if err := command(ctx, root, generator, args...); err != nil {
+			return err
+		}
 	}
 	if err := command(ctx, filepath.Join(root, "api"), generator, "crd:allowDangerousTypes=true", "object", "paths=./...", "output:crd:dir="+out); err != nil {
 		return err
@@ -106,7 +118,25 @@ var patches = map[string][]func(map[string]any) error{
 		addEnum("fast", "spec", "inspectionMode"),
 		// Cluster API's clusterctl moves only kinds with this label.
 		addLabel("clusterctl.cluster.x-k8s.io", ""),
+		// What `ingot host list` shows, so that it reads rows of a few hundred bytes and not whole hosts. Metal3's own columns stay as they are; these show with -o wide only.
+		addColumn("Powered", "boolean", ".status.poweredOn"),
+		addColumn("Project", "string", ".spec.consumerRef.namespace"),
+		addColumn("CPUs", "integer", ".status.hardware.cpu.count"),
+		addColumn("Memory", "integer", ".status.hardware.ramMebibytes"),
+		addColumn("Vendor", "string", ".status.hardware.systemVendor.manufacturer"),
+		addColumn("Product", "string", ".status.hardware.systemVendor.productName"),
+		addColumn("Partition", "string", `.metadata.labels.ingot\.dev/partition`),
+		addColumn("Namespace", "string", ".metadata.namespace"),
+		addColumn("Created", "string", ".metadata.creationTimestamp"),
 	},
+	"ipam.metal3.io_ippools.yaml": {
+		addLabel("clusterctl.cluster.x-k8s.io", ""),
+		addLabel("clusterctl.cluster.x-k8s.io/move-hierarchy", ""),
+	},
+	"ipam.metal3.io_ipclaims.yaml":               {addLabel("clusterctl.cluster.x-k8s.io", "")},
+	"ipam.metal3.io_ipaddresses.yaml":            {addLabel("clusterctl.cluster.x-k8s.io", "")},
+	"ipam.cluster.x-k8s.io_ipaddressclaims.yaml": {addLabel("clusterctl.cluster.x-k8s.io", "")},
+	"ipam.cluster.x-k8s.io_ipaddresses.yaml":     {addLabel("clusterctl.cluster.x-k8s.io", "")},
 	"metal3.io_hardwaredata.yaml": {
 		addLabel("clusterctl.cluster.x-k8s.io", ""),
 		addLabel("clusterctl.cluster.x-k8s.io/move", ""),
@@ -144,6 +174,23 @@ func addLabel(key, value string) func(map[string]any) error {
 			meta["labels"] = labels
 		}
 		labels[key] = value
+		return nil
+	}
+}
+
+// addColumn adds a column that kubectl shows with -o wide only. It fails where one of the name is there: programs find columns by name.
+func addColumn(name, kind, path string) func(map[string]any) error {
+	return func(crd map[string]any) error {
+		for _, v := range crd["spec"].(map[string]any)["versions"].([]any) {
+			version := v.(map[string]any)
+			columns, _ := version["additionalPrinterColumns"].([]any)
+			for _, c := range columns {
+				if c.(map[string]any)["name"] == name {
+					return fmt.Errorf("there is a column %q already: give ours another name", name)
+				}
+			}
+			version["additionalPrinterColumns"] = append(columns, map[string]any{"name": name, "type": kind, "jsonPath": path, "priority": 1})
+		}
 		return nil
 	}
 }

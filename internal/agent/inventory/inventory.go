@@ -40,7 +40,7 @@ func (r Reader) Read() (step.Inventory, error) {
 		return step.Inventory{}, err
 	}
 	return step.Inventory{
-		Hostname: r.hostname(), System: r.system(), Firmware: r.firmware(), CPU: r.cpu(), MemoryBytes: r.memory(), NICs: nics, Disks: disks, Components: r.Components(disks),
+		Hostname: r.hostname(), System: r.system(), Firmware: r.firmware(), CPU: r.cpu(), MemoryBytes: r.memory(), NICs: nics, Disks: disks, Components: r.Components(disks), GPUs: r.GPUs(),
 	}, nil
 }
 

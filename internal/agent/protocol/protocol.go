@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/ingotmetal/ingot/filesystem"
@@ -33,6 +34,8 @@ const (
 	PathExchange  = "/v1/agent/exchange"
 	PathLog       = "/v1/agent/log"
 	PathFirstBoot = "/v1/first-boot/"
+	// PathIdentity ends the path of a first-boot report where a Firewall's machine trades the token for its identity.
+	PathIdentity = "/identity"
 )
 
 // The bounds. MaxBodyBytes holds for every body but an answer with a step, which holds a config drive: three Secrets of at most 1 MiB each, in an
@@ -203,7 +206,7 @@ type WriteImage struct {
 	// Arrays is as in ChooseDisk.
 	Arrays []string `json:"arrays,omitempty"`
 	Image  Image    `json:"image"`
-	// Layout: the image is the tar archive of a root file system, to be unpacked into file systems made by it; Image.Format is FormatTarball then. Nil: the image is a disk.
+	// Layout: the image is a root file system, to be brought into partitions made by it; Image.Format is FormatTarball or FormatFilesystem then. Nil: the image is a disk, or with FormatFilesystem the layout is the standard one.
 	Layout *filesystem.Layout `json:"layout,omitempty"`
 	// UEFI is how the machine will boot the layout, Seed what its identifiers are made of.
 	UEFI bool   `json:"uefi,omitempty"`
@@ -225,10 +228,14 @@ type ConfigureRAID struct {
 // FormatTarball is the format of an image that goes with a layout. An agent that knows no layouts refuses the format.
 const FormatTarball = "tarball"
 
+// FormatFilesystem is the format of a partition image, one file system that becomes a layout's root, raw or qcow2 as its content says. With "+raw" or "+qcow2" behind it the content has to be that. An agent that
+// knows no partition images refuses the format.
+const FormatFilesystem = "filesystem"
+
 // Image is what to write.
 type Image struct {
 	URL string `json:"url"`
-	// Format is raw, qcow2 or FormatTarball; compression is told by the content.
+	// Format is raw, qcow2, FormatTarball or one of FormatFilesystem; compression is told by the content.
 	Format string `json:"format,omitempty"`
 	// Checksum is hex, or the URL of a sums file; ChecksumType sha256, sha512, md5 or auto. With an oci:// URL it may be empty.
 	Checksum     string `json:"checksum"`
@@ -237,6 +244,12 @@ type Image struct {
 	CAPEM []byte `json:"caPEM,omitempty"`
 	// Login is for the registry of an oci:// URL; nil: anonymous.
 	Login *Login `json:"login,omitempty"`
+}
+
+// Filesystem says whether an image is a partition image, and what its content has to be then; empty for either of raw and qcow2.
+func (i Image) Filesystem() (content string, is bool) {
+	kind, content, _ := strings.Cut(i.Format, "+")
+	return content, kind == FormatFilesystem
 }
 
 // Login is a user name and a password or access token. It prints as ***.

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/cli/complete"
 	"github.com/ingotmetal/ingot/internal/cli/session"
 )
 
@@ -38,7 +40,7 @@ func load(ctx context.Context, c client.Client, namespace, name string) (*ingot.
 	o := &ingot.DiscoveredHost{}
 	err := c.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, o)
 	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("discovered host %s is not in namespace %q: `ingot discover list -A` shows all", name, namespace)
+		return nil, session.Missing(fmt.Errorf("discovered host %s is not in namespace %q: `ingot discover list -A` shows all", name, namespace))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read discovered host %s/%s: %w", namespace, name, err)
@@ -56,25 +58,26 @@ func connect(s *session.Session) (client.WithWatch, string, error) {
 	return c, namespace, err
 }
 
-// complete offers the names of found machines, those that are in one of the phases; all where none is given.
-func complete(s *session.Session, phases ...ingot.DiscoveryPhase) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+// names offers those of found machines that are in one of the phases; all where none is given.
+func names(s *session.Session, phases ...ingot.DiscoveryPhase) complete.Func {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		c, namespace, err := connect(s)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveError
-		}
-		var all ingot.DiscoveredHostList
-		if err := c.List(cmd.Context(), &all, client.InNamespace(namespace)); err != nil {
-			return nil, cobra.ShellCompDirectiveError
-		}
-		var names []string
-		for i := range all.Items {
-			o := &all.Items[i]
-			if !slices.Contains(args, o.Name) && (len(phases) == 0 || slices.Contains(phases, o.Status.Phase)) {
-				names = append(names, o.Name+"\t"+describe(o))
+		all := complete.Live(cmd.Context(), s, fmt.Sprint("discovered hosts ", phases), func(ctx context.Context, c client.WithWatch, namespace string) ([]string, error) {
+			var list ingot.DiscoveredHostList
+			if err := c.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+				return nil, fmt.Errorf("list discovered hosts: %w", err)
 			}
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
+			var lines []string
+			for i := range list.Items {
+				if o := &list.Items[i]; len(phases) == 0 || slices.Contains(phases, o.Status.Phase) {
+					lines = append(lines, o.Name+"\t"+describe(o))
+				}
+			}
+			return lines, nil
+		})
+		return slices.DeleteFunc(all, func(line string) bool {
+			name, _, _ := strings.Cut(line, "\t")
+			return slices.Contains(args, name)
+		}), cobra.ShellCompDirectiveNoFileComp
 	}
 }
 

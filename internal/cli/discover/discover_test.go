@@ -62,6 +62,7 @@ func newOperator(t *testing.T) *operator {
 			t.Fatal(err)
 		}
 	}
+	cp.BindHosts(t, "rack7")
 	return o
 }
 
@@ -159,7 +160,7 @@ func (o *operator) hosts() int {
 // A list becomes finds, all or none; an operator's word makes hosts of them.
 func TestFromListToHosts(t *testing.T) {
 	o := newOperator(t)
-	o.must("nothing was found", "list")
+	o.must("no discovered hosts", "list")
 	o.refused([]string{"import", o.file("bad.csv", "name,bmcAddress\nweb1,redfish://10.7.0.1\nweb2,gopher://10.7.0.2\nWEB3,redfish://10.7.0.3\n")},
 		"line 3: bmcAddress", "line 4: name", "2 problems: nothing was imported")
 	o.refused([]string{"import", o.file("list.txt", "")}, "give --format")
@@ -186,8 +187,9 @@ func TestFromListToHosts(t *testing.T) {
 	o.must("host rack7/web2 was made of it", "accept", "web2", "--credentials", "bmc")
 	o.must("ignores this machine", "ignore", "web3")
 	o.must("waits for an operator", "ignore", "web3", "--undo")
+	o.certificates()
 	o.refused([]string{"ignore", "web1"}, "became host rack7/shop already")
-	if n := o.hosts(); n != 2 {
+	if n := o.hosts(); n != 3 {
 		t.Errorf("%d hosts", n)
 	}
 	table := o.must("web3", "list", "-o", "wide")
@@ -197,7 +199,7 @@ func TestFromListToHosts(t *testing.T) {
 		}
 	}
 	var all []ingot.DiscoveredHost
-	if err := json.Unmarshal([]byte(o.must("[", "list", "-o", "json")), &all); err != nil || len(all) != 3 {
+	if err := json.Unmarshal([]byte(o.must("[", "list", "-o", "json")), &all); err != nil || len(all) != 4 {
 		t.Errorf("%v: %d", err, len(all))
 	}
 	if one := o.must("web1", "get", "web1"); !strings.Contains(one, "rack7/shop") || !strings.Contains(one, "yes, as shop") {
@@ -212,4 +214,35 @@ func TestFromListToHosts(t *testing.T) {
 	o.must("2 machines imported, 0 were there already, 2 accepted", "import", more, "--accept")
 	o.must("0 machines imported, 2 were there already, 0 accepted", "import", more, "--accept")
 	o.refused([]string{"accept", "db2"}, "host rack7/web2 is this machine: both have the BMC 10.7.0.2")
+}
+
+// certificates: what a BMC was found with is trusted at an operator's word, and is the made host's.
+func (o *operator) certificates() {
+	o.t.Helper()
+	found := &ingot.DiscoveredHost{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "rack7", Name: "self"},
+		Spec:       ingot.DiscoveredHostSpec{Partition: site, Source: ingot.SourceList, BMCAddress: "redfish-virtualmedia://10.7.0.40", CredentialsName: "bmc"},
+	}
+	if err := o.client.Create(o.t.Context(), found); err != nil {
+		o.t.Fatal(err)
+	}
+	o.refused([]string{"accept", "self", "--trust-certificate"}, "showed no certificate yet")
+	o.refused([]string{"accept", "self", "--bmc-certificate", "AA:BB"}, "spec.accept.bmcCertificate")
+	o.refused([]string{"accept", "self", "--trust-certificate", "--disable-certificate-verification"}, "none of the others can be")
+	digest := strings.Repeat("5a", 32)
+	before := found.DeepCopy()
+	found.Status.BMC = &ingot.DiscoveredBMC{
+		Address: found.Spec.BMCAddress, IPAddress: "10.7.0.40", Protocols: []string{"redfish"}, CertificateSHA256: digest, FirstSeen: metav1.Now(), LastSeen: metav1.Now(),
+	}
+	if err := o.client.Status().Patch(o.t.Context(), found, client.MergeFrom(before)); err != nil {
+		o.t.Fatal(err)
+	}
+	o.must("its BMC at 10.7.0.40 is known by the certificate sha256:"+digest, "accept", "self", "--trust-certificate")
+	h := &metal3.BareMetalHost{}
+	if err := o.client.Get(o.t.Context(), client.ObjectKey{Namespace: "rack7", Name: "self"}, h); err != nil {
+		o.t.Fatal(err)
+	}
+	if got := h.Annotations[ingot.BMCCertificateAnnotation]; got != "sha256:"+digest || h.Spec.BMC.DisableCertificateVerification {
+		o.t.Errorf("the host is made with the certificate %q", got)
+	}
 }

@@ -4,69 +4,43 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/cli/complete"
+	"github.com/ingotmetal/ingot/internal/cli/list"
 	"github.com/ingotmetal/ingot/internal/cli/print"
 	"github.com/ingotmetal/ingot/internal/cli/session"
 )
 
 func listCommand(s *session.Session) *cobra.Command {
-	return &cobra.Command{
-		Use:   "list",
-		Short: "List machines that were found, with what became of them",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			format, err := s.Format()
-			if err != nil {
-				return err
-			}
-			c, namespace, err := connect(s)
-			if err != nil {
-				return err
-			}
-			var all ingot.DiscoveredHostList
-			if err := c.List(cmd.Context(), &all, client.InNamespace(namespace)); err != nil {
-				return fmt.Errorf("list discovered hosts: %w", err)
-			}
-			slices.SortFunc(all.Items, func(a, b ingot.DiscoveredHost) int {
-				return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-			})
-			if len(all.Items) == 0 && (format == print.Table || format == print.Wide) {
-				fmt.Fprintf(s.Err, "nothing was found in namespace %q; -A looks in every namespace, `ingot discover import` reads a list\n", namespace)
-				return nil
-			}
-			return print.Objects(s.Out, format, all.Items, all.Items, columns(s.ShowNamespace(), time.Now()))
-		},
-	}
+	n := list.Of("discovered host", "discovered hosts", func(l *ingot.DiscoveredHostList) []ingot.DiscoveredHost { return l.Items }, columns)
+	n.Empty = "`ingot discover import` reads a list of machines"
+	c := n.Command(s)
+	c.Short = "List machines that were found, with what became of them"
+	return c
 }
 
-func columns(namespaces bool, now time.Time) []print.Column[ingot.DiscoveredHost] {
+func columns(now time.Time) []print.Column[ingot.DiscoveredHost] {
 	type object = ingot.DiscoveredHost
-	all := []print.Column[object]{
-		{Header: "NAMESPACE", Cell: func(o object) string { return o.Namespace }},
+	return []print.Column[object]{
 		{Header: "NAME", Cell: func(o object) string { return o.Name }},
-		{Header: "PHASE", Cell: func(o object) string { return string(o.Status.Phase) }},
-		{Header: "SOURCE", Cell: func(o object) string { return string(o.Spec.Source) }},
+		{Header: "PHASE", Flag: "state", Cell: func(o object) string { return string(o.Status.Phase) }},
+		{Header: "SOURCE", Flag: "source", Cell: func(o object) string { return string(o.Spec.Source) }},
 		{Header: "BMC", Cell: func(o object) string { return bmcOf(&o) }},
 		{Header: "MAC", Cell: func(o object) string { return mac(o) }},
 		{Header: "SERIAL", Wide: true, Cell: func(o object) string { return o.Spec.SerialNumber }},
-		{Header: "PARTITION", Wide: true, Cell: func(o object) string { return o.Spec.Partition }},
+		{Header: "PARTITION", Wide: true, Flag: "partition", Cell: func(o object) string { return o.Spec.Partition }},
 		{Header: "HOST", Cell: hostCell},
-		{Header: "AGE", Cell: func(o object) string { return print.Duration(now.Sub(o.CreationTimestamp.Time)) }},
+		{Header: "AGE", Cell: func(o object) string { return print.Duration(now.Sub(o.CreationTimestamp.Time)) },
+			Order: print.ByTime(func(o object) time.Time { return o.CreationTimestamp.Time })},
 		{Header: "MESSAGE", Wide: true, Cell: func(o object) string { return o.Status.Message }},
 	}
-	if !namespaces {
-		return all[1:]
-	}
-	return all
 }
 
 func mac(o ingot.DiscoveredHost) string {
@@ -96,7 +70,7 @@ func getCommand(s *session.Session) *cobra.Command {
 		Use:               "get NAME",
 		Short:             "Show what is known of a machine that was found",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: first(complete(s)),
+		ValidArgsFunction: complete.First(names(s)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			format, err := s.Format()
 			if err != nil {
@@ -115,16 +89,6 @@ func getCommand(s *session.Session) *cobra.Command {
 			}
 			return show(s.Out, o)
 		},
-	}
-}
-
-// first completes the first argument only.
-func first(f func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return func(cmd *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		return f(cmd, args, text)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -126,6 +127,28 @@ func operatorTransport(config *rest.Config, p *ingot.Partition) (*http.Transport
 	dialer := socket.Bind(matrix.Operator, matrix.Builtin(), kernel.Network{})
 	return &http.Transport{
 		TLSClientConfig: secure,
-		DialContext:     dialer.DialContext(matrix.OperatorToPartition),
+		DialContext:     viaServices(p.Spec.ManagementServices, dialer.DialContext(matrix.OperatorToPartition)),
 	}, nil
+}
+
+// dial is a dialer of one flow.
+type dial = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// viaServices dials the partition's management services in their order, where it has any, in the place of its own endpoint: the first that is reached is spoken to. The certificate is still held against the endpoint's
+// name, so that a wrong address reaches nobody else.
+func viaServices(services []string, to dial) dial {
+	if len(services) == 0 {
+		return to
+	}
+	return func(ctx context.Context, network, _ string) (net.Conn, error) {
+		var failures []error
+		for _, address := range services {
+			conn, err := to(ctx, network, address)
+			if err == nil {
+				return conn, nil
+			}
+			failures = append(failures, fmt.Errorf("management service %s: %w", address, err))
+		}
+		return nil, errors.Join(failures...)
+	}
 }

@@ -33,11 +33,8 @@ func deprovisionCommand(s *session.Session) *cobra.Command {
 				return err
 			}
 		}
-		changed := h.Host.DeepCopy()
-		changed.Spec.Image = nil
-		changed.Spec.Online = false
-		if err := k.Patch(ctx, changed, client.MergeFrom(&h.Host)); err != nil {
-			return fmt.Errorf("take the image off host %s/%s: %w", h.Host.Namespace, h.Host.Name, err)
+		if err := TakeImage(ctx, k, h); err != nil {
+			return err
 		}
 		fmt.Fprintf(s.Err, "%s/%s is deprovisioned; `ingot host wait %s --for available` shows how far it is\n",
 			h.Host.Namespace, h.Host.Name, h.Host.Name)

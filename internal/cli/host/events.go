@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/cli/events"
 	"github.com/ingotmetal/ingot/internal/cli/print"
 	"github.com/ingotmetal/ingot/internal/cli/session"
 )
@@ -32,11 +33,11 @@ func eventsCommand(s *session.Session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			events, err := eventsOf(ctx, c, h)
+			said, err := eventsOf(ctx, c, h)
 			if err != nil {
 				return err
 			}
-			all := history{Timeline: h.record().Timeline, Events: events}
+			all := history{Timeline: h.record().Timeline, Events: said}
 			if format == print.JSON || format == print.YAML {
 				return print.Object(s.Out, format, all)
 			}
@@ -55,22 +56,8 @@ func eventsOf(ctx context.Context, c client.Client, h Host) ([]corev1.Event, err
 	if err != nil {
 		return nil, fmt.Errorf("list the events of host %s: %w", h.Host.Name, err)
 	}
-	sort.Slice(list.Items, func(i, j int) bool { return seen(list.Items[i]).Before(seen(list.Items[j])) })
+	sort.Slice(list.Items, func(i, j int) bool { return events.Seen(list.Items[i]).Before(events.Seen(list.Items[j])) })
 	return list.Items, nil
-}
-
-// seen is when an event was last seen; the events.k8s.io writers leave the old field empty.
-func seen(e corev1.Event) time.Time {
-	switch {
-	case !e.LastTimestamp.IsZero():
-		return e.LastTimestamp.Time
-	case e.Series != nil:
-		return e.Series.LastObservedTime.Time
-	case !e.EventTime.IsZero():
-		return e.EventTime.Time
-	default:
-		return e.CreationTimestamp.Time
-	}
 }
 
 func printTimeline(s *session.Session, format print.Format, entries []ingot.TimelineEntry) error {
@@ -95,13 +82,13 @@ func took(e ingot.TimelineEntry) string {
 	return print.Duration(e.EndedAt.Sub(e.StartedAt.Time))
 }
 
-func printEvents(s *session.Session, format print.Format, events []corev1.Event) error {
-	if len(events) == 0 {
+func printEvents(s *session.Session, format print.Format, said []corev1.Event) error {
+	if len(said) == 0 {
 		return nil
 	}
 	fmt.Fprintln(s.Out)
-	return print.Objects(s.Out, format, nil, events, []print.Column[corev1.Event]{
-		{Header: "LAST SEEN", Cell: func(e corev1.Event) string { return seen(e).UTC().Format(time.RFC3339) }},
+	return print.Objects(s.Out, format, nil, said, []print.Column[corev1.Event]{
+		{Header: "LAST SEEN", Cell: func(e corev1.Event) string { return events.Seen(e).UTC().Format(time.RFC3339) }},
 		{Header: "TYPE", Cell: func(e corev1.Event) string { return e.Type }},
 		{Header: "EVENT", Cell: func(e corev1.Event) string { return e.Reason }},
 		{Header: "COUNT", Wide: true, Cell: func(e corev1.Event) string { return fmt.Sprint(max(e.Count, 1)) }},

@@ -7,15 +7,17 @@ package host
 import (
 	"context"
 	"fmt"
-	"sort"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/cli/complete"
+	"github.com/ingotmetal/ingot/internal/cli/issues"
 	"github.com/ingotmetal/ingot/internal/cli/session"
 )
 
@@ -30,7 +32,7 @@ func Command(s *session.Session) *cobra.Command {
 	}
 	s.AddFlags(c)
 	c.AddCommand(listCommand(s), getCommand(s), explainCommand(s), planCommand(s), eventsCommand(s),
-		powerCommand(s), consoleLogCommand(s), waitCommand(s), deprovisionCommand(s))
+		powerCommand(s), consoleLogCommand(s), waitCommand(s), deprovisionCommand(s), issues.Command(s, false, "Host"))
 	return c
 }
 
@@ -40,53 +42,72 @@ type Host struct {
 	Lifecycle *ingot.HostLifecycle `json:"lifecycle,omitempty"`
 }
 
-func (h Host) record() ingot.HostLifecycleStatus {
+func (h *Host) record() ingot.HostLifecycleStatus {
 	if h.Lifecycle == nil {
 		return ingot.HostLifecycleStatus{}
 	}
 	return h.Lifecycle.Status
 }
 
+func (h *Host) lifecycleVersion() string {
+	if h.Lifecycle == nil {
+		return ""
+	}
+	return h.Lifecycle.ResourceVersion
+}
+
 func load(ctx context.Context, c client.Client, namespace, name string) (Host, error) {
+	h, err := read(ctx, c, types.NamespacedName{Namespace: namespace, Name: name})
+	if apierrors.IsNotFound(err) {
+		return h, session.Missing(fmt.Errorf("host %s is not in namespace %q: `ingot host list -A` shows all hosts", name, namespace))
+	}
+	return h, err
+}
+
+func read(ctx context.Context, c client.Client, key types.NamespacedName) (Host, error) {
 	var h Host
-	key := types.NamespacedName{Namespace: namespace, Name: name}
 	if err := c.Get(ctx, key, &h.Host); err != nil {
-		if apierrors.IsNotFound(err) {
-			return h, fmt.Errorf("host %s is not in namespace %q: `ingot host list -A` shows all hosts", name, namespace)
-		}
-		return h, fmt.Errorf("read host %s/%s: %w", namespace, name, err)
+		return h, fmt.Errorf("read host %s: %w", key, err)
 	}
 	var l ingot.HostLifecycle
 	switch err := c.Get(ctx, key, &l); {
 	case err == nil:
 		h.Lifecycle = &l
 	case !apierrors.IsNotFound(err):
-		return h, fmt.Errorf("read the life cycle of host %s/%s: %w", namespace, name, err)
+		return h, fmt.Errorf("read the life cycle of host %s: %w", key, err)
 	}
 	return h, nil
 }
 
-func loadAll(ctx context.Context, c client.Client, namespace string) ([]Host, error) {
+// loadAll reads hosts and their life cycles, both at once. The options are for the hosts; life cycles are read of the whole namespace, since they have no labels of their hosts'.
+func loadAll(ctx context.Context, c client.Client, opts ...client.ListOption) ([]*Host, error) {
+	o := (&client.ListOptions{}).ApplyOptions(opts)
 	var hosts metal3.BareMetalHostList
-	if err := c.List(ctx, &hosts, client.InNamespace(namespace)); err != nil {
-		return nil, fmt.Errorf("list hosts: %w", err)
-	}
 	var lifecycles ingot.HostLifecycleList
-	if err := c.List(ctx, &lifecycles, client.InNamespace(namespace)); err != nil {
-		return nil, fmt.Errorf("list the life cycles of hosts: %w", err)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := c.List(ctx, &hosts, o); err != nil {
+			return fmt.Errorf("list hosts: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		if err := c.List(ctx, &lifecycles, client.InNamespace(o.Namespace)); err != nil {
+			return fmt.Errorf("list the life cycles of hosts: %w", err)
+		}
+		return nil
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
 	}
 	byKey := make(map[types.NamespacedName]*ingot.HostLifecycle, len(lifecycles.Items))
 	for i := range lifecycles.Items {
 		byKey[client.ObjectKeyFromObject(&lifecycles.Items[i])] = &lifecycles.Items[i]
 	}
-	all := make([]Host, len(hosts.Items))
+	all := make([]*Host, len(hosts.Items))
 	for i := range hosts.Items {
-		all[i] = Host{Host: hosts.Items[i], Lifecycle: byKey[client.ObjectKeyFromObject(&hosts.Items[i])]}
+		all[i] = &Host{Host: hosts.Items[i], Lifecycle: byKey[client.ObjectKeyFromObject(&hosts.Items[i])]}
 	}
-	sort.Slice(all, func(i, j int) bool {
-		a, b := all[i].Host, all[j].Host
-		return a.Namespace < b.Namespace || a.Namespace == b.Namespace && a.Name < b.Name
-	})
 	return all, nil
 }
 
@@ -110,27 +131,6 @@ func one(s *session.Session, f func(ctx context.Context, c client.WithWatch, h H
 }
 
 // completeNames offers the names of the hosts in the namespace.
-func completeNames(s *session.Session) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		c, err := s.Client()
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveError
-		}
-		namespace, err := s.Namespace()
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveError
-		}
-		var hosts metal3.BareMetalHostList
-		if err := c.List(cmd.Context(), &hosts, client.InNamespace(namespace)); err != nil {
-			return nil, cobra.ShellCompDirectiveError
-		}
-		names := make([]string, len(hosts.Items))
-		for i := range hosts.Items {
-			names[i] = hosts.Items[i].Name
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	}
+func completeNames(s *session.Session) complete.Func {
+	return complete.Name(s, &metal3.BareMetalHostList{})
 }

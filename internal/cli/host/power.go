@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -37,7 +36,7 @@ func powerCommand(s *session.Session) *cobra.Command {
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		return one(s, func(ctx context.Context, client client.WithWatch, h Host, _ *cobra.Command) error {
 			if len(args) == 1 {
-				fmt.Fprintf(s.Out, "%s (wanted: %s)\n", power(h), wantedPower(h.Host))
+				fmt.Fprintf(s.Out, "%s (wanted: %s)\n", power(&h), wantedPower(h.Host))
 				return nil
 			}
 			return wishPower(ctx, s, client, h, args[1], hard)
@@ -47,24 +46,8 @@ func powerCommand(s *session.Session) *cobra.Command {
 }
 
 func wishPower(ctx context.Context, s *session.Session, c client.Client, h Host, wish string, hard bool) error {
-	changed := h.Host.DeepCopy()
-	switch wish {
-	case powerOn, powerOff:
-		changed.Spec.Online = wish == powerOn
-	case powerReboot:
-		if changed.Annotations == nil {
-			changed.Annotations = map[string]string{}
-		}
-		mode := metal3.RebootModeSoft
-		if hard {
-			mode = metal3.RebootModeHard
-		}
-		changed.Annotations[metal3.RebootAnnotationPrefix] = fmt.Sprintf(`{"mode":%q}`, mode)
-	default:
-		return fmt.Errorf("power %q is not known: use on, off or reboot", wish)
-	}
-	if err := c.Patch(ctx, changed, client.MergeFrom(&h.Host)); err != nil {
-		return fmt.Errorf("ask host %s/%s for power %s: %w", h.Host.Namespace, h.Host.Name, wish, err)
+	if err := AskPower(ctx, c, h, wish, hard); err != nil {
+		return err
 	}
 	fmt.Fprintf(s.Err, "asked %s/%s for power %s; `ingot host explain %s` shows how far it is\n",
 		h.Host.Namespace, h.Host.Name, wish, h.Host.Name)

@@ -16,8 +16,10 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/filesystem"
 	"github.com/ingotmetal/ingot/filesystem/choice"
+	"github.com/ingotmetal/ingot/internal/cli/complete"
 	"github.com/ingotmetal/ingot/internal/cli/print"
 	"github.com/ingotmetal/ingot/internal/cli/session"
+	"github.com/ingotmetal/ingot/journey"
 )
 
 // Command is `ingot layout`.
@@ -25,12 +27,12 @@ func Command(s *session.Session) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "layout",
 		Aliases: []string{"layouts", "fsl"},
-		Short:   "Try filesystem layouts on hosts",
+		Short:   "Filesystem layouts, and whether they fit hosts",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	s.AddFlags(c)
-	c.AddCommand(tryCommand(s), matchCommand(s))
+	c.AddCommand(listCommand(s), tryCommand(s), matchCommand(s))
 	return c
 }
 
@@ -39,6 +41,8 @@ func tryCommand(s *session.Session) *cobra.Command {
 		Use:   "try LAYOUT HOST",
 		Short: "Say disk by disk whether a layout fits a host, and whether the host would get it by its constraints",
 		Args:  cobra.ExactArgs(2),
+
+		ValidArgsFunction: completeBoth(s),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			format, err := s.Format()
 			if err != nil {
@@ -64,6 +68,9 @@ func tryCommand(s *session.Session) *cobra.Command {
 func try(s *session.Session, format print.Format, one choice.Layout, h choice.Host) error {
 	if problems := filesystem.Check(one.Layout); len(problems) > 0 {
 		return fmt.Errorf("the FilesystemLayout %s is wrong: %w", one.Name, problems)
+	}
+	if problems := filesystem.CheckForImage(one.Layout); journey.Method(h.Host) == ingot.DeployPartitionImage && len(problems) > 0 {
+		return fmt.Errorf("the FilesystemLayout %s is none for the host's partition image: %w", one.Name, problems)
 	}
 	if len(h.Disks) == 0 {
 		return errors.New("the host's disks are not known yet: try again when it was inspected")
@@ -115,6 +122,8 @@ func matchCommand(s *session.Session) *cobra.Command {
 		Use:   "match HOST",
 		Short: "Say which layout a host gets for its image, and why not the others",
 		Args:  cobra.ExactArgs(1),
+
+		ValidArgsFunction: complete.Name(s, &metal3.BareMetalHostList{}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			format, err := s.Format()
 			if err != nil {
@@ -158,6 +167,13 @@ func match(s *session.Session, format print.Format, all []choice.Layout, h *meta
 		_, err := fmt.Fprintf(s.Out, "\nthe host names the layout %s itself, and gets that\n", named)
 		return err
 	}
+	if journey.Method(h) == ingot.DeployPartitionImage {
+		if format == print.JSON || format == print.YAML {
+			return nil
+		}
+		_, err := fmt.Fprintln(s.Out, "\nthe host gets a partition image and names no layout: it gets the standard one, and constraints do not count")
+		return err
+	}
 	if problem != "" {
 		return errors.New(problem)
 	}
@@ -166,6 +182,19 @@ func match(s *session.Session, format print.Format, all []choice.Layout, h *meta
 	}
 	_, err = fmt.Fprintf(s.Out, "\nthe host gets the layout %s\n", name)
 	return err
+}
+
+// completeBoth offers layouts and then hosts.
+func completeBoth(s *session.Session) complete.Func {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		switch len(args) {
+		case 0:
+			return complete.Names(s, &ingot.FilesystemLayoutList{})(cmd, nil, typed)
+		case 1:
+			return complete.Names(s, &metal3.BareMetalHostList{})(cmd, nil, typed)
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
 }
 
 func load(ctx context.Context, s *session.Session, name string) (client.Client, *metal3.BareMetalHost, error) {

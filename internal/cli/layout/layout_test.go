@@ -91,5 +91,18 @@ func TestTryAndMatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	holds("", []string{"names the layout old itself"}, "match", "web1")
+	bootable := spec("bootable", "12")
+	bootable.Spec.Constraints = nil
+	bootable.Spec.Filesystems = append(bootable.Spec.Filesystems[:2:2], ingot.LayoutFilesystem{Partition: "data", Format: "xfs", Path: "/boot"})
+	if err := c.Create(t.Context(), bootable); err != nil {
+		t.Fatal(err)
+	}
+	archived := h.DeepCopy()
+	h.Annotations, h.Spec.CustomDeploy = nil, &metal3.CustomDeploy{Method: ingot.DeployPartitionImage}
+	if err := c.Patch(t.Context(), h, client.MergeFrom(archived)); err != nil {
+		t.Fatal(err)
+	}
+	holds("", []string{"gets the standard one"}, "match", "web1")
+	holds("none for the host's partition image", nil, "try", "bootable", "web1")
 	holds("the layout new can't be used for this host", []string{"/dev/sda"}, "try", "new", "web1")
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ingotmetal/ingot/firewall/calico"
 	"github.com/ingotmetal/ingot/matrix"
+	"github.com/ingotmetal/ingot/matrix/access"
 	"github.com/ingotmetal/ingot/matrix/identity"
 	"github.com/ingotmetal/ingot/matrix/markdown"
 	"github.com/ingotmetal/ingot/matrix/mesh"
@@ -61,7 +62,7 @@ func (o compiling) rights(m matrix.Matrix, hosts []matrix.Host) ([]file, error) 
 		return file{name, text}, err
 	}
 	if len(hosts) == 0 {
-		f, err := write("rbac.yaml", identity.RBAC(m), fmt.Sprintf("No row of the matrix %s has rights at the API server (spec.flows[].rights): there is nothing to bind.", m.Name))
+		f, err := write("rbac.yaml", access.Objects(m), fmt.Sprintf("No row of the matrix %s has rights at the API server (spec.flows[].rights): there is nothing to bind.", m.Name))
 		return []file{f}, err
 	}
 	var files []file

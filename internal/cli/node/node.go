@@ -5,6 +5,7 @@ package node
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
@@ -13,6 +14,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/cli/session"
 	"github.com/ingotmetal/ingot/internal/enroll"
 	"github.com/ingotmetal/ingot/internal/kubeconfig"
+	"github.com/ingotmetal/ingot/internal/pki"
 )
 
 // Command is `ingot node`.
@@ -22,28 +24,38 @@ func Command(s *session.Session) *cobra.Command {
 	var dir string
 	c.PersistentFlags().StringVar(&dir, "run-dir", daemon.RunDir, "directory of the control socket of this machine's ingot-node")
 	_ = c.MarkPersistentFlagDirname("run-dir")
-	c.AddCommand(enrollCommand(s))
+	c.AddCommand(listCommand(s), enrollCommand(s))
 	c.AddCommand(daemon.Asking{Dir: func() string { return dir }, Out: s.Out, Elsewhere: endpoints{s}}.Commands()...)
 	return c
 }
 
 func enrollCommand(s *session.Session) *cobra.Command {
-	var file string
+	var file, firewall string
 	c := &cobra.Command{
-		Use:   "enroll NAME",
+		Use:   "enroll NAME | enroll --firewall NAMESPACE/NAME",
 		Short: "Write a kubeconfig by which a host gets its own identity",
 		Long: "Writes a kubeconfig for the host NAME (the spec.node of its HostEndpoints), good for an hour. Carry it to the host over a way that you trust, like SSH, and run\n" +
-			"`ingot-node enroll FILE` there: it makes a key that never leaves the host, and renews its certificate from then on. Takes an administrator's rights.",
-		Args: cobra.ExactArgs(1),
+			"`ingot-node enroll FILE` there: it makes a key that never leaves the host, and renews its certificate from then on. Takes an administrator's rights.\n" +
+			"With --firewall it is for a Firewall's machine, which may read that Firewall and no policy of the site.",
+		Args: func(c *cobra.Command, args []string) error {
+			if firewall != "" {
+				return cobra.NoArgs(c, args)
+			}
+			return cobra.ExactArgs(1)(c, args)
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg, err := s.RESTConfig()
 			if err != nil {
 				return err
 			}
-			if file == "" {
-				file = args[0] + ".kubeconfig"
+			name, profile, err := whom(args, firewall)
+			if err != nil {
+				return err
 			}
-			id, err := enroll.AsAdministrator(c.Context(), cfg, enroll.NodeProfile(args[0], enroll.FirstLifetime), "enrolled by an administrator with ingot node enroll")
+			if file == "" {
+				file = name + ".kubeconfig"
+			}
+			id, err := enroll.AsAdministrator(c.Context(), cfg, profile, "enrolled by an administrator with ingot node enroll")
 			if err != nil {
 				return err
 			}
@@ -53,10 +65,23 @@ func enrollCommand(s *session.Session) *cobra.Command {
 			if err := kubeconfig.Write(file, kubeconfig.Cluster{Name: "ingot", URL: cfg.Host, CA: cfg.CAData}, id); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(s.Out, "%s is written, good for an hour; on host %s:\n\n  ingot-node enroll %s\n", file, args[0], file)
+			_, err = fmt.Fprintf(s.Out, "%s is written, good for an hour; on host %s:\n\n  ingot-node enroll %s\n", file, name, file)
 			return err
 		},
 	}
 	c.Flags().StringVar(&file, "file", "", "where to write it (default: NAME.kubeconfig)")
+	c.Flags().StringVar(&firewall, "firewall", "", "the Firewall whose machine it is for, as NAMESPACE/NAME")
 	return c
+}
+
+// whom is the machine that is enrolled.
+func whom(args []string, firewall string) (string, pki.Profile, error) {
+	if firewall == "" {
+		return args[0], enroll.NodeProfile(args[0], enroll.FirstLifetime), nil
+	}
+	namespace, name, ok := strings.Cut(firewall, "/")
+	if !ok || namespace == "" || name == "" || strings.Contains(name, "/") {
+		return "", pki.Profile{}, fmt.Errorf("--firewall %q: write NAMESPACE/NAME", firewall)
+	}
+	return namespace + "." + name, enroll.FirewallProfile(namespace, name, enroll.FirstLifetime), nil
 }

@@ -1,7 +1,8 @@
 // Package print writes answers: tables for people, JSON and YAML for programs.
 //
-// It owns the formats and their names. It refuses to know what is printed: a caller gives the objects and, for tables, columns that turn
-// one object into a cell. Invariants: the answer goes to one writer, whole; JSON and YAML hold the API's own objects; an empty cell prints as "-".
+// It owns the formats and their names, and what every list can do with its rows: order, filter, pick columns. It refuses to know what is printed: a caller gives the objects and, for tables,
+// columns that turn one object into a cell. Invariants: the answer goes to one writer, whole; JSON and YAML hold the API's own objects; an empty cell prints as "-"; a cell is one line
+// without control characters, whoever wrote its text (a BMC may have).
 package print
 
 import (
@@ -17,33 +18,50 @@ import (
 // Format is a value of -o.
 type Format string
 
-// The formats.
+// The formats. Those of the second group are lists' only.
 const (
 	Table Format = "table"
 	Wide  Format = "wide"
 	JSON  Format = "json"
 	YAML  Format = "yaml"
+
+	Name     Format = "name"
+	Markdown Format = "markdown"
+	// Template is followed by a template of Go's package text/template, which gets each object as its JSON: template={{.metadata.name}}.
+	Template Format = "template="
 )
 
 // Formats lists the values of -o for help and completion.
 func Formats() []string { return []string{string(Table), string(Wide), string(JSON), string(YAML)} }
 
+// ListFormats lists the values of -o of a list.
+func ListFormats() []string {
+	return append(Formats(), string(Name), string(Markdown), string(Template))
+}
+
 // ParseFormat reads a value of -o.
-func ParseFormat(s string) (Format, error) {
-	for _, f := range Formats() {
+func ParseFormat(s string) (Format, error) { return parse(s, Formats()) }
+
+// ParseListFormat reads a value of a list's -o.
+func ParseListFormat(s string) (Format, error) {
+	if strings.HasPrefix(s, string(Template)) {
+		_, err := parseTemplate(Format(s))
+		return Format(s), err
+	}
+	return parse(s, ListFormats())
+}
+
+func parse(s string, all []string) (Format, error) {
+	for _, f := range all {
 		if s == f {
 			return Format(f), nil
 		}
 	}
-	return "", fmt.Errorf("output format %q is not known: use one of %s", s, strings.Join(Formats(), ", "))
+	return "", fmt.Errorf("output format %q is not known: use one of %s", s, strings.Join(all, ", "))
 }
 
-// Column is one column of a table of T. Wide columns show only with -o wide.
-type Column[T any] struct {
-	Header string
-	Wide   bool
-	Cell   func(T) string
-}
+// Tabular says whether people read the format as a table.
+func (f Format) Tabular() bool { return f == Table || f == Wide }
 
 // Objects writes a list: as a table of the columns, or `object` as JSON or YAML.
 func Objects[T any](w io.Writer, f Format, object any, rows []T, columns []Column[T]) error {
@@ -51,9 +69,10 @@ func Objects[T any](w io.Writer, f Format, object any, rows []T, columns []Colum
 	case JSON, YAML:
 		return Object(w, f, object)
 	case Table, Wide:
-		return table(w, f == Wide, rows, columns)
+		return write(w, Lines(cells(rows, Shown(columns, f == Wide)), nil))
+	default:
+		return fmt.Errorf("output format %q is not known", f)
 	}
-	return fmt.Errorf("output format %q is not known", f)
 }
 
 // Object writes one object as JSON or YAML.
@@ -72,31 +91,6 @@ func Object(w io.Writer, f Format, object any) error {
 		return fmt.Errorf("render the answer as JSON: %w", err)
 	}
 	return nil
-}
-
-func table[T any](w io.Writer, wide bool, rows []T, columns []Column[T]) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	var shown []Column[T]
-	for _, c := range columns {
-		if !c.Wide || wide {
-			shown = append(shown, c)
-		}
-	}
-	cells := make([]string, len(shown))
-	for i, c := range shown {
-		cells[i] = c.Header
-	}
-	fmt.Fprintln(tw, strings.Join(cells, "\t"))
-	for _, r := range rows {
-		for i, c := range shown {
-			cells[i] = c.Cell(r)
-			if cells[i] == "" {
-				cells[i] = "-"
-			}
-		}
-		fmt.Fprintln(tw, strings.Join(cells, "\t"))
-	}
-	return tw.Flush()
 }
 
 // Field is one line of a description.

@@ -7,11 +7,16 @@ package session
 import (
 	"fmt"
 	"io"
+	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -21,6 +26,7 @@ import (
 	calico "github.com/ingotmetal/ingot/api/projectcalico/v3"
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/cli/print"
+	"github.com/ingotmetal/ingot/internal/cli/table"
 	"github.com/ingotmetal/ingot/internal/driver/socket"
 	"github.com/ingotmetal/ingot/internal/driver/socket/kernel"
 	"github.com/ingotmetal/ingot/matrix"
@@ -36,6 +42,8 @@ type Session struct {
 	namespace     string
 	allNamespaces bool
 	output        string
+	// timeout bounds each request; 0 for none.
+	timeout time.Duration
 }
 
 // New makes a session that writes to out and errOut.
@@ -51,6 +59,12 @@ func (s *Session) AddFlags(c *cobra.Command) {
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(print.Formats(), cobra.ShellCompDirectiveNoFileComp))
 }
 
+// AddListFlags gives a list the formats of lists.
+func (s *Session) AddListFlags(c *cobra.Command) {
+	c.Flags().StringVarP(&s.output, "output", "o", string(print.Table), "table, wide, json, yaml, name, markdown or template=TEMPLATE")
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(print.ListFormats(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
+}
+
 // AddServerFlags adds the flags that say which API server, for commands with namespaces and formats of their own.
 func (s *Session) AddServerFlags(c *cobra.Command) {
 	f := c.PersistentFlags()
@@ -60,6 +74,9 @@ func (s *Session) AddServerFlags(c *cobra.Command) {
 
 // Format is the value of -o.
 func (s *Session) Format() (print.Format, error) { return print.ParseFormat(s.output) }
+
+// ListFormat is the value of a list's -o.
+func (s *Session) ListFormat() (print.Format, error) { return print.ParseListFormat(s.output) }
 
 // Scheme knows every kind that the program reads or writes.
 func Scheme() (*runtime.Scheme, error) {
@@ -85,8 +102,23 @@ func (s *Session) RESTConfig() (*rest.Config, error) {
 		return nil, fmt.Errorf("read the kubeconfig: %w; give one with --kubeconfig or KUBECONFIG (`ingot up` writes its own to %s)",
 			err, filepath.Join("DATA-DIR", "admin.kubeconfig"))
 	}
+	// A person's program asks in bursts; the API server shares itself out among its clients (priority and fairness).
+	config.QPS = -1
+	config.Timeout = s.timeout
+	// Between two processes of one machine, compression costs more than what it saves.
+	config.DisableCompression = onThisMachine(config.Host)
 	config.Dial = socket.Bind(matrix.Operator, matrix.Builtin(), kernel.Network{}).DialContext(matrix.OperatorToAPIServer)
 	return config, nil
+}
+
+// onThisMachine says whether a server's URL names a loopback address.
+func onThisMachine(server string) bool {
+	u, err := url.Parse(server)
+	if err != nil {
+		return false
+	}
+	a, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && a.IsLoopback()
 }
 
 // Client connects to the API server.
@@ -106,6 +138,43 @@ func (s *Session) Client() (client.WithWatch, error) {
 	return c, nil
 }
 
+// Tables connects to the API server for lists as tables.
+func (s *Session) Tables() (*table.Reader, error) {
+	config, err := s.RESTConfig()
+	if err != nil {
+		return nil, err
+	}
+	return table.New(config)
+}
+
+// Hurried is the same session for answers that nobody waits longer for than limit; what it is asked for is printed nowhere.
+func (s *Session) Hurried(limit time.Duration) *Session {
+	h := *s
+	h.Out, h.Err, h.timeout = io.Discard, io.Discard, limit
+	return &h
+}
+
+// Server names whom the session asks as whom, as far as files tell: one text for one context of one kubeconfig.
+func (s *Session) Server() string {
+	config, err := s.loader().RawConfig()
+	if err != nil {
+		return ""
+	}
+	name := s.context
+	if name == "" {
+		name = config.CurrentContext
+	}
+	c := config.Contexts[name]
+	if c == nil {
+		return ""
+	}
+	server := ""
+	if cluster := config.Clusters[c.Cluster]; cluster != nil {
+		server = cluster.Server
+	}
+	return strings.Join([]string{server, c.AuthInfo, name}, " ")
+}
+
 // Namespace is the namespace asked for; with -A it is empty, which means all.
 func (s *Session) Namespace() (string, error) {
 	if s.allNamespaces {
@@ -121,8 +190,30 @@ func (s *Session) Namespace() (string, error) {
 	return namespace, nil
 }
 
+// OneNamespace is the namespace asked for where there must be one: what is to be done is done to one thing, which what names.
+func (s *Session) OneNamespace(what string) (string, error) {
+	namespace, err := s.Namespace()
+	if err == nil && namespace == "" {
+		err = fmt.Errorf("-A is no namespace: say with -n in which one the %s is", what)
+	}
+	return namespace, err
+}
+
 // ShowNamespace says whether lists need a namespace column.
 func (s *Session) ShowNamespace() bool { return s.allNamespaces }
+
+// Screen is the size of the terminal that answers go to; ok is false where they go to a file or another program.
+func (s *Session) Screen() (columns, lines int, ok bool) {
+	f, isFile := s.Out.(*os.File)
+	if !isFile {
+		return 0, 0, false
+	}
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil || size.Col == 0 || size.Row == 0 {
+		return 0, 0, false
+	}
+	return int(size.Col), int(size.Row), true
+}
 
 // Interactive says whether messages go to a terminal, on which lines may be redrawn.
 func (s *Session) Interactive() bool {

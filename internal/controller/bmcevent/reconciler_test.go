@@ -72,6 +72,7 @@ func newWorld(t *testing.T, now func() time.Time) *world {
 		t.Fatal(err)
 	}
 	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	cp.BindHosts(t, name)
 	w.addHost()
 	role := cp.As(t, "partition", name)
 	role.QPS = -1

@@ -1,10 +1,11 @@
 // Package certificate is the controller of the certificates by which nodes renew who they are.
 //
-// It owns the approval: a request that a node makes for its own name, as an API client, is approved while the node has a host endpoint; anything else that a node asks for
-// is denied with the reason. It refuses first certificates, which an administrator issues by name (`ingot node enroll`), requests of anybody else, which it leaves alone, and
+// It owns the approval: a request that a node makes for its own name, as an API client, is approved while the node has a host endpoint, or, in a group of their own, while its Firewall exists; anything else that it asks for
+// is denied with the reason. A Firewall's first one is approved where the partition role asks, and the
+// Firewall is on the very host that showed its one-time token there. It refuses all other first certificates, which an administrator issues by name (`ingot node enroll`), requests of anybody else, which it leaves alone, and
 // keys: the API server's signer makes the certificate, so that no process of ours holds the CA.
 //
-// Invariant: whoever takes over a node gains that node's name and no other; a host whose endpoints are gone loses its identity within pki.RoleLifetime. An admission policy
+// Invariant: whoever takes over a node gains that node's name and no other; a host whose endpoints and Firewall are gone loses its identity within pki.RoleLifetime. An admission policy
 // holds the controller to the same.
 package certificate
 
@@ -17,8 +18,11 @@ import (
 	"slices"
 	"strings"
 
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -27,6 +31,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	api "github.com/ingotmetal/ingot/api/projectcalico/v3"
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/matrix"
 )
@@ -57,19 +62,21 @@ func (r *Reconciler) Reconcile(ctx context.Context, q reconcile.Request) (reconc
 	if err := r.cached.Get(ctx, q.NamespacedName, csr); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	node, ours := asker(csr)
+	role, node, ours := asker(csr)
+	if !ours {
+		role, node, ours = firstBoot(csr)
+	}
 	if !ours || len(csr.Status.Conditions) > 0 {
 		return reconcile.Result{}, nil
 	}
-	var endpoints api.HostEndpointList
-	if err := r.cached.List(ctx, &endpoints, client.UnsafeDisableDeepCopy); err != nil {
-		return reconcile.Result{}, fmt.Errorf("look for the endpoints of host %s, which asks for a certificate: %w", node, err)
+	known, err := r.known(ctx, csr, role, node)
+	if err != nil {
+		return reconcile.Result{}, err
 	}
-	known := slices.ContainsFunc(endpoints.Items, func(e api.HostEndpoint) bool { return e.Spec.Node == node })
 	condition := certificatesv1.CertificateSigningRequestCondition{
 		Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, Reason: "OwnName", Message: "a node's next certificate for its own name",
 	}
-	if why := judge(csr, node, known); why != "" {
+	if why := judge(csr, role, node, known); why != "" {
 		condition.Type, condition.Reason, condition.Message = certificatesv1.CertificateDenied, "NotANodesOwn", why
 		r.log.Warn("certificate denied", "node", node, "request", csr.Name, "reason", why)
 	}
@@ -80,14 +87,87 @@ func (r *Reconciler) Reconcile(ctx context.Context, q reconcile.Request) (reconc
 	return reconcile.Result{}, nil
 }
 
-// asker is the node that made a request; false where nobody did that this controller decides on.
-func asker(csr *certificatesv1.CertificateSigningRequest) (string, bool) {
-	node, ok := strings.CutPrefix(csr.Spec.Username, pki.RoleName(string(matrix.Node), "")+":")
-	return node, ok && node != "" && csr.Spec.SignerName == certificatesv1.KubeAPIServerClientSignerName
+// known says whether there is still what a machine's name stands for: a HostEndpoint of the host, or the Firewall.
+func (r *Reconciler) known(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, role matrix.Role, node string) (bool, error) {
+	if role == matrix.Firewall {
+		return r.isFirewall(ctx, csr, node)
+	}
+	var endpoints api.HostEndpointList
+	if err := r.cached.List(ctx, &endpoints, client.UnsafeDisableDeepCopy); err != nil {
+		return false, fmt.Errorf("look for the endpoints of host %s, which asks for a certificate: %w", node, err)
+	}
+	return slices.ContainsFunc(endpoints.Items, func(e api.HostEndpoint) bool { return e.Spec.Node == node }), nil
+}
+
+// isFirewall says whether a node is the machine of a Firewall: their names are NAMESPACE.NAME, and a namespace has no dots.
+// Where a partition asks in its stead, the Firewall has to be installed on the very host that showed its token there.
+func (r *Reconciler) isFirewall(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, node string) (bool, error) {
+	namespace, name, ok := strings.Cut(node, ".")
+	if !ok {
+		return false, nil
+	}
+	f := &ingot.Firewall{}
+	err := r.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, f)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for the Firewall of host %s, which asks for a certificate: %w", node, err)
+	}
+	partition, asks := strings.CutPrefix(csr.Spec.Username, pki.RoleName(string(matrix.Partition), "")+":")
+	if !asks {
+		return true, nil
+	}
+	return r.onHost(ctx, f, partition, csr.Annotations[ingot.FirstBootHostAnnotation])
+}
+
+// onHost says whether a Firewall's machine is the host of that partition.
+func (r *Reconciler) onHost(ctx context.Context, f *ingot.Firewall, partition, host string) (bool, error) {
+	m := &ingot.Machine{}
+	err := r.live.Get(ctx, client.ObjectKeyFromObject(f), m)
+	if apierrors.IsNotFound(err) || err == nil && (!metav1.IsControlledBy(m, f) || m.Status.Host == nil || m.Status.Host.Namespace+"/"+m.Status.Host.Name != host) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read the Machine of Firewall %s/%s: %w", f.Namespace, f.Name, err)
+	}
+	h := &metal3.BareMetalHost{}
+	err = r.live.Get(ctx, client.ObjectKey{Namespace: m.Status.Host.Namespace, Name: m.Status.Host.Name}, h)
+	if client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("read the host of Firewall %s/%s: %w", f.Namespace, f.Name, err)
+	}
+	return err == nil && partition != "" && h.Labels[ingot.PartitionLabel] == partition, nil
+}
+
+// asker is the node, or the Firewall's machine, that made a request; false where nobody did that this controller decides on.
+func asker(csr *certificatesv1.CertificateSigningRequest) (matrix.Role, string, bool) {
+	for _, role := range []matrix.Role{matrix.Node, matrix.Firewall} {
+		if node, ok := strings.CutPrefix(csr.Spec.Username, pki.RoleName(string(role), "")+":"); ok && node != "" {
+			return role, node, csr.Spec.SignerName == certificatesv1.KubeAPIServerClientSignerName
+		}
+	}
+	return "", "", false
+}
+
+// firstBoot is the Firewall's machine in whose stead a partition asks: the name is what it asks for, and its Firewall is looked for.
+func firstBoot(csr *certificatesv1.CertificateSigningRequest) (matrix.Role, string, bool) {
+	if !strings.HasPrefix(csr.Spec.Username, pki.RoleName(string(matrix.Partition), "")+":") || csr.Spec.SignerName != certificatesv1.KubeAPIServerClientSignerName || csr.Annotations[ingot.FirstBootHostAnnotation] == "" {
+		return "", "", false
+	}
+	name := ""
+	if block, _ := pem.Decode(csr.Spec.Request); block != nil {
+		if request, err := x509.ParseCertificateRequest(block.Bytes); err == nil {
+			name, _ = strings.CutPrefix(request.Subject.CommonName, pki.RoleName(string(matrix.Firewall), "")+":")
+		}
+	}
+	return matrix.Firewall, name, true
 }
 
 // judge says why a node does not get what it asks for; empty: it does.
-func judge(csr *certificatesv1.CertificateSigningRequest, node string, known bool) string {
+func judge(csr *certificatesv1.CertificateSigningRequest, role matrix.Role, node string, known bool) string {
+	if !known && role == matrix.Firewall {
+		return fmt.Sprintf("spec.username: there is no Firewall that %s is the machine of (NAMESPACE.NAME), or it is not on the host that asks: make one, or let an administrator enroll it again", node)
+	}
 	if !known {
 		return fmt.Sprintf("spec.username: there is no HostEndpoint of host %s: make one, or let an administrator enroll it again", node)
 	}
@@ -107,12 +187,12 @@ func judge(csr *certificatesv1.CertificateSigningRequest, node string, known boo
 	if err := request.CheckSignature(); err != nil {
 		return "spec.request: " + err.Error()
 	}
-	name, group := pki.RoleName(string(matrix.Node), node), pki.RoleGroup(string(matrix.Node))
+	name, group := pki.RoleName(string(role), node), pki.RoleGroup(string(role))
 	switch {
 	case request.Subject.CommonName != name:
 		return fmt.Sprintf("spec.request: it asks for the name %q, and %s may ask for its own only", request.Subject.CommonName, name)
 	case !slices.Equal(request.Subject.Organization, []string{group}):
-		return fmt.Sprintf("spec.request: it asks for the groups %q, and a node is in %s only", request.Subject.Organization, group)
+		return fmt.Sprintf("spec.request: it asks for the groups %q, and it is in %s only", request.Subject.Organization, group)
 	case len(request.DNSNames)+len(request.EmailAddresses)+len(request.IPAddresses)+len(request.URIs) > 0:
 		return "spec.request: an API client has no further names"
 	}

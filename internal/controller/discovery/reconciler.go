@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
@@ -39,6 +40,13 @@ type Reconciler struct {
 // refusedAgain is when an accepted machine that the API server took no host of is tried again: a quota or a terminating namespace passes without a change to our object.
 const refusedAgain = 5 * time.Minute
 
+// namespacePolicy refuses hosts where this role may read no Secrets (config/policy/discovery.yaml). The right follows an operator's accept within a moment (internal/controller/hostnamespace), so that it is tried again
+// soon.
+const (
+	namespacePolicy = "ingot-discovery-namespace"
+	unboundAgain    = 500 * time.Millisecond
+)
+
 // Reconcile implements reconcile.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	o := &ingot.DiscoveredHost{}
@@ -60,6 +68,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		case apierrors.IsAlreadyExists(err):
 			// Somebody made one of that name since we looked; the next look says whose it is.
 			return reconcile.Result{RequeueAfter: time.Second}, nil
+		case apierrors.IsForbidden(err) && strings.Contains(err.Error(), namespacePolicy):
+			d.Status, next.RequeueAfter = discovery.Waits(o, reason(err)), unboundAgain
 		case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err):
 			d.Status, next.RequeueAfter = discovery.Refused(o, reason(err)), refusedAgain
 		case err != nil:

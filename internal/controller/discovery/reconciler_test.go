@@ -60,6 +60,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}})
+	cp.BindHosts(t, w.namespace)
 	return w
 }
 
@@ -277,7 +278,7 @@ func TestWhatThePartitionMayMake(t *testing.T) {
 		says   string
 	}{
 		"no-origin":   {func(h *metal3.BareMetalHost) { h.Annotations = nil }, "accepted DiscoveredHosts only"},
-		"annotations": {func(h *metal3.BareMetalHost) { h.Annotations[ingot.EraseAnnotation] = "metadata" }, "without any other annotation"},
+		"annotations": {func(h *metal3.BareMetalHost) { h.Annotations[ingot.EraseAnnotation] = "metadata" }, "without any annotation but"},
 		"image": {func(h *metal3.BareMetalHost) {
 			h.Spec.Image = &metal3.Image{URL: "https://images.test/x", Checksum: strings.Repeat("a", 64)}
 		}, "nothing is to run on"},

@@ -12,6 +12,7 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/controller/host/agentbook"
 	"github.com/ingotmetal/ingot/internal/controller/host/bootwindow"
+	"github.com/ingotmetal/ingot/internal/controller/host/components"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/step"
@@ -55,8 +56,14 @@ func (r *Reconciler) actOnBMC(ctx context.Context, v *view, a journey.Action, re
 	if err != nil {
 		return false, err
 	}
+	if c.fact.Forbidden {
+		// Nothing is tried with the credentials that we do not have: a BMC counts failed logins.
+		result.Failure = &step.Failure{Kind: step.Busy, Message: "the Secrets of namespace " + v.host.Namespace + " may not be read yet"}
+		r.memories.with(keyOf(v.host), v.host.UID, func(m *memory) { m.result = result })
+		return false, nil
+	}
 	w.target = r.target(v.host, c)
-	result.Generation, result.CredentialsVersion = v.host.Generation, c.fact.Version
+	result.Generation, result.CredentialsVersion, result.CertificatePin = v.host.Generation, c.fact.Version, w.target.CertificatePin
 	key, uid := keyOf(v.host), v.host.UID
 	r.memories.with(key, uid, func(m *memory) { m.begin(a) })
 	r.hands.run(func(ctx context.Context) {
@@ -78,7 +85,7 @@ func (r *Reconciler) actOnBMC(ctx context.Context, v *view, a journey.Action, re
 
 // doOnBMC runs the work on a session and turns an error into the result's failure.
 func (r *Reconciler) doOnBMC(ctx context.Context, w *bmcWork, a journey.Action, result *journey.ActionResult) {
-	ctx, cancel := context.WithTimeout(ctx, r.config.BMCTimeout)
+	ctx, cancel := context.WithTimeout(ctx, components.Patience(a, r.config.BMCTimeout))
 	defer cancel()
 	started := r.now()
 	err := r.useBMC(ctx, w, a, func(s bmc.Session) error { return w.do(ctx, s, result) })

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/ptr"
@@ -14,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/controller/host/access"
 	"github.com/ingotmetal/ingot/internal/controller/host/bootwindow"
 )
 
@@ -37,6 +39,7 @@ func Caches(h *http.Client) cache.Options {
 		DefaultTransform:            cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
 			&ingot.BootWindow{}:     {Namespaces: map[string]cache.Config{ingot.BootNamespace: {}}},
+			&rbacv1.RoleBinding{}:   access.Cache(),
 			&ingot.NetbootRecord{}:  {Namespaces: map[string]cache.Config{ingot.BootNamespace: {}}},
 			&metal3.BareMetalHost{}: {}, &metal3.HardwareData{}: {}, &metal3.DataImage{}: {}, &metal3.BMCEventSubscription{}: {}, &metal3.HostFirmwareSettings{}: {}, &metal3.FirmwareSchema{}: {},
 			&metal3.HostFirmwareComponents{}: {}, &metal3.HostUpdatePolicy{}: {}, &ingot.HostLifecycle{}: {}, &ingot.Partition{}: {}, &ingot.DiscoveredHost{}: {},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
@@ -36,19 +37,28 @@ func (r *Reconciler) configDrive(ctx context.Context, host *metal3.BareMetalHost
 	if err != nil {
 		return nil, err
 	}
+	site := &ingot.Partition{}
+	if err := r.cached.Get(ctx, types.NamespacedName{Name: r.config.Partition}, site); err != nil {
+		return nil, fmt.Errorf("read Partition %s, which names the servers of its site: %w", r.config.Partition, err)
+	}
 	vendor, err := configdrive.FirstBootReport(configdrive.Report{
-		URL: r.config.AgentEndpoint + protocol.PathFirstBoot + host.Namespace + "/" + host.Name + "/", Token: token, CAPEM: r.config.CABundle,
+		NTPServers: site.Spec.NTPServers,
+		URL:        r.config.AgentEndpoint + protocol.PathFirstBoot + host.Namespace + "/" + host.Name + "/", Token: token, CAPEM: r.config.CABundle,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("first-boot report of the config drive: %w", err)
 	}
-	return buildDrive(host, user, network, meta, vendor)
+	vendor.FirstBoot = &configdrive.FirstBoot{URL: r.config.AgentEndpoint + protocol.PathFirstBoot + host.Namespace + "/" + host.Name + "/", Token: token.Reveal(), CA: string(r.config.CABundle)}
+	return buildDrive(host, user, network, meta, vendor, site.Spec.DNSServers)
 }
 
-func buildDrive(host *metal3.BareMetalHost, user, network, meta []byte, vendor configdrive.VendorData) ([]byte, error) {
+func buildDrive(host *metal3.BareMetalHost, user, network, meta []byte, vendor configdrive.VendorData, nameServers []string) ([]byte, error) {
 	values, problem := metadata(meta)
 	if problem != "" {
 		return nil, notNow("%s", problem)
+	}
+	if values[configdrive.FirewallKey] == nil {
+		vendor.FirstBoot = nil
 	}
 	network, problem = asJSON(keyNetworkData, network)
 	if problem != "" {
@@ -56,7 +66,7 @@ func buildDrive(host *metal3.BareMetalHost, user, network, meta []byte, vendor c
 	}
 	drive, err := configdrive.Build(configdrive.Drive{
 		Metadata: configdrive.DefaultMetadata(configdrive.Host{UID: string(host.UID), Name: host.Name, Namespace: host.Namespace}, values),
-		UserData: user, NetworkData: network, VendorData: vendor,
+		UserData: user, NetworkData: configdrive.WithNameServers(network, nameServers), VendorData: vendor,
 	})
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 )
 
@@ -55,11 +57,16 @@ func (r *Reconciler) ConsoleLog(ctx context.Context, key types.NamespacedName) (
 	return text, err
 }
 
+// watched is the half of bmc.Console that a look needs.
+type watched interface {
+	Watch(ctx context.Context, out io.Writer) error
+}
+
 // glimpseTime is how long a console is watched whose BMC keeps no log: long enough for a machine that boots to write something, and short enough for whoever waits, the host's next action among them.
 const glimpseTime = 5 * time.Second
 
 // glimpse is what the machine writes within that time, the first megabyte of it. What was seen before the watch broke off is worth having.
-func glimpse(ctx context.Context, c bmc.Console) (string, error) {
+func glimpse(ctx context.Context, c watched) (string, error) {
 	const most = 1 << 20
 	watching, cancel := context.WithTimeout(ctx, glimpseTime)
 	defer cancel()
@@ -106,6 +113,7 @@ func (r *Reconciler) target(host *metal3.BareMetalHost, c credentials) bmc.Targe
 	return bmc.Target{
 		Address: host.Spec.BMC.Address, Username: c.username, Password: c.password,
 		CAPEM: r.config.BMCCAPEM, DisableCertificateVerification: host.Spec.BMC.DisableCertificateVerification,
+		CertificatePin: host.Annotations[ingot.BMCCertificateAnnotation], SSHHostKey: host.Annotations[ingot.BMCSSHHostKeyAnnotation],
 	}
 }
 

@@ -107,6 +107,9 @@ func (r *Reconciler) gatherObjects(ctx context.Context, v *view, now time.Time) 
 		return err
 	}
 	v.facts.Credentials = c.fact
+	if c.fact.Forbidden {
+		return nil // its other Secrets stand beside it
+	}
 	if v.facts.Secrets, err = r.firstBootSecrets(ctx, v.host, now); err != nil {
 		return err
 	}
@@ -152,8 +155,8 @@ func (r *Reconciler) lifecycleOf(ctx context.Context, host *metal3.BareMetalHost
 	return r.createLifecycle(ctx, host)
 }
 
-// createLifecycle makes the record, and ends the API server's account of who owns which field of it: one empty entry does, and an object without one gets none again. This role is
-// the record's only writer, and the account is a quarter of the object and of the cost of each write.
+// createLifecycle makes the record, and ends the API server's account of who owns which field of it where there is one (our own API server keeps none of what roles make): one empty entry
+// does, and an object without one gets none again. This role is the record's only writer, and the account is a quarter of the object and of the cost of each write.
 func (r *Reconciler) createLifecycle(ctx context.Context, host *metal3.BareMetalHost) (*ingot.HostLifecycle, error) {
 	l := &ingot.HostLifecycle{ObjectMeta: metav1.ObjectMeta{
 		Namespace: host.Namespace, Name: host.Name,
@@ -162,6 +165,9 @@ func (r *Reconciler) createLifecycle(ctx context.Context, host *metal3.BareMetal
 	}}
 	if err := r.cached.Create(ctx, l); err != nil {
 		return nil, fmt.Errorf("create HostLifecycle: %w", err)
+	}
+	if len(l.ManagedFields) == 0 {
+		return l, nil
 	}
 	if err := r.cached.Patch(ctx, l, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"managedFields":[{}]}}`))); err != nil {
 		return nil, fmt.Errorf("end the account of field owners of HostLifecycle: %w", err)

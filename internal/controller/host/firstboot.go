@@ -104,6 +104,32 @@ func (r *Reconciler) SaveFirstBoot(ctx context.Context, key types.NamespacedName
 	return fmt.Errorf("write first-boot report of %s: the record changed %d times meanwhile", key, tries)
 }
 
+// RedeemFirstBoot notes the key that a Firewall's machine trades its token for. The same key may come again, since an answer may have been lost; another one is ErrNoReportDue.
+func (r *Reconciler) RedeemFirstBoot(ctx context.Context, key types.NamespacedName, tokenHash, keyHash string) error {
+	l, err := r.firstBootRecord(ctx, key)
+	if err != nil {
+		return err
+	}
+	f := l.Status.FirstBoot
+	switch {
+	case f.TokenHash != tokenHash:
+		return ErrTokenChanged
+	case f.IdentityKeyHash == keyHash:
+		return nil
+	case f.IdentityKeyHash != "":
+		return ErrNoReportDue
+	}
+	f.IdentityKeyHash = keyHash
+	err = r.cached.Status().Update(ctx, l)
+	if apierrors.IsConflict(err) {
+		return ErrTokenChanged
+	}
+	if err != nil {
+		return fmt.Errorf("write whom the first-boot token of %s was traded with: %w", key, err)
+	}
+	return nil
+}
+
 // firstBootRecord reads a record that has a first-boot token. The watch's copy will do: this role alone writes records, and sees its own writes there.
 func (r *Reconciler) firstBootRecord(ctx context.Context, key types.NamespacedName) (*ingot.HostLifecycle, error) {
 	// The names are a stranger's word.

@@ -51,6 +51,59 @@ func TestInstallFromAnArchive(t *testing.T) {
 	}
 }
 
+// A host with a partition image gets the standard layout, or the one that it names where that can hold an image.
+func TestInstallFromAPartitionImage(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	raw, name := "raw", "partition-"+w.namespace
+	root := ingot.LayoutFilesystem{Partition: "root", Format: "xfs", Path: "/"}
+	layout := &ingot.FilesystemLayout{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: ingot.FilesystemLayoutSpec{
+		Partitions:  []ingot.LayoutPartition{{Name: "esp", Type: "efi-system", SizeMiB: 64}, {Name: "root", Type: "linux"}},
+		Filesystems: []ingot.LayoutFilesystem{{Partition: "esp", Format: "vfat", Path: "/boot/efi"}, root},
+	}}
+	layout.Spec.Filesystems[1].Label = "system"
+	w.create(layout)
+	m := w.addHost("a", func(h *metal3.BareMetalHost) {
+		h.Annotations = map[string]string{ingot.LayoutAnnotation: name}
+		h.Spec.Image = &metal3.Image{URL: "https://images.test/root.raw.zst", Checksum: strings.Repeat("a", 64), ChecksumType: metal3.SHA256, DiskFormat: &raw}
+		h.Spec.CustomDeploy = &metal3.CustomDeploy{Method: ingot.DeployPartitionImage}
+		h.Spec.RootDeviceHints = &metal3.RootDeviceHints{SerialNumber: "ROOT"}
+	})
+	w.until("a is told what is wrong with its layout", func() bool {
+		return strings.Contains(w.host("a").Status.ErrorMessage, "filesystems[1].label: the root keeps the label")
+	})
+	before := layout.DeepCopy()
+	layout.Spec.Filesystems[1] = root
+	if err := w.admin.Patch(t.Context(), layout, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	w.edit("a", func(h *metal3.BareMetalHost) { h.Labels["looked-at"] = "again" })
+	w.untilState("a", metal3.StateProvisioned)
+	told := func() protocol.WriteImage {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return *m.asked
+	}
+	if asked := told(); asked.Layout == nil || asked.Layout.Filesystems[1].Format != "xfs" || asked.Image.Format != protocol.FormatFilesystem+"+raw" || !asked.UEFI || len(asked.Seed) < 16 {
+		t.Errorf("the machine was told %+v", asked)
+	}
+	// Another image without a name for a layout: the host is cleaned and gets the standard one, which the agent has.
+	w.edit("a", func(h *metal3.BareMetalHost) {
+		delete(h.Annotations, ingot.LayoutAnnotation)
+		h.Spec.Image.URL, h.Spec.Image.DiskFormat = "https://images.test/other.qcow2", nil
+	})
+	w.until("a is provisioned with the other image", func() bool {
+		p := w.host("a").Status.Provisioning
+		return p.State == metal3.StateProvisioned && strings.HasSuffix(p.Image.URL, "other.qcow2")
+	})
+	if asked := told(); asked.Layout != nil || asked.Image.Format != protocol.FormatFilesystem || len(asked.Seed) < 16 {
+		t.Errorf("the machine was told %+v", asked)
+	}
+	if _, wipes, _ := m.counts(); wipes != 2 {
+		t.Errorf("%d wipes, want one before and one between the images", wipes)
+	}
+}
+
 // A host that names no layout gets the one whose constraints fit, and what was chosen stands in its record with the disk.
 func TestALayoutIsChosen(t *testing.T) {
 	w := newWorld(t)

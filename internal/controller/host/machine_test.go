@@ -48,6 +48,9 @@ type machine struct {
 	lives []string
 	// fail is the next failure of a kind of step.
 	fail map[step.Kind]*step.Failure
+	// tested are the plans of the burn-ins that began; a worn machine fails them.
+	tested []string
+	worn   bool
 	// hold, when not nil, keeps a step of this kind running until it is closed.
 	hold map[step.Kind]chan struct{}
 	// uuid is what the machine's agents call it.

@@ -42,11 +42,14 @@ func (m *machine) run(ctx context.Context, n int, at *protocol.ExchangeRequest, 
 }
 
 func (m *machine) begin(s *protocol.Step) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s.Kind == step.BurnIn {
+		m.tested = append(m.tested, s.BurnIn.Plan.String())
+	}
 	if s.Kind != step.WriteImage {
 		return
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.writes[s.ID]++
 	m.writing++
 	if m.writing > 1 {
@@ -106,6 +109,9 @@ func (m *machine) finish(s *protocol.Step, failure *step.Failure) *step.Outcome 
 		}
 	case step.BurnIn:
 		o.Tests = []step.TestResult{{Test: step.TestCPU, Result: step.TestPassed, Message: s.BurnIn.Plan.String()}}
+		if m.worn {
+			o.Tests = append(o.Tests, step.TestResult{Test: step.TestDisk, Subject: "/dev/sda", Serial: "OTHER", Result: step.TestFailed, Message: "3 sectors cannot be read", Fix: "replace the disk", Errors: 3})
+		}
 	case step.LoadSystem:
 		o.Loaded = &step.Loaded{Kernel: "/vmlinuz"}
 	case step.EnterSystem:

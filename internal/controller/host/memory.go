@@ -104,6 +104,19 @@ func (m *memories) peek(key types.NamespacedName, f func(*memory)) {
 	}
 }
 
+// barred are the hosts of a namespace whose credentials could not be read for want of the right.
+func (m *memories) barred(namespace string) []types.NamespacedName {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []types.NamespacedName
+	for key, h := range m.hosts {
+		if key.Namespace == namespace && h.credentials.fact.Forbidden {
+			all = append(all, key)
+		}
+	}
+	return all
+}
+
 // forget drops a host that is gone.
 func (m *memories) forget(key types.NamespacedName) {
 	m.mu.Lock()

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/controller/host/access"
 	"github.com/ingotmetal/ingot/internal/controller/host/agentbook"
 	"github.com/ingotmetal/ingot/internal/controller/host/bootwindow"
 	"github.com/ingotmetal/ingot/internal/controller/host/components"
@@ -74,6 +75,7 @@ type Reconciler struct {
 	vitals       *vitals.Reader
 	streams      Streams
 	agents       *agentbook.Book
+	access       *access.Book
 	memories     *memories
 	machines     *machines
 	hands        *hands
@@ -265,6 +267,9 @@ func (r *Reconciler) next(v *view, d *journey.Decision, now time.Time) time.Dura
 	}
 	if doubtful(v.facts.Credentials, d.Record.Failure) && d.Host.DeletionTimestamp.IsZero() {
 		after = min(after, missingSecretRetry)
+	}
+	if v.facts.Credentials.Forbidden && r.access.Fresh(v.host.Namespace, now) {
+		after = min(after, access.Retry)
 	}
 	if !v.wordsDue.IsZero() {
 		after = min(after, v.wordsDue.Sub(now))

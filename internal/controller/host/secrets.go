@@ -52,7 +52,7 @@ func (r *Reconciler) credentialsOf(ctx context.Context, host *metal3.BareMetalHo
 	if doubtful(m.credentials.fact, failure) {
 		fresh = missingSecretRetry / 2
 	}
-	if m.credentials.name == name && now.Sub(m.credentialsAt) < fresh {
+	if m.credentials.name == name && !m.credentials.fact.Forbidden && now.Sub(m.credentialsAt) < fresh {
 		return m.credentials, nil
 	}
 	c, err := r.readCredentials(ctx, host, name)
@@ -68,6 +68,10 @@ func (r *Reconciler) readCredentials(ctx context.Context, host *metal3.BareMetal
 	s := &corev1.Secret{}
 	err := r.live.Get(ctx, types.NamespacedName{Namespace: host.Namespace, Name: name}, s)
 	if apierrors.IsNotFound(err) {
+		return c, nil
+	}
+	if apierrors.IsForbidden(err) {
+		c.fact.Forbidden = true
 		return c, nil
 	}
 	if err != nil {
@@ -110,6 +114,9 @@ func (r *Reconciler) releaseSecret(ctx context.Context, host *metal3.BareMetalHo
 	}
 	s := &corev1.Secret{}
 	if err := r.live.Get(ctx, types.NamespacedName{Namespace: host.Namespace, Name: name}, s); err != nil {
+		if apierrors.IsForbidden(err) && host.Status.TriedCredentials.Reference == nil {
+			return nil // it was never read, and is not held
+		}
 		return client.IgnoreNotFound(err)
 	}
 	for _, o := range s.OwnerReferences {

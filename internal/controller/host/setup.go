@@ -25,6 +25,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/controller/host/access"
 	"github.com/ingotmetal/ingot/internal/controller/host/agentbook"
 	"github.com/ingotmetal/ingot/internal/controller/host/bootwindow"
 	"github.com/ingotmetal/ingot/internal/controller/host/components"
@@ -43,6 +44,8 @@ type Options struct {
 	BMCs   BMCs
 	// Streams hear of BMCs' events; nil: all is polled.
 	Streams Streams
+	// FirmwareImages fetches images of firmware that have a digest; nil: updates by such are refused.
+	FirmwareImages components.Images
 	// Live is a client without a cache.
 	Live client.Client
 	// Workers is how many hosts are looked at at once.
@@ -108,7 +111,7 @@ func New(o Options, s Surroundings) (*Reconciler, error) {
 	}
 	return &Reconciler{
 		config: o.Config, cached: s.Cached, live: o.Live, index: s.Index, logins: login.New(loginOptions(o, s)),
-		windows: bootwindow.New(s.Cached, o.Live), dataImages: dataimage.New(s.Cached), firmware: firmware.New(s.Cached), components: components.New(s.Cached), hardware: hardware.New(s.Cached), vitals: vitals.New(), streams: o.Streams, agents: agentbook.New(), memories: newMemories(), machines: newMachines(),
+		windows: bootwindow.New(s.Cached, o.Live), dataImages: dataimage.New(s.Cached), firmware: firmware.New(s.Cached), components: components.New(s.Cached, o.FirmwareImages), hardware: hardware.New(s.Cached), vitals: vitals.New(), streams: o.Streams, agents: agentbook.New(), access: access.New(), memories: newMemories(), machines: newMachines(),
 		hands: newHands(o.Config.BMCActions), queue: &queue{q: s.Queue}, events: s.Events,
 		metrics: m, decide: o.Decide, now: o.Now, log: o.Log,
 	}, nil
@@ -157,6 +160,9 @@ func (r *Reconciler) watch(mgr manager.Manager, workers int) error {
 	// So has a HardwareData, which matters when it goes.
 	if err := c.Watch(source.Kind(mgr.GetCache(), &metal3.HardwareData{}, &handler.TypedEnqueueRequestForObject[*metal3.HardwareData]{}, hardware.Going())); err != nil {
 		return fmt.Errorf("watch HardwareData: %w", err)
+	}
+	if err := r.access.Watch(c, mgr.GetCache(), r.memories.barred, r.now); err != nil {
+		return err
 	}
 	if err := c.Watch(r.queue.source()); err != nil {
 		return fmt.Errorf("take hold of the work queue: %w", err)

@@ -244,7 +244,7 @@ func (r *Reconciler) writeImage(ctx context.Context, host *metal3.BareMetalHost,
 	return w, err
 }
 
-// tarball adds what makes a write the unpacking of a root file system, where the host was given that method.
+// tarball adds what makes a write the installation of a root file system by a layout, where the host was given one of those methods.
 func (r *Reconciler) tarball(ctx context.Context, host *metal3.BareMetalHost, record *ingot.HostLifecycle, w *protocol.WriteImage, stepID string) error {
 	p := host.Status.Provisioning
 	if p.CustomDeploy == nil || p.CustomDeploy.Method == "" {
@@ -254,10 +254,16 @@ func (r *Reconciler) tarball(ctx context.Context, host *metal3.BareMetalHost, re
 	switch {
 	case err != nil:
 		return err
-	case l == nil:
+	case fact.Problem != "", l == nil && p.CustomDeploy.Method != ingot.DeployPartitionImage:
 		return notNow("the filesystem layout of the host cannot be used any more: %s", fact.Problem)
+	case p.CustomDeploy.Method != ingot.DeployPartitionImage:
+		w.Image.Format = protocol.FormatTarball
+	case w.Image.Format == "":
+		w.Image.Format = protocol.FormatFilesystem
+	default:
+		w.Image.Format = protocol.FormatFilesystem + "+" + w.Image.Format
 	}
-	w.Image.Format, w.Layout, w.Seed = protocol.FormatTarball, l, stepID
+	w.Layout, w.Seed = l, stepID
 	w.UEFI = p.BootMode != metal3.Legacy
 	return nil
 }

@@ -101,6 +101,7 @@ func newWorldOn(t *testing.T, cp *controlplanetest.Server) *world {
 	}
 	w.role.QPS = -1
 	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}})
+	cp.BindHosts(t, w.namespace)
 	w.create(&ingot.Partition{
 		ObjectMeta: metav1.ObjectMeta{Name: w.partition},
 		Spec: ingot.PartitionSpec{ProvisioningNetwork: ingot.ProvisioningNetwork{

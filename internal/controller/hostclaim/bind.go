@@ -7,8 +7,10 @@ import (
 	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/claim"
 	"github.com/ingotmetal/ingot/claim/survey"
 )
@@ -26,7 +28,18 @@ func (r *Reconciler) take(ctx context.Context, c *metal3.HostClaim) (time.Durati
 	if h != nil && has(c, h) {
 		return afterConflict, r.say(ctx, c, bound(h))
 	}
-	why, err := r.unfit(ctx, c, h)
+	s, err := r.survey(ctx)
+	if err != nil {
+		return 0, err
+	}
+	q, err := s.Request(c)
+	if err != nil {
+		return 0, fmt.Errorf("read what the claim asks for: %w", err)
+	}
+	why, err := r.unfit(ctx, s, q, h)
+	if err == nil && why == "" {
+		why, err = r.overQuota(ctx, s, q)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -42,6 +55,7 @@ func (r *Reconciler) take(ctx context.Context, c *metal3.HostClaim) (time.Durati
 	}
 	before := h.DeepCopy()
 	h.Spec.ConsumerRef = consumer(c)
+	survey.Mark(h, client.ObjectKeyFromObject(c))
 	if err := r.patch(ctx, before, h); err != nil {
 		return 0, err
 	}
@@ -56,15 +70,11 @@ func intends(now, c *metal3.HostClaim) bool {
 }
 
 // unfit says why the chosen host is not to be had any more: a minute may have gone by, and a policy with it.
-func (r *Reconciler) unfit(ctx context.Context, c *metal3.HostClaim, h *metal3.BareMetalHost) (string, error) {
+func (r *Reconciler) unfit(ctx context.Context, s *survey.Survey, q claim.Request, h *metal3.BareMetalHost) (string, error) {
 	if h == nil {
 		return "the host that was chosen is gone", nil
 	}
-	q, err := r.request(ctx, c)
-	if err != nil {
-		return "", err
-	}
-	x := survey.Host(h)
+	x := s.Host(h)
 	q.Host = x.Name
 	if d := claim.Choose(claim.NewInventory([]claim.Host{x}), claim.Rules{}, q); d.Refusal != nil {
 		if x.State == claim.Held {
@@ -79,6 +89,55 @@ func (r *Reconciler) unfit(ctx context.Context, c *metal3.HostClaim, h *metal3.B
 	return "", err
 }
 
+// overQuota says why the project's or the tenant's quota does not let the claim have its host. It counts intents and not hosts, by the one watch of all claims, which had the claim's own intent: c was read of it. What
+// was written before that intent it had too, since it brings writes in their order. So of those that go over a bound together, the one whose intent was written last sees all the others, whatever process they are of. It
+// may be that each sees the others, and all give up: they are then chosen for anew, one at a time.
+func (r *Reconciler) overQuota(ctx context.Context, s *survey.Survey, q claim.Request) (string, error) {
+	for _, b := range s.Bounds(q.Project, q.Tenant, q.Role) {
+		n := 0
+		for _, namespace := range b.Namespaces {
+			var claims metal3.HostClaimList
+			if err := r.cached.List(ctx, &claims, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+				return "", fmt.Errorf("count the claims of namespace %s: %w", namespace, err)
+			}
+			for i := range claims.Items {
+				k := &claims.Items[i]
+				if !survey.Holds(k) {
+					continue
+				}
+				role, err := r.roleOf(ctx, s, k)
+				if err != nil {
+					return "", err
+				}
+				if role == q.Role {
+					n++
+				}
+			}
+		}
+		if n > b.Most {
+			return fmt.Sprintf("%s would hold %d of %d %ss", b.Owner, n, b.Most, q.Role), nil
+		}
+	}
+	return "", nil
+}
+
+// roleOf asks the API server for the Machine of a claim where the watches don't have it.
+func (r *Reconciler) roleOf(ctx context.Context, s *survey.Survey, k *metal3.HostClaim) (claim.Role, error) {
+	role, known := s.Role(k)
+	if known {
+		return role, nil
+	}
+	m := &ingot.Machine{}
+	err := r.live.Get(ctx, client.ObjectKeyFromObject(k), m)
+	if apierrors.IsNotFound(err) || err == nil && m.UID != survey.MachineOf(k).UID {
+		return claim.Machine, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read Machine %s/%s: %w", k.Namespace, k.Name, err)
+	}
+	return survey.RoleOf(m), nil
+}
+
 // withdraw gives an intent up, so that another host can be chosen.
 func (r *Reconciler) withdraw(ctx context.Context, c *metal3.HostClaim) (time.Duration, error) {
 	if err := r.fence(ctx, c); err != nil {
@@ -86,7 +145,11 @@ func (r *Reconciler) withdraw(ctx context.Context, c *metal3.HostClaim) (time.Du
 	}
 	why := strings.TrimPrefix(condition(c, metal3.AssociatedCondition).Message, "another host is looked for: ")
 	c.Status.BareMetalHost = nil
-	return afterConflict, r.say(ctx, c, associated(metal3.NoBareMetalHostReason, "another host is looked for: "+why))
+	if err := r.say(ctx, c, associated(metal3.NoBareMetalHostReason, "another host is looked for: "+why)); err != nil {
+		return 0, err
+	}
+	r.book.strike(c)
+	return afterConflict, nil
 }
 
 // fence takes from every process that read the host before it the power to bind it by the claim's old intent: by writing the host. A host of somebody else was written since.
@@ -100,6 +163,7 @@ func (r *Reconciler) fence(ctx context.Context, c *metal3.HostClaim) error {
 	case has(c, h):
 		// Bound after all, by a process that then died. Nothing was carried to it, since that begins with the claim's status saying so.
 		h.Spec.ConsumerRef = nil
+		survey.Unmark(h, client.ObjectKeyFromObject(c))
 	case h.Spec.ConsumerRef != nil:
 		return nil
 	}

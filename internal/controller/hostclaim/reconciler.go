@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
@@ -23,6 +24,8 @@ const (
 	afterConflict = 100 * time.Millisecond
 	// recheck: Secrets are not watched, nor are hosts' records.
 	recheck = 10 * time.Second
+	// whileChoosing: others' choices are in the book and not in the watches yet.
+	whileChoosing = time.Second
 	// whileWaiting for a host: claims are woken when one is free.
 	whileWaiting = 5 * time.Minute
 )
@@ -34,19 +37,27 @@ type Reconciler struct {
 	log          *slog.Logger
 	now          func() time.Time
 	recheck      time.Duration
+	// choosing is held from the look at all hosts until the choice is in the book.
+	choosing sync.Mutex
+	book     book
+	// copied says of whose Secrets the copies were looked at a moment ago.
+	copied copied
 }
 
 // Reconcile looks at one claim.
 func (r *Reconciler) Reconcile(ctx context.Context, q reconcile.Request) (reconcile.Result, error) {
 	c := &metal3.HostClaim{}
 	if err := r.cached.Get(ctx, q.NamespacedName, c); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.copied.forget(q.NamespacedName)
+		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if _, paused := c.Annotations[metal3.PausedAnnotation]; paused {
 		return reconcile.Result{}, nil
 	}
 	again, err := r.look(ctx, c)
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) || apierrors.IsAlreadyExists(err) {
 		// The cache was behind, or somebody was faster.
 		return reconcile.Result{RequeueAfter: afterConflict}, nil
 	}

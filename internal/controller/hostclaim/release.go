@@ -3,13 +3,18 @@ package hostclaim
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/claim/survey"
 )
 
 // release lets a deleted claim's host go: image off, wipe proved, copies of Secrets deleted, host free, and only then the claim.
@@ -80,11 +85,45 @@ func (r *Reconciler) heldNow(ctx context.Context, c *metal3.HostClaim) ([]*metal
 
 // free does the next thing to let a host go. why says what is waited for; empty: it is free.
 func (r *Reconciler) free(ctx context.Context, c *metal3.HostClaim, h *metal3.BareMetalHost) (why string, err error) {
+	if why, err := r.unload(ctx, h); why != "" || err != nil {
+		return why, err
+	}
+	if err := r.dropSecrets(ctx, c, h.Namespace, true); err != nil {
+		return "", err
+	}
+	// The copies are gone, and with them the mark.
+	before := h.DeepCopy()
+	survey.Unmark(h, client.ObjectKeyFromObject(c))
+	return "", r.letGo(ctx, before, h, client.ObjectKeyFromObject(c).String())
+}
+
+func (r *Reconciler) letGo(ctx context.Context, before, h *metal3.BareMetalHost, claim string) error {
+	h.Spec.ConsumerRef = nil
+	r.log.Info("host released by a claim", "machine", h.Namespace+"/"+h.Name, "claim", claim)
+	return r.patch(ctx, before, h)
+}
+
+// DropCopies deletes what is left of a claim's Secrets beside a host: for who found that the claim has no host there. The mark goes after them.
+func DropCopies(ctx context.Context, live client.Client, h *metal3.BareMetalHost, claim types.NamespacedName) error {
+	r := &Reconciler{cached: live, live: live}
+	if err := r.dropSecrets(ctx, &metal3.HostClaim{ObjectMeta: metav1.ObjectMeta{Namespace: claim.Namespace, Name: claim.Name}}, h.Namespace, true); err != nil {
+		return err
+	}
+	before := h.DeepCopy()
+	survey.Unmark(h, claim)
+	return r.patch(ctx, before, h)
+}
+
+// unload takes the image off a host and has it wiped. why says what is waited for; empty: the wipe is proved.
+func (r *Reconciler) unload(ctx context.Context, h *metal3.BareMetalHost) (why string, err error) {
 	if _, paused := h.Annotations[metal3.PausedAnnotation]; paused {
 		return "it is paused by its operator and cannot be wiped", nil
 	}
 	if _, detached := h.Annotations[metal3.DetachedAnnotation]; detached {
 		return "it is detached by its operator and cannot be wiped", nil
+	}
+	if _, locked := h.Annotations[ingot.LockAnnotation]; locked {
+		return "it is locked by its operator, and is wiped once that is over", nil
 	}
 	if !h.DeletionTimestamp.IsZero() {
 		return "it is being deleted by its operator", nil
@@ -100,18 +139,24 @@ func (r *Reconciler) free(ctx context.Context, c *metal3.HostClaim, h *metal3.Ba
 		return "its image is being taken off", nil
 	}
 	proved, err := r.clean(ctx, h.Namespace, h.Name)
-	if err != nil {
-		return "", err
+	if err == nil && !proved {
+		why = "the wipe of its disks is not proved: its operator can have it prepared again by the annotation " + metal3.InspectAnnotationPrefix
 	}
-	if !proved {
-		return "the wipe of its disks is not proved: its operator can have it prepared again by the annotation " + metal3.InspectAnnotationPrefix, nil
+	return why, err
+}
+
+// Reclaim takes a host back that names a claim which is gone, or which has another host: as a release does, through the wipe and its proof. The copies of the claim's Secrets go only with a claim that is gone: one that
+// has another host may need them beside that. why says what is waited for; empty: the host is free.
+func Reclaim(ctx context.Context, live client.Client, log *slog.Logger, h *metal3.BareMetalHost, claim types.NamespacedName, gone bool) (why string, err error) {
+	r := &Reconciler{cached: live, live: live, log: log, now: time.Now, recheck: recheck}
+	if gone {
+		return r.free(ctx, &metal3.HostClaim{ObjectMeta: metav1.ObjectMeta{Namespace: claim.Namespace, Name: claim.Name}}, h)
 	}
-	if err := r.dropSecrets(ctx, c, h.Namespace, true); err != nil {
-		return "", err
+	if why, err := r.unload(ctx, h); why != "" || err != nil {
+		return why, err
 	}
-	h.Spec.ConsumerRef = nil
-	r.log.Info("host released by a claim", "machine", h.Namespace+"/"+h.Name, "claim", client.ObjectKeyFromObject(c).String())
-	return "", r.patch(ctx, before, h)
+	// The mark stays where the copies do: the search for those looks whether they are the claim's by its other host.
+	return "", r.letGo(ctx, h.DeepCopy(), h, claim.String())
 }
 
 // strip takes all that a claim carried off its host. The machine is wiped also where its operator turned cleaning off meanwhile: a tenant was promised that, and the next one too.
@@ -122,6 +167,7 @@ func strip(h *metal3.BareMetalHost) {
 	if h.Spec.AutomatedCleaningMode == metal3.CleaningModeDisabled {
 		h.Spec.AutomatedCleaningMode = metal3.CleaningModeMetadata
 	}
+	carryLayout(&metal3.HostClaim{}, h)
 	for k := range h.Annotations {
 		if strings.HasPrefix(k, rebootOurs) {
 			delete(h.Annotations, k)

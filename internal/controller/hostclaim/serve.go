@@ -3,6 +3,7 @@ package hostclaim
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/claim/survey"
 )
 
 // serve carries what the claim asks for to its host, and brings back how the host is.
@@ -68,15 +72,22 @@ func (r *Reconciler) carry(ctx context.Context, c *metal3.HostClaim, h *metal3.B
 	if !h.DeletionTimestamp.IsZero() {
 		return synchronized(metal3.BareMetalHostNotSynchronizedReason, "the host is being deleted by its operator"), nil
 	}
-	reason, problem, err := r.copySecrets(ctx, c, h)
-	if err != nil {
+	if err := r.mark(ctx, c, h); err != nil {
 		return metav1.Condition{}, err
 	}
-	if problem != "" {
-		return synchronized(reason, problem), nil
+	lately := r.copied.lately(c, h, r.now(), r.recheck)
+	if !lately {
+		reason, problem, err := r.copySecrets(ctx, c, h)
+		if err != nil {
+			return metav1.Condition{}, err
+		}
+		if problem != "" {
+			return synchronized(reason, problem), nil
+		}
 	}
 	before := h.DeepCopy()
 	carrySpec(c, h)
+	carryLayout(c, h)
 	rebooted := carryReboots(c, h)
 	if !equality.Semantic.DeepEqual(before, h) {
 		err := r.patch(ctx, before, h)
@@ -89,13 +100,27 @@ func (r *Reconciler) carry(ctx context.Context, c *metal3.HostClaim, h *metal3.B
 		}
 	}
 	// Only now: a Secret that the claim does not name any more is named by its host until here.
-	if err := r.dropSecrets(ctx, c, h.Namespace, false); err != nil {
-		return metav1.Condition{}, err
+	if !lately {
+		if err := r.dropSecrets(ctx, c, h.Namespace, false); err != nil {
+			return metav1.Condition{}, err
+		}
+		r.copied.note(c, h, r.now())
 	}
 	if err := r.done(ctx, c, rebooted); err != nil {
 		return metav1.Condition{}, err
 	}
 	return synchronized(metal3.ConfigurationSyncedReason, ""), nil
+}
+
+// mark says on a host whose Secrets are copied beside it, before they are. One that a claim was given has the mark already; one that was bound by hand, or by an older Ingot, has not.
+func (r *Reconciler) mark(ctx context.Context, c *metal3.HostClaim, h *metal3.BareMetalHost) error {
+	key := client.ObjectKeyFromObject(c)
+	if slices.Contains(survey.Copies(h), key) {
+		return nil
+	}
+	before := h.DeepCopy()
+	survey.Mark(h, key)
+	return r.patch(ctx, before, h)
 }
 
 // refusal is what the API server says of a host that it does not accept. The messages of our policies speak of fields that the claim has too.
@@ -124,6 +149,31 @@ func carrySpec(c *metal3.HostClaim, h *metal3.BareMetalHost) {
 			h.Spec.Image.OCIAuthSecretName = ptr.To(copied.Name)
 		}
 	}
+}
+
+// layoutOurs on a host says that its annotation of a filesystem layout is a claim's; its value is what the operator's said before.
+const layoutOurs = "ingot.dev/filesystem-layout-before-claim"
+
+// carryLayout brings a claim's filesystem layout to the host, and gives the host's own back where the claim has none.
+func carryLayout(c *metal3.HostClaim, h *metal3.BareMetalHost) {
+	want := c.Annotations[ingot.LayoutAnnotation]
+	before, ours := h.Annotations[layoutOurs]
+	switch {
+	case want == "" && !ours:
+		return
+	case want == "" && before == "":
+		delete(h.Annotations, layoutOurs)
+		delete(h.Annotations, ingot.LayoutAnnotation)
+		return
+	case want == "":
+		delete(h.Annotations, layoutOurs)
+		h.Annotations[ingot.LayoutAnnotation] = before
+		return
+	case !ours:
+		before = h.Annotations[ingot.LayoutAnnotation]
+	}
+	metav1.SetMetaDataAnnotation(&h.ObjectMeta, layoutOurs, before)
+	metav1.SetMetaDataAnnotation(&h.ObjectMeta, ingot.LayoutAnnotation, want)
 }
 
 // The host's reboot annotations that are ours have this behind Metal3's prefix, so that no claim takes away what an operator or a remediation set.

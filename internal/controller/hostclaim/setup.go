@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/claim/survey"
 )
 
@@ -82,10 +83,14 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	in := mgr.GetCache()
 	for _, watch := range []source.Source{
 		source.Kind(in, &metal3.HostClaim{}, &handler.TypedEnqueueRequestForObject[*metal3.HostClaim]{}, edited()),
+		source.Kind(in, &metal3.HostClaim{}, handler.TypedEnqueueRequestsFromMapFunc(waiting[*metal3.HostClaim](r)), gaveUp()),
 		source.Kind(in, &metal3.BareMetalHost{}, handler.TypedEnqueueRequestsFromMapFunc(r.claimsOf)),
 		source.Kind(in, &metal3.BareMetalHost{}, handler.TypedEnqueueRequestsFromMapFunc(waiting[*metal3.BareMetalHost](r)), becameFree()),
 		source.Kind(in, &metal3.HostDeployPolicy{}, handler.TypedEnqueueRequestsFromMapFunc(waiting[*metal3.HostDeployPolicy](r))),
 		source.Kind(in, &corev1.Namespace{}, handler.TypedEnqueueRequestsFromMapFunc(waiting[*corev1.Namespace](r)), relabelled()),
+		source.Kind(in, &ingot.Quota{}, handler.TypedEnqueueRequestsFromMapFunc(waiting[*ingot.Quota](r)), respecified[*ingot.Quota]()),
+		source.Kind(in, &ingot.SizeReservation{}, handler.TypedEnqueueRequestsFromMapFunc(waiting[*ingot.SizeReservation](r)), respecified[*ingot.SizeReservation]()),
+		source.Kind(in, &ingot.Machine{}, &handler.TypedEnqueueRequestForObject[*ingot.Machine]{}, made()),
 	} {
 		if err := c.Watch(watch); err != nil {
 			return fmt.Errorf("watch for HostClaims: %w", err)
@@ -132,9 +137,35 @@ func becameFree() predicate.TypedPredicate[*metal3.BareMetalHost] {
 		CreateFunc: func(e event.TypedCreateEvent[*metal3.BareMetalHost]) bool { return survey.Unready(e.Object) == "" },
 		UpdateFunc: func(e event.TypedUpdateEvent[*metal3.BareMetalHost]) bool {
 			a, b := e.ObjectOld, e.ObjectNew
-			return survey.Unready(b) == "" && (survey.Unready(a) != "" || !maps.Equal(a.Labels, b.Labels))
+			return survey.Unready(b) == "" && (survey.Unready(a) != "" || !maps.Equal(a.Labels, b.Labels) || a.Annotations[ingot.CordonAnnotation] != b.Annotations[ingot.CordonAnnotation])
 		},
 		DeleteFunc: func(event.TypedDeleteEvent[*metal3.BareMetalHost]) bool { return false },
+	}
+}
+
+// gaveUp passes claims that had a host, or meant to have one, and do no more.
+func gaveUp() predicate.TypedPredicate[*metal3.HostClaim] {
+	return predicate.TypedFuncs[*metal3.HostClaim]{
+		CreateFunc: func(event.TypedCreateEvent[*metal3.HostClaim]) bool { return false },
+		UpdateFunc: func(e event.TypedUpdateEvent[*metal3.HostClaim]) bool {
+			return survey.Holds(e.ObjectOld) && !survey.Holds(e.ObjectNew)
+		},
+		DeleteFunc: func(e event.TypedDeleteEvent[*metal3.HostClaim]) bool { return survey.Holds(e.Object) },
+	}
+}
+
+// respecified passes what may let a waiting claim have a host: not what a controller writes into a status.
+func respecified[O client.Object]() predicate.TypedPredicate[O] {
+	return predicate.TypedFuncs[O]{UpdateFunc: func(e event.TypedUpdateEvent[O]) bool {
+		return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration()
+	}}
+}
+
+// made passes new Machines: the claim of one has its name, and may have been seen before it.
+func made() predicate.TypedPredicate[*ingot.Machine] {
+	return predicate.TypedFuncs[*ingot.Machine]{
+		UpdateFunc: func(event.TypedUpdateEvent[*ingot.Machine]) bool { return false },
+		DeleteFunc: func(event.TypedDeleteEvent[*ingot.Machine]) bool { return false },
 	}
 }
 

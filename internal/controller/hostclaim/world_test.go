@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -18,14 +17,12 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/controller/controllertest"
 	"github.com/ingotmetal/ingot/internal/controller/hostclaim"
 	"github.com/ingotmetal/ingot/internal/controlplane/controlplanetest"
 )
@@ -82,40 +79,9 @@ func (w *world) create(o client.Object) {
 // start runs the controller until stop, as one process of the role.
 func (w *world) start() (stop func()) {
 	w.t.Helper()
-	h, err := rest.HTTPClientFor(w.role)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	live, err := client.New(w.role, client.Options{HTTPClient: h, Scheme: scheme(w.t)})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	log := slog.New(slog.DiscardHandler)
-	if os.Getenv("INGOT_TEST_LOG") != "" {
-		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
-	}
-	mgr, err := manager.New(w.role, manager.Options{
-		Scheme: scheme(w.t), Logger: logr.FromSlogHandler(log.Handler()), Cache: cache.Options{ByObject: hostclaim.Caches()},
-		Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
-		Controller: config.Controller{SkipNameValidation: ptr.To(true)}, GracefulShutdownTimeout: ptr.To(20 * time.Second),
+	return controllertest.Run(w.t, w.role, scheme(w.t), hostclaim.Caches(), func(ctx context.Context, mgr manager.Manager, live client.Client, log *slog.Logger) error {
+		return hostclaim.Add(ctx, mgr, hostclaim.Options{Live: live, Log: log, Recheck: 200 * time.Millisecond})
 	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(w.t.Context())
-	if err := hostclaim.Add(ctx, mgr, hostclaim.Options{Live: live, Log: log, Recheck: 200 * time.Millisecond}); err != nil {
-		w.t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := mgr.Start(ctx); err != nil && ctx.Err() == nil {
-			w.t.Errorf("manager ended: %v", err)
-		}
-	}()
-	stop = func() { cancel(); <-ended }
-	w.t.Cleanup(stop)
-	return stop
 }
 
 // open lets tenants have the hosts of the racks.

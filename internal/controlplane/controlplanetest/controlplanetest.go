@@ -21,11 +21,17 @@ import (
 	"testing"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/ingotmetal/ingot/internal/child"
 	"github.com/ingotmetal/ingot/internal/pki"
+	"github.com/ingotmetal/ingot/matrix"
+	"github.com/ingotmetal/ingot/matrix/identity"
 )
 
 const (
@@ -44,18 +50,19 @@ type Server struct {
 	DataDir string
 
 	program string
+	args    []string
 	process *child.Process
 }
 
-// Start runs a control plane for one test and stops it when the test ends.
-func Start(t testing.TB) *Server {
+// Start runs a control plane for one test, with further arguments, and stops it when the test ends.
+func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	s, err := start(t.Context())
+	s, err := Open(t.Context(), args...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.close(); err != nil {
+		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -75,7 +82,7 @@ func Main(m *testing.M) {
 	shared.inMain = true
 	code := m.Run()
 	if shared.server != nil {
-		if err := shared.server.close(); err != nil {
+		if err := shared.server.Close(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = max(code, 1)
 		}
@@ -89,7 +96,7 @@ func Shared(t testing.TB) *Server {
 	if !shared.inMain {
 		t.Fatal("controlplanetest.Shared needs func TestMain(m *testing.M) { controlplanetest.Main(m) } in this package")
 	}
-	shared.once.Do(func() { shared.server, shared.problem = start(context.Background()) })
+	shared.once.Do(func() { shared.server, shared.problem = Open(context.Background()) })
 	if shared.problem != nil {
 		t.Fatal(shared.problem)
 	}
@@ -125,6 +132,30 @@ func (s *Server) identity(t testing.TB, p pki.Profile) *rest.Config {
 	}
 }
 
+// BindHosts lets the partition role read Secrets in a namespace, as the controller role does where there are hosts, and returns when the API server knows.
+func (s *Server) BindHosts(t testing.TB, namespace string) {
+	t.Helper()
+	admin, err := kubernetes.NewForConfig(s.Admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	binding := identity.HostNamespacesBinding(matrix.Partition, namespace)
+	if _, err := admin.RbacV1().RoleBindings(namespace).Create(t.Context(), &binding, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User: "ingot:partition:any", Groups: []string{identity.Group(matrix.Partition)},
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "get", Resource: "secrets", Namespace: namespace, Name: "any"},
+	}}
+	err = wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, startDeadline, true, func(ctx context.Context) (bool, error) {
+		answer, err := admin.AuthorizationV1().SubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+		return err == nil && answer.Status.Allowed, err
+	})
+	if err != nil {
+		t.Fatalf("wait until the partition role may read Secrets in namespace %s: %v", namespace, err)
+	}
+}
+
 // PID is the process's ID.
 func (s *Server) PID() int { return s.process.PID() }
 
@@ -152,7 +183,8 @@ func (s *Server) Restart(t testing.TB) {
 	}
 }
 
-func start(ctx context.Context) (*Server, error) {
+// Open runs a control plane for what is no test, a benchmark; Close ends it.
+func Open(ctx context.Context, args ...string) (*Server, error) {
 	program, err := Build(ctx)
 	if err != nil {
 		return nil, err
@@ -162,7 +194,7 @@ func start(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a data directory: %w", err)
 	}
-	s := &Server{DataDir: dir, program: program}
+	s := &Server{DataDir: dir, program: program, args: args}
 	if err := s.run(ctx, "127.0.0.1:0"); err != nil {
 		return nil, fmt.Errorf("%w (its data directory is kept: %s)", err, dir)
 	}
@@ -175,7 +207,7 @@ func (s *Server) run(ctx context.Context, bind string) error {
 		return fmt.Errorf("open the control plane's log: %w", err)
 	}
 	defer logFile.Close()
-	cmd := exec.Command(s.program, "--data-dir", s.DataDir, "--bind", bind) //nolint:noctx // it is shared by tests and outlives their contexts; Stop ends it
+	cmd := exec.Command(s.program, append([]string{"--data-dir", s.DataDir, "--bind", bind}, s.args...)...) //nolint:noctx // it is shared by tests and outlives their contexts; Stop ends it
 	cmd.Stderr = logFile
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -209,7 +241,8 @@ func (s *Server) run(ctx context.Context, bind string) error {
 	return nil
 }
 
-func (s *Server) close() error {
+// Close stops the control plane and removes its data.
+func (s *Server) Close() error {
 	select {
 	case <-s.process.Done():
 	default:

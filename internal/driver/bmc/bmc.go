@@ -25,6 +25,10 @@ type Target struct {
 	CAPEM []byte
 	// DisableCertificateVerification is the host's explicit word.
 	DisableCertificateVerification bool
+	// CertificatePin is the host's annotation ingot.dev/bmc-certificate (package pin): the BMC must show that certificate, and nothing else counts. Empty: none is pinned.
+	CertificatePin string
+	// SSHHostKey is the host's annotation ingot.dev/bmc-ssh-host-key: the fingerprint of the key that the BMC's SSH server must show. Empty: none is known, and no password is sent there.
+	SSHHostKey string
 }
 
 // Driver opens sessions of one protocol.

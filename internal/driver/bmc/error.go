@@ -12,7 +12,7 @@ import (
 type Error struct {
 	// Op is what was tried, in words: "insert virtual medium".
 	Op string
-	// Address is the BMC's address as the host has it; never with credentials.
+	// Address is the BMC's address as the host has it; never with credentials. Empty for what did not reach a BMC.
 	Address string
 	Kind    step.FailureKind
 	// Err is the cause: what the BMC or the network said.
@@ -22,7 +22,12 @@ type Error struct {
 }
 
 // Error implements error.
-func (e *Error) Error() string { return fmt.Sprintf("%s at BMC %s: %v", e.Op, e.Address, e.Err) }
+func (e *Error) Error() string {
+	if e.Address == "" {
+		return fmt.Sprintf("%s: %v", e.Op, e.Err)
+	}
+	return fmt.Sprintf("%s at BMC %s: %v", e.Op, e.Address, e.Err)
+}
 
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }

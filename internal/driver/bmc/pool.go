@@ -68,7 +68,7 @@ func NewPool(d Driver, o PoolOptions) *Pool {
 // key tells logins apart without keeping the password.
 func (t Target) key() string {
 	h := sha256.New()
-	for _, part := range []string{t.Username, t.Password.Reveal(), string(t.CAPEM), strconv.FormatBool(t.DisableCertificateVerification)} {
+	for _, part := range []string{t.Username, t.Password.Reveal(), string(t.CAPEM), strconv.FormatBool(t.DisableCertificateVerification), t.CertificatePin, t.SSHHostKey} {
 		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
 	return hex.EncodeToString(h.Sum(nil))

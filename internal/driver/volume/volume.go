@@ -3,7 +3,7 @@
 // It owns the words and refuses the order of things, which is internal/image/rootfs's: partitions are told to the kernel, file systems made and filled, and the table that makes
 // the disk bootable is written last of all.
 //
-// Implementation: linux (ioctls of the block layer, mke2fs, mkfs.xfs, mkfs.fat). There is no simulated one: a test that needs file systems needs a kernel.
+// Implementation: linux (ioctls of the block layer and of XFS, mke2fs, resize2fs, mkfs.xfs, mkfs.fat). There is no simulated one: a test that needs file systems needs a kernel.
 //
 // Invariants: Add writes nothing to the disk; Format writes inside of the partition only.
 package volume
@@ -34,6 +34,8 @@ type Maker interface {
 	Format(ctx context.Context, device string, s Spec) error
 	// Mount mounts a device at a folder that exists, writable, without executing anything and without devices.
 	Mount(device, folder, format string) error
+	// Grow makes an ext4 or xfs, which is not mounted, as large as its device; it is no error if it is already. An empty folder to mount it at meanwhile is given.
+	Grow(ctx context.Context, device, folder, format string) error
 	// Unmount writes everything back and unmounts.
 	Unmount(folder string) error
 	// Scratch gives an empty folder for mounting, and takes it away again.

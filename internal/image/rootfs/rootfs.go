@@ -1,4 +1,4 @@
-// Package rootfs installs an operating system from the tar archive of its root file system: partitions, file systems, files, fstab and a boot loader on one disk.
+// Package rootfs installs an operating system from its root file system, which is a tar archive or a partition image: partitions, file systems, files, fstab and a boot loader on one disk.
 //
 // It owns the order. It refuses to run anything of the archive: metal-stack's images bring an install.sh that is run in a chroot, grub-install with it, and Ironic did the
 // like (CVE-2026-43003); here the boot loader's code is the agent's own, or a signed one that the archive holds as a file, and its configuration is written. What else an
@@ -7,6 +7,9 @@
 // The guarantee is that of package image. From the first changed byte on, the first and the last MiB of the disk are zero: the kernel is told of the partitions by ioctls, so
 // that file systems are made and filled on a disk that has no table. Only when the digest of the whole archive was right, everything was written back and unmounted, and
 // the disk was opened again by itself and found to be the claimed one, tables and boot sector are written, the first page last. Any failure makes both MiB zero again.
+//
+// A partition image (copy.go) goes through package image into the span of the partition that is to be, so that the first and the last MiB of the file system are kept back until the digest was right, too. Then it is
+// mounted and grown. That the agent's kernel mounts what a tenant made is the price of this way, and the reason why an archive is the better one where there is a choice.
 //
 // Every error is a *step.Failure, except when the context was cancelled.
 package rootfs
@@ -21,6 +24,7 @@ import (
 	"path/filepath"
 
 	"github.com/ingotmetal/ingot/filesystem"
+	"github.com/ingotmetal/ingot/filesystem/recognize"
 	"github.com/ingotmetal/ingot/internal/driver/disk"
 	"github.com/ingotmetal/ingot/internal/driver/volume"
 	"github.com/ingotmetal/ingot/internal/image"
@@ -36,6 +40,8 @@ type Request struct {
 	// Layout is how the disk is laid out, UEFI how the machine boots.
 	Layout filesystem.Layout
 	UEFI   bool
+	// Filesystem: the image is a file system, which becomes the layout's root; else it is a tar archive. AnyFormat: the root's format in the layout does not count.
+	Filesystem, AnyFormat bool
 	// Seed makes the identifiers of the disk and its file systems; another one for each installation.
 	Seed    string
 	Source  image.Source
@@ -66,6 +72,8 @@ type installer struct {
 	table  table
 	// unpacked is the content of all files.
 	unpacked int64
+	// found is what a partition image holds.
+	found recognize.Found
 	// touched: the disk may have been changed.
 	touched bool
 	// devices are the partitions' own, by number; known those that the kernel was told of; mounted the mount points in order.
@@ -101,15 +109,11 @@ func (i *installer) run(ctx context.Context, open disk.Disk) (step.Written, erro
 	if err != nil {
 		return step.Written{}, errors.Join(err, open.Close())
 	}
-	begun := false
-	written, err := image.Read(ctx, i.r.Source, i.r.Options, func(content io.Reader) error {
-		begun = true
-		return i.fill(ctx, open, content)
-	}, i.report)
-	written.WrittenBytes = i.unpacked
-	if !begun {
-		err = errors.Join(err, open.Close())
+	bring := i.unpack
+	if i.r.Filesystem {
+		bring = i.copy
 	}
+	written, err := bring(ctx, open)
 	if err != nil {
 		return written, err
 	}
@@ -123,6 +127,20 @@ func (i *installer) run(ctx context.Context, open disk.Disk) (step.Written, erro
 	return written, i.commit(ctx)
 }
 
+// unpack makes the file systems and unpacks an archive into them. The disk is closed in any case.
+func (i *installer) unpack(ctx context.Context, open disk.Disk) (step.Written, error) {
+	begun := false
+	written, err := image.Read(ctx, i.r.Source, i.r.Options, func(content io.Reader) error {
+		begun = true
+		return i.fill(ctx, open, content)
+	}, i.report)
+	written.WrittenBytes = i.unpacked
+	if !begun {
+		err = errors.Join(err, open.Close())
+	}
+	return written, err
+}
+
 // prepare finds out everything that can be known before the disk is touched.
 func (i *installer) prepare() error {
 	var err error
@@ -131,6 +149,9 @@ func (i *installer) prepare() error {
 	})
 	if err != nil {
 		return &step.Failure{Kind: step.Invalid, Message: fmt.Sprintf("the filesystem layout does not fit %s: %v; nothing was written", i.r.Disk, err), Fix: "use another layout, or another disk"}
+	}
+	if problems := filesystem.CheckForImage(i.r.Layout); i.r.Filesystem && len(problems) > 0 {
+		return &step.Failure{Kind: step.Invalid, Message: fmt.Sprintf("the filesystem layout is none for a partition image: %v; nothing was written", problems), Fix: "use another layout"}
 	}
 	if i.table, err = makeTable(i.plan, i.geo, i.r.Seed, len(i.r.Options.ConfigDrive)); err != nil {
 		return err
@@ -145,13 +166,8 @@ func (i *installer) fill(ctx context.Context, open disk.Disk, content io.Reader)
 	if head, err := in.Peek(512); err != nil || string(head[257:262]) != "ustar" {
 		return errors.Join(&step.Failure{Kind: step.Invalid, Message: "the image is no tar archive; nothing was written", Fix: "use a root file system as tar, packed with zstd, gzip or xz; a disk image needs no layout"}, open.Close())
 	}
-	i.touched = true
 	i.report(step.Progress{Phase: PhaseFormatting})
-	err := blank(open)
-	if err == nil {
-		err = open.RereadPartitions()
-	}
-	if err := errors.Join(err, open.Close()); err != nil {
+	if err := errors.Join(i.clear(open), open.Close()); err != nil {
 		return err
 	}
 	if err := i.format(ctx); err != nil {
@@ -163,6 +179,15 @@ func (i *installer) fill(ctx context.Context, open disk.Disk, content io.Reader)
 	sum, err := archive.Unpack(ctx, in, i.root, i.geo.SizeBytes)
 	i.unpacked = sum.Bytes
 	return err
+}
+
+// clear is the first change of the disk: it loses what firmware and kernel see of it.
+func (i *installer) clear(open disk.Disk) error {
+	i.touched = true
+	if err := blank(open); err != nil {
+		return err
+	}
+	return open.RereadPartitions()
 }
 
 func (i *installer) format(ctx context.Context) error {
@@ -180,6 +205,9 @@ func (i *installer) format(ctx context.Context) error {
 	}
 	for _, all := range [][]filesystem.Mount{i.plan.Mounts, i.plan.Swaps} {
 		for _, m := range all {
+			if i.r.Filesystem && m.Path == "/" {
+				continue
+			}
 			if err := i.tools.Volumes.Format(ctx, i.devices[m.Number], volume.Spec{Format: string(m.Format), Label: m.Label, ID: m.ID, Options: m.CreateOptions}); err != nil {
 				return err
 			}

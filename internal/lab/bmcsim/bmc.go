@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
+	"github.com/ingotmetal/ingot/internal/lab/serialsim"
 )
 
 // BMC is one simulated BMC.
@@ -35,7 +36,9 @@ type BMC struct {
 	addr     netip.AddrPort
 	number   uint64
 	listener net.Listener
-	machine  Machine
+	// serial is nil where the BMC has no SSH server.
+	serial  *serialsim.Server
+	machine Machine
 
 	// table is built at the first request.
 	table struct {
@@ -144,6 +147,9 @@ func (b *BMC) Close() error {
 	b.server.forget(b)
 	b.ForgetSubscriptions()
 	b.endStreams()
+	if b.serial != nil {
+		_ = b.serial.Close() // what it served is over
+	}
 	err := b.listener.Close()
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
@@ -151,6 +157,13 @@ func (b *BMC) Close() error {
 	b.orders.Lock()
 	defer b.orders.Unlock()
 	return errors.Join(err, b.removeMedium())
+}
+
+// DropConsoles cuts the connections of those who watch the serial console over SSH.
+func (b *BMC) DropConsoles() {
+	if b.serial != nil {
+		b.serial.Drop()
+	}
 }
 
 // NextBoot implements Firmware.

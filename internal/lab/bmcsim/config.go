@@ -8,6 +8,8 @@ import (
 	"net"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/internal/secret"
 )
@@ -24,6 +26,8 @@ type Options struct {
 	MediaDial func(ctx context.Context, network, address string) (net.Conn, error)
 	// MediaRoots verify servers of https media, where the drive's VerifyCertificate says so, which it does from the start if MediaRoots are given.
 	MediaRoots *x509.CertPool
+	// SSHKey, where not nil, gives each BMC an SSH server with this key, which is its machine's serial console.
+	SSHKey ssh.Signer
 	// ControlPath, where not empty ("/lab/faults"), is an HTTP path on every BMC where a request authenticated like any other reads (GET) and sets (PUT)
 	// its Faults as JSON.
 	ControlPath string
@@ -93,10 +97,12 @@ type Faults struct {
 	CriticalSensor string `json:"criticalSensor,omitempty"`
 	// UpdateFailure makes updates of firmware fail. IgnoreUpdates: they end well and change nothing. UpdateMilliseconds is how long one takes, BMCRestartMilliseconds how long the BMC is gone after
 	// its own.
-	UpdateFailure          bool `json:"updateFailure,omitempty"`
-	IgnoreUpdates          bool `json:"ignoreUpdates,omitempty"`
-	UpdateMilliseconds     int  `json:"updateMilliseconds,omitempty"`
-	BMCRestartMilliseconds int  `json:"bmcRestartMilliseconds,omitempty"`
+	UpdateFailure bool `json:"updateFailure,omitempty"`
+	// CutPushAt ends the connection of a pushed image after so many bytes.
+	CutPushAt              int64 `json:"cutPushAt,omitempty"`
+	IgnoreUpdates          bool  `json:"ignoreUpdates,omitempty"`
+	UpdateMilliseconds     int   `json:"updateMilliseconds,omitempty"`
+	BMCRestartMilliseconds int   `json:"bmcRestartMilliseconds,omitempty"`
 	// VolumeFailure is what a RAID controller says of each change of a volume that it then does not do. ForgetVolumes: changes end well and change nothing. VolumeMilliseconds is how long one takes.
 	VolumeFailure      string `json:"volumeFailure,omitempty"`
 	ForgetVolumes      bool   `json:"forgetVolumes,omitempty"`

@@ -125,7 +125,7 @@ func (b *BMC) listChassis(*call) reply {
 func (b *BMC) chassis(*call) reply {
 	hw := b.machine.Hardware()
 	more := doc{
-		"ChassisType": "RackMount", "Manufacturer": b.manufacturer(hw), "Model": b.model(hw), "SerialNumber": hw.SerialNumber, "Status": healthy(),
+		"ChassisType": "RackMount", "Manufacturer": b.manufacturer(hw), "Model": b.model(hw), "SerialNumber": hw.SerialNumber, "UUID": hw.UUID, "Status": healthy(),
 		"Links": doc{"ComputerSystems": []doc{ref(b.systemPath())}, "ManagedBy": []doc{ref(b.managerPath())}},
 	}
 	if !b.who.NoNetworkAdapters {

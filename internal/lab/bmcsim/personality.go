@@ -67,6 +67,8 @@ type Personality struct {
 
 	// NoUpdates: no UpdateService. NoSimpleUpdate: it shows versions and takes no image by URL. NoNetworkAdapters: network adapters are in the inventory of firmware alone.
 	NoUpdates, NoSimpleUpdate, NoNetworkAdapters bool
+	// NoPush: no image can be sent. OctetPush: it is sent alone, to HttpPushUri, and not in a form.
+	NoPush, OctetPush bool
 	// UpdateWantsProtocol refuses an update without TransferProtocol, and does not say which there are. UpdateWantsTime: one without an apply time is never begun.
 	UpdateWantsProtocol, UpdateWantsTime bool
 	// UpdateOnReset: updates of other components than the BMC are jobs that begin with the machine's next boot. UpdateByState: there is no task, UpdateService tells of the update.
@@ -104,11 +106,11 @@ func Personalities() []Personality {
 			UpdateOnReset: true, AccountSlots: 16, ReservedSlot: "1", MaxPasswordLength: 40, PasswordClasses: 3,
 		},
 		{
-			Name: "idrac-4.20", SELID: "Sel", SELUnderManager: true, Vendor: "Dell", Product: "Integrated Dell Remote Access Controller", Manufacturer: "Dell Inc.", Model: "PowerEdge R640", Firmware: "4.20.20.20",
+			Name: "idrac-4.20", NoPush: true, SELID: "Sel", SELUnderManager: true, Vendor: "Dell", Product: "Integrated Dell Remote Access Controller", Manufacturer: "Dell Inc.", Model: "PowerEdge R640", Firmware: "4.20.20.20",
 			SystemID: "System.Embedded.1", ManagerID: "iDRAC.Embedded.1", InsertByTask: true, CDByAttributes: true, NoConsoleLog: true, BIOSByJob: true, UpdateOnReset: true, VolumeByType: true, AccountSlots: 16, ReservedSlot: "1", PasswordClasses: 3,
 		},
 		{
-			Name: "ilo", SELID: "IML", NoEventStream: true, EventTypesWanted: true, NoSensors: true, Vendor: "HPE", Product: "ProLiant DL360 Gen10", Manufacturer: "HPE", Model: "ProLiant DL360 Gen10", Firmware: "iLO 5 v2.78", NoGraceful: true, NoConsoleLog: true,
+			Name: "ilo", NoPush: true, SELID: "IML", NoEventStream: true, EventTypesWanted: true, NoSensors: true, Vendor: "HPE", Product: "ProLiant DL360 Gen10", Manufacturer: "HPE", Model: "ProLiant DL360 Gen10", Firmware: "iLO 5 v2.78", NoGraceful: true, NoConsoleLog: true,
 			RegistryByFamily: true, UpdateByState: true, VolumeDisplayName: true, AccountAlwaysEnabled: true, MaxPasswordLength: 39, PasswordClasses: 3,
 		},
 		{
@@ -120,10 +122,10 @@ func Personalities() []Personality {
 			USBCD: true, LegacyWithoutMode: true, NoConsoleLog: true, UpdateWantsTime: true, PasswordClasses: 3,
 		},
 		{
-			Name: "irmc", SELID: "SystemEventLog", SELUnderManager: true, Vendor: "Fujitsu", Product: "iRMC S5", Manufacturer: "FUJITSU", Model: "PRIMERGY RX2540 M5", Firmware: "3.41P", ManagerID: "iRMC", SystemID: "0",
+			Name: "irmc", NoPush: true, SELID: "SystemEventLog", SELUnderManager: true, Vendor: "Fujitsu", Product: "iRMC S5", Manufacturer: "FUJITSU", Model: "PRIMERGY RX2540 M5", Firmware: "3.41P", ManagerID: "iRMC", SystemID: "0",
 			RequireETag: true, NoConsoleLog: true, MinPasswordLength: 12, NoSelfChanges: true,
 		},
-		{Name: "openbmc", SELID: "EventLog", SensorsOnly: true, NoEventTypes: true, Vendor: "OpenBMC", Product: "OpenBMC", Manufacturer: "Quanta", Model: "S7PC", Firmware: "2.14.0", ManagerID: "bmc", SystemID: "system", InsertWantsProtocol: true, PendingShowsAll: true, UpdateWantsProtocol: true, NoNetworkAdapters: true, ControllersApart: true},
+		{Name: "openbmc", OctetPush: true, SELID: "EventLog", SensorsOnly: true, NoEventTypes: true, Vendor: "OpenBMC", Product: "OpenBMC", Manufacturer: "Quanta", Model: "S7PC", Firmware: "2.14.0", ManagerID: "bmc", SystemID: "system", InsertWantsProtocol: true, PendingShowsAll: true, UpdateWantsProtocol: true, NoNetworkAdapters: true, ControllersApart: true},
 	}
 }
 

@@ -169,12 +169,12 @@ func (b *BMC) thermal(c *call) reply {
 		case "Temperature":
 			temperatures = append(temperatures, doc{
 				"@odata.id": c.path + "#/Temperatures/" + id, "MemberId": id, "Name": s.name, "ReadingCelsius": s.reading(critical), "UpperThresholdCritical": s.upper,
-				"UpperThresholdNonCritical": nil, "Status": s.status(critical),
+				"UpperThresholdNonCritical": nil, "Status": s.status(critical), "PhysicalContext": "Intake", "SensorNumber": i, "MinReadingRangeTemp": -40, "MaxReadingRangeTemp": 125,
 			})
 		case "Rotational":
 			fans = append(fans, doc{
 				"@odata.id": c.path + "#/Fans/" + id, "MemberId": id, "Name": s.name, "Reading": s.reading(critical), "ReadingUnits": s.unit, "LowerThresholdCritical": s.lower,
-				"Status": s.status(critical),
+				"Status": s.status(critical), "SerialNumber": "FAN-" + id, "MinReadingRange": 0, "MaxReadingRange": 30000,
 			})
 		}
 	}
@@ -189,6 +189,7 @@ func (b *BMC) powerDoc(c *call) reply {
 			id := strconv.Itoa(i)
 			supplies = append(supplies, doc{
 				"@odata.id": c.path + "#/PowerSupplies/" + id, "MemberId": id, "Name": s.name, "LineInputVoltage": s.reading(critical), "Status": s.status(critical),
+				"SerialNumber": "PSU-" + id, "PowerCapacityWatts": 800, "LastPowerOutputWatts": 210,
 			})
 		}
 	}

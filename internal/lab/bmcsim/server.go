@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ingotmetal/ingot/internal/lab/serialsim"
 	"github.com/ingotmetal/ingot/internal/pki"
 )
 
@@ -116,6 +117,11 @@ func (s *Server) Add(c Config) (*BMC, error) {
 		// What a killed lab left behind is of no use to anybody.
 		if err := os.RemoveAll(s.mediaPath(b)); err != nil {
 			return nil, errors.Join(fmt.Errorf("BMC %q: clear old media: %w", c.Name, err), l.Close())
+		}
+	}
+	if s.opts.SSHKey != nil {
+		if b.serial, err = serialsim.Start(addr.Addr().String(), s.opts.SSHKey, c.Machine, b.credentials); err != nil {
+			return nil, errors.Join(fmt.Errorf("BMC %q: %w", c.Name, err), l.Close())
 		}
 	}
 	s.byPort[addr.Port()] = b

@@ -50,6 +50,10 @@ func (b *BMC) system(*call) reply {
 	if len(b.logIDs()) > 0 {
 		more["LogServices"] = ref(p + "/LogServices")
 	}
+	if b.serial != nil {
+		// DSP0268, ComputerSystem.SerialConsole.
+		more["SerialConsole"] = doc{"MaxConcurrentSessions": 1, "SSH": doc{"ServiceEnabled": true, "Port": b.serial.Port(), "SharedWithManagerCLI": false}}
+	}
 	if b.who.MediaUnderSystem {
 		more["VirtualMedia"] = ref(b.mediaPath())
 	}

@@ -29,8 +29,9 @@ type updateState struct {
 	now, next map[string]string
 	// waiting are jobs that begin with the next boot.
 	waiting []firmwareJob
-	// asked are the images that were asked for, in order.
-	asked []string
+	// asked are the images that were asked for, in order; pushed those that were sent.
+	asked  []string
+	pushed []PushedImage
 	// state and percent are shown by a BMC that makes no task.
 	state string
 	// downUntil is when a BMC that restarts itself answers again.
@@ -94,6 +95,9 @@ func (b *BMC) updateRoutes() []route {
 	if !b.who.NoSimpleUpdate {
 		r = append(r, post(simpleUpdate, b.simpleUpdate))
 	}
+	if to := b.who.pushTo(); to != "" {
+		r = append(r, post(to, b.pushedUpdate))
+	}
 	return r
 }
 
@@ -108,6 +112,15 @@ func (b *BMC) updateService(c *call) reply {
 			action["@Redfish.OperationApplyTimeSupport"] = doc{"@odata.type": "#Settings.v1_3_5.OperationApplyTimeSupport", "SupportedValues": []string{"Immediate", "OnReset", "OnStartUpdateRequest"}}
 		}
 		more["Actions"] = doc{"#UpdateService.SimpleUpdate": action}
+	}
+	switch b.who.pushTo() {
+	case multipartPush:
+		more["MultipartHttpPushUri"], more["MaxImageSizeBytes"] = multipartPush, maxPushBytes
+		if b.who.UpdateWantsTime {
+			more["MultipartHttpPushUri@Redfish.OperationApplyTimeSupport"] = doc{"@odata.type": "#Settings.v1_3_5.OperationApplyTimeSupport", "SupportedValues": []string{"Immediate", "OnReset", "OnStartUpdateRequest"}}
+		}
+	case octetPush:
+		more["HttpPushUri"], more["HttpPushUriTargetsBusy"], more["HttpPushUriTargets"] = octetPush, false, []string{}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -183,12 +196,17 @@ func (b *BMC) simpleUpdate(c *call) reply {
 		// It waits for a StartUpdate that nobody sends.
 		return noContent()
 	}
+	return b.beginUpdate(c, func() (firmwareImage, error) { return b.server.fetch.firmware(b, ask.ImageURI) })
+}
+
+// beginUpdate writes an image beside the request. It is called with mu held.
+func (b *BMC) beginUpdate(c *call, image func() (firmwareImage, error)) reply {
 	t := b.newTask("Firmware update")
 	if !b.who.TaskWithoutPayload {
 		t.payload = doc{"TargetUri": c.path, "HttpOperation": "POST", "JsonBody": string(c.body)}
 	}
 	b.updates.state = "Updating"
-	b.server.work.Go(func() { b.runUpdate(t, ask.ImageURI) })
+	b.server.work.Go(func() { b.runUpdate(t, image) })
 	if b.who.UpdateByState {
 		b.tasks = slices.DeleteFunc(b.tasks, func(o *task) bool { return o == t })
 		return ok(doc{"error": doc{"code": "iLO.0.10.ExtendedInfo", "message": "See @Message.ExtendedInfo for more information.", "@Message.ExtendedInfo": []doc{{"MessageId": "Base.1.18.Success"}}}})
@@ -197,8 +215,8 @@ func (b *BMC) simpleUpdate(c *call) reply {
 }
 
 // runUpdate is the update's own work.
-func (b *BMC) runUpdate(t *task, image string) {
-	fw, err := b.server.fetch.firmware(b, image)
+func (b *BMC) runUpdate(t *task, image func() (firmwareImage, error)) {
+	fw, err := image()
 	b.mu.Lock()
 	faults := b.faults.set
 	b.mu.Unlock()

@@ -1,7 +1,6 @@
 package ipmisim
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -9,9 +8,10 @@ import (
 	"github.com/bougou/go-ipmi/pkg/hal"
 
 	"github.com/ingotmetal/ingot/internal/lab/bmcsim"
+	"github.com/ingotmetal/ingot/internal/lab/serialsim"
 )
 
-// serialPort implements the library's console by what a machine of the lab has written to its own. It is read only: nobody types.
+// serialPort implements the library's console by what a machine of the lab has written to its own, and by what it listens to.
 type serialPort struct {
 	machine bmcsim.Machine
 
@@ -29,42 +29,27 @@ func (p *serialPort) Open(context.Context) (hal.ConsoleConn, error) {
 		return nil, errTaken
 	}
 	p.open = true
-	return &watch{port: p, tail: last(p.machine.Console(consoleBytes))}, nil
+	return &watch{port: p, tail: serialsim.NewTail(p.machine)}, nil
 }
-
-// The console's last bytes are all that a machine gives: what is new is what follows the last ones that were seen.
-const (
-	consoleBytes = 256 << 10
-	tailBytes    = 256
-)
 
 // watch is the port while somebody watches.
 type watch struct {
 	port *serialPort
-	tail []byte
+	tail *serialsim.Tail
 }
-
-func last(text []byte) []byte { return bytes.Clone(text[max(0, len(text)-tailBytes):]) }
 
 // ReadAvailable implements hal.ConsoleConn.
-func (w *watch) ReadAvailable(p []byte) (int, error) {
-	text := w.port.machine.Console(consoleBytes)
-	at := bytes.LastIndex(text, w.tail)
-	if at < 0 {
-		// More was written since than is kept.
-		at = -len(w.tail)
-	}
-	text = text[at+len(w.tail):]
-	n := copy(p, text)
-	if n > 0 {
-		seen := append(bytes.Clone(w.tail), text[:n]...)
-		w.tail = last(seen)
-	}
-	return n, nil
-}
+func (w *watch) ReadAvailable(p []byte) (int, error) { return w.tail.Read(p), nil }
 
-// Write implements io.Writer: the machines of the lab do not listen.
-func (*watch) Write(p []byte) (int, error) { return len(p), nil }
+// Write implements io.Writer.
+func (w *watch) Write(p []byte) (int, error) {
+	if t, is := w.port.machine.(serialsim.Typist); is {
+		if err := t.Type(p); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
 
 // SendBreak implements hal.ConsoleConn.
 func (*watch) SendBreak(context.Context) error { return hal.ErrNotSupported }

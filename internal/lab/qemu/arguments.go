@@ -17,6 +17,9 @@ const (
 
 func nicFD(i int) int { return firstFD + 1 + i }
 
+// consoleFD is behind those of the network interfaces.
+func consoleFD(c Config) int { return nicFD(len(c.NICs)) }
+
 // order gives each bootable device its place; devices without one are not tried (bootindex absent).
 type order struct {
 	cd          int
@@ -71,7 +74,8 @@ func arguments(c Config, plan bmcsim.BootPlan) []string {
 		// A reset and a power-off by the guest stop the machine and tell the monitor why: what comes next is the BMC's to say.
 		"-action", "reboot=shutdown,shutdown=pause",
 		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", monitorFD), "-mon", "chardev=monitor,mode=control",
-		"-chardev", "file,id=console,append=on,path=" + escape(c.consolePath()), "-serial", "chardev:console",
+		// What the machine writes is in the log whether or not somebody reads; what is typed comes over the socket.
+		"-chardev", fmt.Sprintf("socket,id=console,fd=%d,logappend=on,logfile=%s", consoleFD(c), escape(c.consolePath())), "-serial", "chardev:console",
 		"-device", "virtio-rng-pci",
 	}
 	a = append(a, firmware(c, mode)...)

@@ -19,6 +19,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/internal/lab/bmcsim"
@@ -188,6 +189,24 @@ func (m *Machine) Console(max int) []byte {
 		return nil
 	}
 	return text
+}
+
+// typeTime bounds how long the machine may take to hear what is typed: a serial port that nobody reads from takes no more than a few bytes.
+const typeTime = 2 * time.Second
+
+// Type implements serialsim.Typist.
+func (m *Machine) Type(p []byte) error {
+	m.mu.Lock()
+	now := m.current
+	m.mu.Unlock()
+	if now == nil {
+		return nil
+	}
+	if err := now.serial.SetWriteDeadline(time.Now().Add(typeTime)); err != nil {
+		return nil //nolint:nilerr // the machine went off
+	}
+	_, _ = now.serial.Write(p) // what a machine does not hear is lost, as on a serial line
+	return nil
 }
 
 // watching says whether a boot is reset when it hangs.

@@ -317,3 +317,36 @@ func waitFor(ctx context.Context, t *testing.T, ok func() bool) {
 		}
 	}
 }
+
+// echo reads the first serial port and writes there what it read: mov dx,0x3fd; in al,dx; test al,1; jz to the in; mov dx,0x3f8; in al,dx; out dx,al; jmp to the beginning.
+var echo = []byte{0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xfb, 0xba, 0xf8, 0x03, 0xec, 0xee, 0xeb, 0xf1}
+
+// TestAMachineHearsWhatIsTyped: bytes that are typed reach the machine's serial port, and what it writes is in the log, over a reset.
+func TestAMachineHearsWhatIsTyped(t *testing.T) {
+	m, _ := newMachine(t)
+	bootSector(t, m, append(bytes.Clone(sayX), echo...))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	plan := bmcsim.BootPlan{Mode: bmc.ModeLegacy}
+	if err := m.Type([]byte("nobody hears")); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.PowerOn(ctx, plan); err != nil {
+		t.Fatal(err)
+	}
+	for turn, word := range []string{"hello", "again"} {
+		waitFor(ctx, t, func() bool { return strings.Count(string(m.Console(1<<16)), "X") > turn })
+		for i := range word {
+			// One at a time: the port holds no more.
+			if err := m.Type([]byte{word[i]}); err != nil {
+				t.Fatal(err)
+			}
+			waitFor(ctx, t, func() bool { return strings.Contains(string(m.Console(1<<16)), word[:i+1]) })
+		}
+		if turn == 0 {
+			if err := m.Reset(ctx, plan); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

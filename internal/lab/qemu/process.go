@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -26,8 +27,10 @@ const startLimit = time.Minute
 // process is one QEMU process: one boot of the machine.
 type process struct {
 	monitor *monitor
-	pid     int
-	kill    func()
+	// serial is what is typed at the machine's serial console.
+	serial net.Conn
+	pid    int
+	kill   func()
 	// exited is closed when the process is gone and its ports are detached.
 	exited chan struct{}
 	// tpm is nil where the machine has none.
@@ -42,15 +45,16 @@ type process struct {
 func launch(ctx context.Context, c Config, plan bmcsim.BootPlan) (*process, error) {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	files, monitorConn, nicConns, err := cables(len(c.NICs))
+	files, monitorConn, nicConns, err := cables(len(c.NICs) + 1)
 	defer closeAll(files)
 	if err != nil {
 		return nil, fmt.Errorf("make sockets for machine %s: %w", c.Name, err)
 	}
-	p := &process{exited: make(chan struct{})}
+	p := &process{serial: nicConns[len(c.NICs)], exited: make(chan struct{})}
+	nicConns = nicConns[:len(c.NICs)]
 	stderr := &tail{max: 4096}
 	if p.tpm, err = startTPM(c); err != nil {
-		closeConns(append(nicConns, monitorConn))
+		closeConns(append(nicConns, monitorConn, p.serial))
 		return nil, err
 	}
 	defer p.tpm.handed()
@@ -59,10 +63,12 @@ func launch(ctx context.Context, c Config, plan bmcsim.BootPlan) (*process, erro
 	}
 	dead, err := p.start(c, arguments(c, plan), files, stderr)
 	if err != nil {
-		closeConns(append(nicConns, monitorConn))
+		closeConns(append(nicConns, monitorConn, p.serial))
 		p.tpm.end()
 		return nil, fmt.Errorf("start %s for machine %s: %w", program, c.Name, err)
 	}
+	// QEMU writes to the log and to us, and stops the machine while we do not read.
+	go func() { _, _ = io.Copy(io.Discard, p.serial) }()
 	go p.release(c, dead, monitorConn)
 	for i, conn := range nicConns {
 		if err := c.NICs[i].Port.Attach(conn); err != nil {
@@ -107,6 +113,7 @@ func (p *process) release(c Config, dead <-chan struct{}, monitorConn net.Conn) 
 		n.Port.Detach()
 	}
 	_ = monitorConn.Close()
+	_ = p.serial.Close()
 	p.tpm.end()
 	_ = os.Remove(c.pidPath())
 	close(p.exited)
@@ -139,7 +146,7 @@ func (p *process) onEvent(name string, data json.RawMessage) {
 	p.kill()
 }
 
-// cables makes the sockets: the first file is the monitor's, then one per network interface; the connections are our ends.
+// cables makes the sockets: the first file is the monitor's, then one per network interface, the serial console as the last of them; the connections are our ends.
 func cables(nics int) (files []*os.File, monitorConn net.Conn, nicConns []net.Conn, err error) {
 	var conns []net.Conn
 	for range nics + 1 {

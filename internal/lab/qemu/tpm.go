@@ -86,5 +86,5 @@ func tpmArguments(c Config) []string {
 	}
 }
 
-// tpmFD is the descriptor that QEMU inherits, behind those of the network interfaces.
-func tpmFD(c Config) int { return nicFD(len(c.NICs)) }
+// tpmFD is the descriptor that QEMU inherits, behind the serial console's.
+func tpmFD(c Config) int { return consoleFD(c) + 1 }

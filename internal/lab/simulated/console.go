@@ -33,3 +33,11 @@ func (c *console) last(max int) []byte {
 	defer c.mu.Unlock()
 	return bytes.Clone(c.data[len(c.data)-min(max, len(c.data)):])
 }
+
+// Type implements serialsim.Typist: a simulated system has no shell, and echoes what is typed as a terminal's line discipline does.
+func (m *Machine) Type(p []byte) error {
+	if m.Powered() {
+		_, _ = m.console.Write(bytes.ReplaceAll(p, []byte("\r"), []byte("\r\n"))) // never fails
+	}
+	return nil
+}

@@ -2,8 +2,6 @@ package boot
 
 import (
 	"errors"
-	"log/slog"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -43,11 +41,7 @@ func Command() *cobra.Command {
 			if err := o.check(); err != nil {
 				return err
 			}
-			level := slog.LevelInfo
-			if o.Verbose {
-				level = slog.LevelDebug
-			}
-			return Run(c.Context(), o, slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+			return Run(c.Context(), o, identity.Logger(o.Verbose))
 		},
 	}
 	o.Add(c.Flags())

@@ -142,12 +142,41 @@ func settingsOf(p *ingot.Partition, fallback netip.Addr, httpPort uint16) (netbo
 			return s, fmt.Errorf("gateway: %w", err)
 		}
 	}
-	for _, text := range n.DNSServers {
+	return s, site(&s, p.Spec)
+}
+
+// site adds what the Partition says of its servers and of the agent's kernel. The site's name servers are told where the network has none of its own. Of both kinds those of the network's family are told, and time
+// servers that have an address: DHCP has no names for them.
+func site(s *netboot.Settings, p ingot.PartitionSpec) error {
+	for _, text := range p.ProvisioningNetwork.DNSServers {
 		server, err := netip.ParseAddr(text)
 		if err != nil {
-			return s, fmt.Errorf("dnsServers: %w", err)
+			return fmt.Errorf("dnsServers: %w", err)
 		}
 		s.DNSServers = append(s.DNSServers, server)
 	}
-	return s, nil
+	if len(s.DNSServers) == 0 {
+		s.DNSServers = ofFamily(p.DNSServers, s.IPv6())
+	}
+	s.NTPServers = ofFamily(p.NTPServers, s.IPv6())
+	if p.Boot == nil {
+		return nil
+	}
+	for _, a := range p.Boot.KernelArguments {
+		if err := netboot.CheckArgument(a); err != nil {
+			return fmt.Errorf("spec.boot.kernelArguments: %w", err)
+		}
+	}
+	s.Arguments = p.Boot.KernelArguments
+	return nil
+}
+
+func ofFamily(texts []string, six bool) []netip.Addr {
+	var out []netip.Addr
+	for _, text := range texts {
+		if a, err := netip.ParseAddr(text); err == nil && a.Is6() == six {
+			out = append(out, a)
+		}
+	}
+	return out
 }

@@ -1,8 +1,10 @@
 package boot
 
 import (
+	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -179,5 +181,36 @@ func TestPartitionSettings(t *testing.T) {
 	f.OnDelete(p)
 	if index.Settings().Mode != netboot.Off {
 		t.Error("a deleted partition is still served")
+	}
+}
+
+// What a Partition says of its site's servers and of the agent's kernel goes into leases and into iPXE's script, in the network's family.
+func TestWhatASiteSays(t *testing.T) {
+	site := ingot.PartitionSpec{
+		DNSServers: []string{"10.1.0.53", "fd01::53"}, NTPServers: []string{"10.1.0.123", "ntp.example.net", "fd01::123"}, Boot: &ingot.BootConfiguration{KernelArguments: []string{"nomodeset"}},
+	}
+	four := ingot.ProvisioningNetwork{DHCPMode: ingot.DHCPServer, BootServer: "10.0.0.9"}
+	own := four
+	own.DNSServers = []string{"10.0.0.53"}
+	six := ingot.ProvisioningNetwork{}
+	ipv6Network(&six)
+	six.DNSServers = nil
+	for name, c := range map[string]struct {
+		network  ingot.ProvisioningNetwork
+		dns, ntp string
+	}{"IPv4": {four, "[10.1.0.53]", "[10.1.0.123]"}, "servers of the network": {own, "[10.0.0.53]", "[10.1.0.123]"}, "IPv6": {six, "[fd01::53]", "[fd01::123]"}} {
+		f, index := newTestFeed()
+		site.ProvisioningNetwork = c.network
+		f.OnAdd(&ingot.Partition{ObjectMeta: metav1.ObjectMeta{Name: "lab"}, Spec: site}, true)
+		s := index.Settings()
+		if fmt.Sprint(s.DNSServers) != c.dns || fmt.Sprint(s.NTPServers) != c.ntp || !slices.Equal(s.Arguments, []string{"nomodeset"}) {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+	f, index := newTestFeed()
+	site.Boot.KernelArguments = []string{"rdinit=/bin/sh"}
+	f.OnAdd(&ingot.Partition{ObjectMeta: metav1.ObjectMeta{Name: "lab"}, Spec: site}, true)
+	if refused := f.refused.Load(); refused == nil || index.Settings().Mode != netboot.Off {
+		t.Errorf("another init is taken: %+v", index.Settings())
 	}
 }

@@ -1,6 +1,6 @@
 // Package identity is what every role's process is told in the same words: who it is, where its API server is, and which network its machines are on.
 //
-// It owns the flags --kubeconfig, --partition, --tls-cert, --tls-key, --tls-ca, --provisioning-network, --health-bind and --matrix, and what follows from them: a client configuration that
+// It owns how a role logs, and the flags --kubeconfig, --partition, --tls-cert, --tls-key, --tls-ca, --provisioning-network, --health-bind and --matrix, and what follows from them: a client configuration that
 // dials by the matrix, certificates that are taken up again when they are renewed, a network, and the endpoint of health and metrics. It refuses what one role does
 // with them.
 //

@@ -2,8 +2,6 @@ package partition
 
 import (
 	"errors"
-	"log/slog"
-	"os"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -25,6 +23,10 @@ type Options struct {
 	AgentEndpoint, OperatorEndpoint, MediaEndpoint string
 	// HTTPBootEndpoint is the boot role's URL as machines' firmware sees it, HTTPBootCA a PEM file that the firmware must trust for it; empty: no UEFI HTTP boot, and nothing to trust.
 	HTTPBootEndpoint, HTTPBootCA string
+	// ConsoleEndpoint is the console role's URL as people reach it, ConsoleSSHEndpoint its SSH server's host and port; empty: the partition has no console role.
+	ConsoleEndpoint, ConsoleSSHEndpoint string
+	// FirewallAPIServer is the API server's URL that Firewalls' machines are given; empty: the one in the kubeconfig.
+	FirewallAPIServer string
 	// BMCCA is a PEM file that verifies the BMCs' certificates; empty: the system's roots.
 	BMCCA       string
 	LeaderElect bool
@@ -62,11 +64,7 @@ func Command() *cobra.Command {
 			// Its live objects are small beside what a pass allocates: with Go's defaults it would collect several times a second under load.
 			debug.SetGCPercent(gcPercent)
 			debug.SetMemoryLimit(memoryLimit)
-			level := slog.LevelInfo
-			if o.Verbose {
-				level = slog.LevelDebug
-			}
-			return Run(c.Context(), o, slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+			return Run(c.Context(), o, identity.Logger(o.Verbose))
 		},
 	}
 	o.Add(c.Flags())
@@ -79,6 +77,9 @@ func Command() *cobra.Command {
 	f.StringVar(&o.HTTPBootCA, "uefi-http-ca", "", "PEM file of the certificate that BMCs are told to trust for --uefi-http-endpoint (default: they do already)")
 	f.StringVar(&o.OperatorBind, "operator-bind", "127.0.0.1:8444", "address for operators")
 	f.StringVar(&o.OperatorEndpoint, "operator-endpoint", "", "URL that operators reach --operator-bind by (default: https:// and the address)")
+	f.StringVar(&o.ConsoleEndpoint, "console-endpoint", "", "URL of the console role as people reach it, through the mesh; published for the CLI (default: there is no console role)")
+	f.StringVar(&o.ConsoleSSHEndpoint, "console-ssh-endpoint", "", "host and port of the console role's SSH server as people reach it (default: none)")
+	f.StringVar(&o.FirewallAPIServer, "firewall-api-server", "", "URL by which the machines of Firewalls reach the API server (default: the one in --kubeconfig)")
 	f.StringVar(&o.BMCCA, "bmc-ca", "", "PEM file that verifies the BMCs' certificates (default: the system's roots)")
 	f.BoolVar(&o.LeaderElect, "leader-elect", true, "wait for the leadership of the partition; off where only one process is ever started")
 	f.IntVar(&o.Workers, "workers", 8, "hosts that are decided on at once")
@@ -100,6 +101,10 @@ func (o *Options) check() error {
 		return errors.New("--agent-bind is required")
 	case o.HTTPBootEndpoint != "" && !strings.HasPrefix(o.HTTPBootEndpoint, "https://"):
 		return errors.New("--uefi-http-endpoint must be https://: the medium holds the boot's one-time token")
+	case o.ConsoleEndpoint != "" && !strings.HasPrefix(o.ConsoleEndpoint, "https://"):
+		return errors.New("--console-endpoint must be https://: people send their tokens there")
+	case o.FirewallAPIServer != "" && !strings.HasPrefix(o.FirewallAPIServer, "https://"):
+		return errors.New("--firewall-api-server must be https://")
 	case o.Workers < 1:
 		return errors.New("--workers must be at least 1")
 	case o.BMCEventStreams < 0:

@@ -16,8 +16,9 @@ import (
 
 // endpoints are what this process publishes in Partition.status, where agents' media, the CLI and people find it.
 type endpoints struct {
-	agent, media, httpBoot, operator string
-	ca                               []byte
+	agent, media, httpBoot, operator, console, consoleSSH string
+
+	ca []byte
 }
 
 // servedCondition is true while a partition role has the leadership and its endpoints are open.
@@ -56,11 +57,12 @@ func (e endpoints) publishOnce(ctx context.Context, c client.Client, partition s
 	before := p.DeepCopy()
 	p.Status.AgentEndpoint, p.Status.MediaEndpoint, p.Status.OperatorEndpoint, p.Status.CABundle = e.agent, e.media, e.operator, e.ca
 	p.Status.HTTPBootEndpoint = e.httpBoot
+	p.Status.ConsoleEndpoint, p.Status.ConsoleSSHEndpoint = e.console, e.consoleSSH
 	changed := meta.SetStatusCondition(&p.Status.Conditions, metav1.Condition{
 		Type: servedCondition, Status: metav1.ConditionTrue, Reason: "EndpointsOpen", Message: "a partition role serves this partition's hosts", ObservedGeneration: p.Generation,
 	})
 	if !changed && before.Status.AgentEndpoint == e.agent && before.Status.MediaEndpoint == e.media && before.Status.OperatorEndpoint == e.operator &&
-		before.Status.HTTPBootEndpoint == e.httpBoot && bytes.Equal(before.Status.CABundle, e.ca) {
+		before.Status.HTTPBootEndpoint == e.httpBoot && before.Status.ConsoleEndpoint == e.console && before.Status.ConsoleSSHEndpoint == e.consoleSSH && bytes.Equal(before.Status.CABundle, e.ca) {
 		return nil
 	}
 	if err := c.Status().Patch(ctx, p, client.MergeFrom(before)); err != nil {

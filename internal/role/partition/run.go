@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -21,10 +22,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/ingotmetal/ingot/internal/controller/host"
+	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/internal/driver/socket"
 	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/internal/role/identity"
 	"github.com/ingotmetal/ingot/internal/server/agentapi"
+	"github.com/ingotmetal/ingot/internal/server/caller"
 	"github.com/ingotmetal/ingot/matrix"
 )
 
@@ -83,14 +86,18 @@ func (p *process) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	hosts, err := p.hosts(ctx, mgr)
+	bmcs, err := p.bmcs()
+	if err != nil {
+		return err
+	}
+	hosts, err := p.hosts(ctx, mgr, bmcs)
 	if err != nil {
 		return err
 	}
 	if err := p.discoveries(ctx, mgr); err != nil {
 		return err
 	}
-	if err := p.serve(mgr, hosts); err != nil {
+	if err := p.serve(mgr, hosts, bmcs); err != nil {
 		return err
 	}
 	p.log.Info("partition role starts", "partition", p.o.Partition, "agents", p.agentEndpoint(), "operators", p.operatorEndpoint())
@@ -169,16 +176,12 @@ func authorities(flag, path string) ([]byte, error) {
 }
 
 // hosts adds the host controller.
-func (p *process) hosts(ctx context.Context, mgr manager.Manager) (*host.Reconciler, error) {
+func (p *process) hosts(ctx context.Context, mgr manager.Manager, bmcs *bmc.Pool) (*host.Reconciler, error) {
 	bmcCA, err := authorities("--bmc-ca", p.o.BMCCA)
 	if err != nil {
 		return nil, err
 	}
 	httpCA, err := authorities("--uefi-http-ca", p.o.HTTPBootCA)
-	if err != nil {
-		return nil, err
-	}
-	bmcs, err := p.bmcs()
 	if err != nil {
 		return nil, err
 	}
@@ -189,6 +192,10 @@ func (p *process) hosts(ctx context.Context, mgr manager.Manager) (*host.Reconci
 	if err != nil {
 		return nil, err
 	}
+	images, err := p.firmwareImages()
+	if err != nil {
+		return nil, err
+	}
 	hosts, err := host.Add(ctx, mgr, host.Options{
 		Config: host.Config{
 			Partition: p.o.Partition, AgentEndpoint: p.agentEndpoint(), MediaEndpoint: p.o.MediaEndpoint, CABundle: p.caPEM,
@@ -196,7 +203,7 @@ func (p *process) hosts(ctx context.Context, mgr manager.Manager) (*host.Reconci
 			BMCCAPEM: bmcCA, FirstBootKey: p.trust.firstBootKey,
 			BootDeadline: p.o.BootDeadline, BMCTimeout: bmcTimeout, BMCActions: bmcActions, ProgressEvery: progressEvery,
 		},
-		BMCs: bmcs, Streams: streams, Live: p.live, Metrics: p.counters, Workers: p.o.Workers, Log: p.log,
+		BMCs: bmcs, Streams: streams, FirmwareImages: images, Live: p.live, Metrics: p.counters, Workers: p.o.Workers, Log: p.log,
 	})
 	if err != nil {
 		return nil, err
@@ -205,15 +212,16 @@ func (p *process) hosts(ctx context.Context, mgr manager.Manager) (*host.Reconci
 }
 
 // serve adds the servers. Those for agents and operators start with the leadership, since only the leader knows what agents are at.
-func (p *process) serve(mgr manager.Manager, hosts *host.Reconciler) error {
+func (p *process) serve(mgr manager.Manager, hosts *host.Reconciler, bmcs *bmc.Pool) error {
 	logs := newAgentLogs(filepath.Join(p.o.DataDir, "agent-logs"), hosts.HostOfBoot, p.log)
 	objects := agentObjects{hosts}
 	agents := agentapi.New(agentapi.Options{
 		Windows: objects, Boots: objects, Logs: logs, FirstBoots: objects, Authority: p.trust.ca, Logger: p.log,
+		Identities: firewallIdentities{hosts, p.config, cmp.Or(p.o.FirewallAPIServer, p.config.Host), p.log},
 	})
-	operators := &operatorAPI{live: p.live, hosts: hosts, logs: logs, log: p.log}
+	operators := &operatorAPI{who: caller.Reviewer{Live: p.live}, hosts: hosts, serials: bmcs, logs: logs, log: p.log}
 	health := identity.Health{Flow: matrix.HealthOfPartition, Bind: p.o.HealthBind, Metrics: prometheus.Gatherers{metrics.Registry, p.counters}, Ready: p.ready, Log: p.log}
-	published := endpoints{agent: p.agentEndpoint(), media: p.o.MediaEndpoint, httpBoot: strings.TrimSuffix(p.o.HTTPBootEndpoint, "/"), operator: p.operatorEndpoint(), ca: p.caPEM}
+	published := endpoints{agent: p.agentEndpoint(), media: p.o.MediaEndpoint, httpBoot: strings.TrimSuffix(p.o.HTTPBootEndpoint, "/"), operator: p.operatorEndpoint(), console: p.o.ConsoleEndpoint, consoleSSH: p.o.ConsoleSSHEndpoint, ca: p.caPEM}
 	for _, r := range []manager.Runnable{
 		always{func(ctx context.Context) error { return health.Start(ctx, p.bound) }},
 		manager.RunnableFunc(func(ctx context.Context) error {
@@ -222,7 +230,9 @@ func (p *process) serve(mgr manager.Manager, hosts *host.Reconciler) error {
 			return identity.Serve(ctx, s, func(s *http.Server) error { return s.ServeTLS(p.agents, "", "") })
 		}),
 		manager.RunnableFunc(func(ctx context.Context) error {
-			s := &http.Server{Handler: operators.handler(), TLSConfig: p.certificates.ServerConfig(tls.VerifyClientCertIfGiven), ReadHeaderTimeout: 10 * time.Second}
+			s := &http.Server{Handler: operators.handler(), TLSConfig: p.certificates.ServerConfig(tls.VerifyClientCertIfGiven), ReadHeaderTimeout: 10 * time.Second,
+				// Consoles outlive the server's care for its requests: they end with the role.
+				BaseContext: func(net.Listener) context.Context { return ctx }}
 			return identity.Serve(ctx, s, func(s *http.Server) error { return s.ServeTLS(p.operators, "", "") })
 		}),
 		manager.RunnableFunc(func(ctx context.Context) error {

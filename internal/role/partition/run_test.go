@@ -68,6 +68,7 @@ func newBench(t *testing.T, name string) *bench {
 	}}
 	b.create(&ingot.Partition{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	b.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	cp.BindHosts(t, name)
 	return b
 }
 

@@ -56,7 +56,7 @@ func managerOptions(o Options, h *http.Client, log *slog.Logger) manager.Options
 
 // bmcs is the way to BMCs: one session each, within the budget.
 func (p *process) bmcs() (*bmc.Pool, error) {
-	overRedfish, err := redfish.New(redfish.Options{Dial: p.bound.DialContext(matrix.PartitionToBMC), Logger: p.log, CallsPerSecond: p.o.BMCCallsPerSecond})
+	overRedfish, err := redfish.New(redfish.Options{Dial: p.bound.DialContext(matrix.PartitionToBMC), DialSSH: p.bound.DialContext(matrix.PartitionToBMC), Logger: p.log, CallsPerSecond: p.o.BMCCallsPerSecond})
 	if err != nil {
 		return nil, err
 	}

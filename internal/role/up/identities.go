@@ -56,7 +56,7 @@ func (i *identities) issueAll(ctx context.Context, now time.Time) error {
 func (i *identities) issue(ctx context.Context, role string, now time.Time) error {
 	tls, file := i.files(role)
 	partition := i.partition
-	if role == controllerName {
+	if ofAllPartitions(role) {
 		partition = "" // it serves all of them
 	}
 	profile := pki.RoleProfile(role, partition, i.roles[role]...)
@@ -64,7 +64,7 @@ func (i *identities) issue(ctx context.Context, role string, now time.Time) erro
 		return err
 	}
 	client := tls
-	if i.foreign != nil {
+	if i.foreign != nil && role != relayName { // a relay talks to the mesh role alone
 		id, err := enroll.AsAdministrator(ctx, i.foreign, profile, "started by an administrator with ingot up")
 		if err != nil {
 			return err

@@ -1,10 +1,14 @@
 package up
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,6 +36,8 @@ const (
 const (
 	apiServerName  = "apiserver"
 	controllerName = "controller"
+	auditorName    = "auditor"
+	consoleName    = "console"
 )
 
 // Run is the whole site until ctx ends.
@@ -102,9 +108,12 @@ func (s *site) apiServer(ctx context.Context, ready chan struct{}) error {
 	return s.supervisor.run(ctx, supervised{
 		name: apiServerName, program: s.o.APIServerProgram, grace: apiServerGrace,
 		args: func() []string {
-			args := []string{"--data-dir", s.o.DataDir, "--bind", bind}
+			args := append([]string{"--data-dir", s.o.DataDir, "--bind", bind}, s.o.People.Args()...)
 			if s.o.Matrix != "" {
 				args = append(args, "--matrix", s.o.Matrix)
+			}
+			if s.o.AuditPolicy != "" {
+				args = append(args, "--audit-policy", s.o.AuditPolicy)
 			}
 			for _, host := range s.o.Advertise {
 				args = append(args, "--advertise", host)
@@ -144,16 +153,21 @@ func (s *site) roles(ctx context.Context) error {
 	}
 	var running sync.WaitGroup
 	running.Go(func() { ids.keep(ctx) })
-	problems := make(chan error, len(ids.roles))
+	problems := make(chan error, len(ids.roles)+1)
+	if s.o.AuditTo != "" {
+		running.Go(func() {
+			problems <- s.supervisor.run(ctx, supervised{name: auditorName, program: s.o.RoleProgram, grace: roleGrace, args: s.auditorArguments})
+		})
+	}
 	for role := range ids.roles {
 		running.Go(func() {
 			problems <- s.supervisor.run(ctx, supervised{
-				name: role, program: s.o.RoleProgram, grace: roleGrace,
+				name: role, program: s.program(role), grace: roleGrace,
 				args: func() []string { return s.arguments(role, ids) },
 			})
 		})
 	}
-	s.hello()
+	s.hello(ids)
 	running.Wait()
 	close(problems)
 	var all []error
@@ -190,9 +204,13 @@ func (s *site) identities(cfg *rest.Config) (*identities, error) {
 		roles: map[string][]string{
 			"partition":    hostsOf(s.o.AgentBind, s.o.AgentEndpoint, s.o.OperatorBind, s.o.OperatorURL),
 			"boot":         hostsOf(s.o.MediaBind, s.o.MediaEndpoint, s.o.HTTPBind),
-			controllerName: hostsOf(),
+			controllerName: hostsOf(s.o.WebEndpoint),
 		},
 	}
+	if s.o.ConsoleBind != "" {
+		ids.roles[consoleName] = hostsOf(s.o.ConsoleEndpoint)
+	}
+	maps.Copy(ids.roles, s.o.Mesh.hosts())
 	var err error
 	// With the embedded API server this is its own CA, which it made before it was ready.
 	if ids.ca, err = pki.OpenCA(filepath.Join(s.o.DataDir, "pki"), "ingot site", time.Now()); err != nil {
@@ -208,10 +226,40 @@ func (s *site) identities(cfg *rest.Config) (*identities, error) {
 	return ids, nil
 }
 
+// auditorArguments are those of the role that reads the trail's files and has no identity.
+func (s *site) auditorArguments() []string {
+	args := []string{auditorName, "--dir", filepath.Join(s.o.DataDir, "audit"), "--to", s.o.AuditTo}
+	for name, value := range map[string]string{"--secret-file": s.o.AuditSecret, "--tls-ca": s.o.AuditCA, "--matrix": s.o.Matrix} {
+		if value != "" {
+			args = append(args, name, value)
+		}
+	}
+	return args
+}
+
+// apiServerOutside is the URL of the embedded API server by the first name that clients know it by; empty where it has none.
+func (s *site) apiServerOutside(ids *identities) string {
+	if s.o.Kubeconfig != "" || len(s.o.Advertise) == 0 {
+		return ""
+	}
+	u, err := url.Parse(ids.cluster.URL)
+	if err != nil {
+		return ""
+	}
+	return "https://" + net.JoinHostPort(s.o.Advertise[0], u.Port())
+}
+
 // arguments of a role's process.
 func (s *site) arguments(role string, ids *identities) []string {
+	if role == meshName || role == relayName {
+		return s.meshArguments(role, ids)
+	}
 	tls, file := ids.files(role)
-	args := []string{role, "--kubeconfig", file, "--tls-cert", tls.Cert, "--tls-key", tls.Key, "--tls-ca", tls.CA}
+	command := role
+	if role == consoleName {
+		command = "console-server" // `ingot console` is people's
+	}
+	args := []string{command, "--kubeconfig", file, "--tls-cert", tls.Cert, "--tls-key", tls.Key, "--tls-ca", tls.CA}
 	if role != controllerName {
 		args = append(args, "--partition", s.o.Partition)
 	}
@@ -234,13 +282,27 @@ func (s *site) arguments(role string, ids *identities) []string {
 			add("--uefi-http-endpoint", s.httpBootEndpoint())
 			add("--uefi-http-ca", s.firmwareTLS().Cert)
 		}
+		add("--firewall-api-server", s.apiServerOutside(ids))
 		add("--bmc-ca", s.o.BMCCA)
+		add("--console-endpoint", s.consoleEndpoint())
+		if s.o.ConsoleBind != "" {
+			add("--console-ssh-endpoint", cmp.Or(s.o.ConsoleSSHEndpoint, s.o.ConsoleSSHBind))
+		}
 		// Only one partition role is ever started here, and a killed one's lease would hold up its successor.
-		args = append(args, "--leader-elect=false")
-		args = append(args, s.o.PartitionArgs...)
+		args = append(append(args, "--leader-elect=false"), s.o.PartitionArgs...)
 	case controllerName:
+		add("--mesh-keys", s.o.Mesh.keysURL())
 		// As above: only one is ever started here.
 		args = append(args, "--leader-elect=false")
+		if s.o.WebBind != "" {
+			args = append(args, "--web-bind", s.o.WebBind, "--web-tickets", s.tickets())
+		}
+	case consoleName:
+		add("--data-dir", filepath.Join(s.o.DataDir, role))
+		args = append(args, "--bind", s.o.ConsoleBind, "--ssh-bind", s.o.ConsoleSSHBind)
+		if host, _, err := net.SplitHostPort(s.o.ConsoleSSHEndpoint); err == nil {
+			add("--ssh-name", host)
+		}
 	case "boot":
 		add("--provisioning-network", s.o.BootNetwork)
 		add("--artifacts", s.o.Artifacts)
@@ -269,6 +331,13 @@ func (s *site) mediaEndpoint() string {
 	return "https://" + s.o.MediaBind
 }
 
+func (s *site) consoleEndpoint() string {
+	if s.o.ConsoleBind == "" || s.o.ConsoleEndpoint != "" {
+		return s.o.ConsoleEndpoint
+	}
+	return "https://" + s.o.ConsoleBind
+}
+
 func (s *site) httpBootEndpoint() string {
 	if s.o.HTTPBootEndpoint != "" {
 		return s.o.HTTPBootEndpoint
@@ -287,18 +356,6 @@ func (s *site) issueFirmware(now time.Time) error {
 		return nil
 	}
 	return pki.IssueFirmware(s.firmwareTLS(), "ingot boot server "+s.o.Partition, now, hostsOf(s.httpBootEndpoint())...)
-}
-
-// hello says how to use what runs.
-func (s *site) hello() {
-	fmt.Fprintf(s.o.Out, `Ingot is up: partition %s, data in %s
-
-  export KUBECONFIG=%s
-  ingot host list                  what each host is doing
-  kubectl get baremetalhosts -A    the same objects, with any Kubernetes tool
-
-Logs are in %s. Ctrl-C stops everything; starting again goes on where it stood.
-`, s.o.Partition, s.o.DataDir, s.admin, filepath.Join(s.o.DataDir, "logs"))
 }
 
 // lockDataDir keeps a second ingot up away: two of them would start every role twice.

@@ -33,6 +33,8 @@ type Options struct {
 	Boots      Boots
 	Logs       Logs
 	FirstBoots FirstBoots
+	// Identities may be nil: then no firewall is let in here.
+	Identities Identities
 	Authority  Authority
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
@@ -70,6 +72,9 @@ func New(o Options) *Server {
 	s.mux.HandleFunc("POST "+protocol.PathLog, s.log)
 	s.mux.HandleFunc("GET "+protocol.PathTraffic+"{boot}", s.traffic)
 	s.mux.HandleFunc("POST "+protocol.PathFirstBoot+"{namespace}/{name}/{token}", s.firstBoot)
+	if o.Identities != nil {
+		s.mux.HandleFunc("POST "+protocol.PathFirstBoot+"{namespace}/{name}/{token}"+protocol.PathIdentity, s.identity)
+	}
 	return s
 }
 

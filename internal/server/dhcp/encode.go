@@ -113,14 +113,20 @@ func (b *packet) lease(a netboot.Answer) {
 	if a.Gateway.Is4() {
 		b.addAddress(dhcpv4.OptionRouter, a.Gateway)
 	}
+	b.servers(dhcpv4.OptionDomainNameServer, a.DNSServers)
+	b.servers(dhcpv4.OptionNTPServers, a.NTPServers)
+}
+
+// servers adds a list of IPv4 addresses; of none, nothing (RFC 2132 §3.8, §8.3).
+func (b *packet) servers(code dhcpv4.OptionCode, all []netip.Addr) {
 	var servers []byte
-	for _, s := range a.DNSServers {
+	for _, s := range all {
 		if s.Is4() {
 			servers = append(servers, s.AsSlice()...)
 		}
 	}
 	if len(servers) > 0 {
-		b.add(dhcpv4.OptionDomainNameServer, servers...)
+		b.add(code, servers...)
 	}
 }
 

@@ -42,7 +42,7 @@ func newServer(t testing.TB, mode netboot.Mode) (*dhcp.Server, *outcomes) {
 	t.Helper()
 	index := window.New()
 	index.SetSettings(netboot.Settings{Mode: mode, BootServer: server, Gateway: netip.MustParseAddr("10.0.0.254"),
-		DNSServers: []netip.Addr{netip.MustParseAddr("10.0.0.53")}})
+		DNSServers: []netip.Addr{netip.MustParseAddr("10.0.0.53")}, NTPServers: []netip.Addr{netip.MustParseAddr("10.0.0.123"), netip.MustParseAddr("fd00::123")}})
 	w := netboot.Window{BootID: bootID, Boots: netboot.BootsAgent, MACs: []netboot.MAC{mac}, OpensAt: now, ClosesAt: now.Add(time.Hour)}
 	if mode == netboot.Server {
 		w.Leases = []netboot.Lease{{MAC: mac, Address: netip.MustParsePrefix("10.0.0.12/24")}}
@@ -102,6 +102,9 @@ func TestUEFIPXE(t *testing.T) {
 	}
 	if reply.BootFileName != bootID+"/snponly.efi" || !reply.ServerIPAddr.Equal(net.IP(server.AsSlice())) {
 		t.Errorf("file %q at %s", reply.BootFileName, reply.ServerIPAddr)
+	}
+	if got := reply.NTPServers(); len(got) != 1 || got[0].String() != "10.0.0.123" {
+		t.Errorf("time servers %s", got)
 	}
 	if got := reply.Options.Get(dhcpv4.OptionClientMachineIdentifier); len(got) != 17 {
 		t.Errorf("option 97 is not echoed: % x", got)

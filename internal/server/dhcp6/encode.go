@@ -43,6 +43,9 @@ func (m message) seal(a netboot.Answer6) []byte {
 	if servers := addresses(a.DNSServers); len(servers) > 0 {
 		add(dhcpv6.OptDNS(servers...))
 	}
+	if servers := addresses(a.NTPServers); len(servers) > 0 {
+		add(timeServers(servers))
+	}
 	if a.VendorClass != "" {
 		add(&dhcpv6.OptVendorClass{EnterpriseNumber: enterprise, Data: [][]byte{[]byte(a.VendorClass)}})
 	}
@@ -80,6 +83,16 @@ func association(g netboot.Granted) dhcpv6.Option {
 		ia.Options.Add(&dhcpv6.OptStatusCode{StatusCode: iana.StatusCode(g.Status)})
 	}
 	return ia
+}
+
+// timeServers is option 56 with one suboption for each address (RFC 5908 §4.1).
+func timeServers(all []net.IP) dhcpv6.Option {
+	option := &dhcpv6.OptNTPServer{}
+	for _, a := range all {
+		server := dhcpv6.NTPSuboptionSrvAddr(a)
+		option.Suboptions = append(option.Suboptions, &server)
+	}
+	return option
 }
 
 func addresses(all []netip.Addr) []net.IP {

@@ -47,7 +47,8 @@ func (c *counted) count(s string) {
 func newServer(t testing.TB) (*dhcp6.Server, *counted) {
 	t.Helper()
 	index := window.New()
-	index.SetSettings(netboot.Settings{Mode: netboot.Server, BootServer: netip.MustParseAddr(at), HTTPPort: 8080, DNSServers: []netip.Addr{netip.MustParseAddr("fd77::53")}})
+	index.SetSettings(netboot.Settings{Mode: netboot.Server, BootServer: netip.MustParseAddr(at), HTTPPort: 8080, DNSServers: []netip.Addr{netip.MustParseAddr("fd77::53")},
+		NTPServers: []netip.Addr{netip.MustParseAddr("fd77::123"), netip.MustParseAddr("10.0.0.123")}})
 	w := netboot.Window{BootID: bootID, Boots: netboot.BootsAgent, MACs: []netboot.MAC{mac}, OpensAt: now, ClosesAt: now.Add(time.Hour),
 		Leases: []netboot.Lease{{MAC: mac, Address: netip.MustParsePrefix(leased + "/64")}}}
 	if err := index.Put(window.Entry{Window: w}); err != nil {
@@ -107,6 +108,9 @@ func TestUEFIPXE(t *testing.T) {
 	ia := o.OneIANA()
 	if ia.IaId != asked.Options.OneIANA().IaId || ia.Options.OneAddress().IPv6Addr.String() != leased || ia.T1 != 30*time.Minute || ia.Options.OneAddress().ValidLifetime != time.Hour {
 		t.Errorf("association %s", ia)
+	}
+	if got := o.NTPServers(); len(got) != 1 || got[0].String() != "fd77::123" {
+		t.Errorf("time servers %s", got)
 	}
 	if len(o.DNS()) != 1 || o.DNS()[0].String() != "fd77::53" {
 		t.Errorf("DNS servers %s", o.DNS())

@@ -189,6 +189,8 @@ func (s *Site) startUp(ctx context.Context, o Options, programs, artifacts strin
 	args := []string{
 		"up", "--data-dir", s.DataDir, "--lab", s.labDir, "--artifacts", artifacts, "--bind", ports[0], "--agent-bind", ports[1],
 		"--operator-bind", ports[2], "--media-bind", ports[3], "--http-bind", ports[4],
+		// Several sites stand on one machine here, and nobody looks at a screen.
+		"--console-bind", "", "--web-bind", "",
 	}
 	cmd := exec.Command(filepath.Join(programs, "ingot"), append(args, o.Args...)...) //nolint:noctx // it lives until Close, over the end of the context that starts it
 	cmd.Stderr = o.Log

@@ -7,6 +7,7 @@ import (
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 
+	"github.com/ingotmetal/ingot/firmware"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/step"
@@ -32,10 +33,7 @@ func (k *Keeper) Work(host *metal3.BareMetalHost, a journey.Action, now func() t
 			if err != nil {
 				return err
 			}
-			ticket, err := c.Start(ctx, a.Component, a.URL)
-			if err == nil {
-				out.Update = &journey.UpdateReading{State: journey.UpdateRuns, Ticket: ticket}
-			}
+			out.Update, err = k.start(ctx, c, a)
 			return err
 		}
 	case journey.FollowUpdate:
@@ -55,7 +53,8 @@ func (k *Keeper) Work(host *metal3.BareMetalHost, a journey.Action, now func() t
 func look(ctx context.Context, c bmc.Components, a journey.FollowUpdate) (*journey.UpdateReading, error) {
 	ticket := a.Ticket
 	if ticket == "" {
-		found, err := c.Find(ctx, a.URL)
+		image, _ := firmware.ImageOf(a.URL)
+		found, err := c.Find(ctx, image.URL)
 		if err != nil {
 			return nil, err
 		}

@@ -29,10 +29,11 @@ import (
 // Keeper reads and writes the objects through a client that reads from watches and sees its own writes.
 type Keeper struct {
 	client client.Client
+	images Images
 }
 
-// New makes a keeper.
-func New(c client.Client) *Keeper { return &Keeper{client: c} }
+// New makes a keeper. Without images, updates whose URL has a digest are refused.
+func New(c client.Client, images Images) *Keeper { return &Keeper{client: c, images: images} }
 
 // Get is the host's object; nil while there is none, or where it belongs to an earlier host of the name.
 func (k *Keeper) Get(ctx context.Context, host *metal3.BareMetalHost) (*metal3.HostFirmwareComponents, error) {

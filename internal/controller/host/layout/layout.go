@@ -18,15 +18,19 @@ import (
 	"github.com/ingotmetal/ingot/journey"
 )
 
-// Of is the layout of a host, with what a decision needs to know of it. The layout is nil where the host's deploy method needs none and where there is a problem. Claim is the disk that was claimed for the image, nil before:
+// Of is the layout of a host, with what a decision needs to know of it. The layout is nil where the host's deploy method needs none, where it takes the standard one, and where there is a problem. Claim is the disk that was claimed for the image, nil before:
 // what was chosen then stays, whatever labels and constraints say since.
 func Of(ctx context.Context, from client.Reader, host *metal3.BareMetalHost, claim *ingot.DiskClaim) (journey.LayoutFact, *filesystem.Layout, error) {
-	if journey.Method(host) != ingot.DeployTarball {
+	image := journey.Method(host) == ingot.DeployPartitionImage
+	if journey.Method(host) != ingot.DeployTarball && !image {
 		return journey.LayoutFact{}, nil, nil
 	}
 	fact := journey.LayoutFact{Name: host.Annotations[ingot.LayoutAnnotation]}
 	if fact.Name == "" && claim != nil {
 		fact.Name = claim.Layout
+	}
+	if fact.Name == "" && image {
+		return fact, nil, nil
 	}
 	if fact.Name == "" {
 		return choose(ctx, from, host)
@@ -44,7 +48,11 @@ func Of(ctx context.Context, from client.Reader, host *metal3.BareMetalHost, cla
 	if err != nil {
 		return fact, nil, err
 	}
-	if problems := filesystem.Check(l); len(problems) > 0 {
+	problems := filesystem.Check(l)
+	if image && len(problems) == 0 {
+		problems = filesystem.CheckForImage(l)
+	}
+	if len(problems) > 0 {
 		fact.Problem = fmt.Sprintf("the FilesystemLayout %s is wrong: %v", fact.Name, problems)
 		return fact, nil, nil
 	}

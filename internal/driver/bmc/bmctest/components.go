@@ -1,6 +1,7 @@
 package bmctest
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"testing"
@@ -20,8 +21,9 @@ type Updates struct {
 	Images map[string]bmc.Component
 	// Missing is the URL of an image that is not there.
 	Missing string
-	// NotByURL: the BMC shows versions, and takes no image by URL.
+	// NotByURL: the BMC shows versions, and takes no image by URL. Content gives an image for a component to be pushed; nil: the BMC takes none.
 	NotByURL bool
+	Content  func(bmc.Component) []byte
 	// Waits: updates of other components than the BMC begin with the machine's next start.
 	Waits bool
 	// Forgets: of an update by an image that has ended nothing is found.
@@ -77,7 +79,7 @@ func firmwareUpdate(t *testing.T, r *run) {
 	now := slices.Clone(r.Updates.Components)
 	for _, url := range slices.Sorted(maps.Keys(r.Updates.Images)) {
 		want := r.Updates.Images[url]
-		ticket, err := c.Start(t.Context(), want.Name, url)
+		ticket, err := c.Start(t.Context(), want.Name, bmc.Image{URL: url})
 		if r.Updates.NotByURL {
 			wantKind(t, "update "+want.Name, err, step.Unsupported)
 			continue
@@ -133,7 +135,7 @@ func firmwareFails(t *testing.T, r *run) {
 	if c == nil || r.Updates.NotByURL {
 		return
 	}
-	ticket, err := c.Start(t.Context(), r.Updates.Components[0].Name, r.Updates.Missing)
+	ticket, err := c.Start(t.Context(), r.Updates.Components[0].Name, bmc.Image{URL: r.Updates.Missing})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,4 +144,41 @@ func firmwareFails(t *testing.T, r *run) {
 	}
 	r.restarted(t)
 	r.versionsAre(t, r.Updates.Components)
+}
+
+// firmwarePush: an image that is sent is written like one that is fetched; without the image nothing is asked for, and a BMC that takes none says so.
+func firmwarePush(t *testing.T, r *run) {
+	c := r.components(t)
+	if c == nil {
+		return
+	}
+	for _, url := range slices.Sorted(maps.Keys(r.Updates.Images)) {
+		want := r.Updates.Images[url]
+		if want.Name == "bmc" {
+			continue
+		}
+		image := bmc.Image{URL: url, Push: true}
+		_, err := c.Start(t.Context(), want.Name, image)
+		wantKind(t, "push without the image", err, step.Unsupported)
+		if r.Updates.Content == nil {
+			continue
+		}
+		content := r.Updates.Content(want)
+		image.Content, image.SizeBytes, image.Name = bytes.NewReader(content), int64(len(content)), `a "name".bin`
+		ticket, err := c.Start(t.Context(), want.Name, image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := bmc.UpdateDone
+		if r.Updates.Waits {
+			ended = bmc.UpdateWaits
+		}
+		r.followed(t, ticket, ended)
+		r.restarted(t)
+		r.followed(t, ticket, bmc.UpdateDone)
+		got, err := c.Read(t.Context())
+		if err != nil || !slices.Contains(got, want) {
+			t.Errorf("after the push of %v: %v, %v", want, got, err)
+		}
+	}
 }

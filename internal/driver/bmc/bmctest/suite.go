@@ -88,6 +88,7 @@ func Run(t *testing.T, newRig func(t *testing.T) Rig) {
 		{"BIOS settings that cannot be", biosRefused},
 		{"firmware versions", firmwareVersions},
 		{"firmware update", firmwareUpdate},
+		{"firmware push", firmwarePush},
 		{"firmware update that fails", firmwareFails}, {"RAID volumes", volumes}, {"RAID volumes that cannot be", volumesRefused},
 		{"event subscriptions", subscriptions},
 		{"event delivery", delivery},

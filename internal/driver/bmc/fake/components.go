@@ -2,6 +2,7 @@ package fake
 
 import (
 	"context"
+	"io"
 	"slices"
 	"strconv"
 
@@ -17,6 +18,8 @@ type Updates struct {
 	Images map[string]string
 	// Waits: updates of other components than the BMC begin with the machine's next start. Ignored: updates end well and change nothing. Held: updates do not end before Release.
 	Waits, Ignored, Held bool
+	// PushOnly: the BMC fetches nothing.
+	PushOnly bool
 }
 
 // update is one that the BMC was asked for.
@@ -24,6 +27,8 @@ type update struct {
 	ticket, name, url string
 	state             bmc.UpdateState
 	message           string
+	// pushed is the image's content where it was pushed.
+	pushed []byte
 }
 
 // components is the state, guarded by BMC.mu.
@@ -42,6 +47,19 @@ func (b *BMC) Flashed() []string {
 	var out []string
 	for _, u := range b.components.updates {
 		out = append(out, u.name+" "+u.url)
+	}
+	return out
+}
+
+// Pushed are the contents of the images that the BMC was sent, in order.
+func (b *BMC) Pushed() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []string
+	for _, u := range b.components.updates {
+		if u.pushed != nil {
+			out = append(out, string(u.pushed))
+		}
 	}
 	return out
 }
@@ -113,14 +131,25 @@ func (o components) Read(ctx context.Context) (out []bmc.Component, err error) {
 }
 
 // Start implements bmc.Components.
-func (o components) Start(ctx context.Context, name, url string) (ticket string, err error) {
+func (o components) Start(ctx context.Context, name string, image bmc.Image) (ticket string, err error) {
 	const op = "start firmware update"
 	b := o.s.b
 	err = o.s.call(ctx, op, func() error {
 		if !slices.ContainsFunc(b.components.now, func(c bmc.Component) bool { return c.Name == name }) {
 			return b.failure(op, step.Invalid, "the BMC shows no component "+name, "")
 		}
-		u := &update{ticket: "update-" + strconv.Itoa(len(b.components.updates)+1), name: name, url: url, state: bmc.UpdateRuns}
+		push := image.Push || b.config.Updates.PushOnly
+		if push && image.Content == nil {
+			return b.failure(op, step.Unsupported, "the BMC takes images by push only", "give the image's digest")
+		}
+		u := &update{ticket: "update-" + strconv.Itoa(len(b.components.updates)+1), name: name, url: image.URL, state: bmc.UpdateRuns}
+		if push {
+			content, err := io.ReadAll(io.NewSectionReader(image.Content, 0, image.SizeBytes))
+			if err != nil {
+				return err
+			}
+			u.pushed = content
+		}
 		b.components.updates = append(b.components.updates, u)
 		ticket = u.ticket
 		return nil

@@ -60,6 +60,7 @@ func updatesRig(c fake.Config) *bmctest.Updates {
 		return nil
 	}
 	return &bmctest.Updates{
+		Content:    func(c bmc.Component) []byte { return []byte(c.Version) },
 		Components: c.Updates.Components, Missing: "https://boot/missing", Waits: c.Updates.Waits,
 		Images: map[string]bmc.Component{"https://boot/bios-1.1": {Name: "bios", Version: "1.1"}, "https://boot/bmc-2.1": {Name: "bmc", Version: "2.1"}},
 	}

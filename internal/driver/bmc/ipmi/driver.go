@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/bougou/go-ipmi/pkg/types"
-	"golang.org/x/time/rate"
 
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/step"
 )
@@ -26,7 +26,7 @@ type Options struct {
 	Retries     int
 	// IdleTimeout is how long a session may rest before it is opened anew; 0: 45 s.
 	IdleTimeout time.Duration
-	// CallsPerSecond is the sustained budget of one session, Burst how many calls it may save up; 0: 4 and 24.
+	// CallsPerSecond is the sustained budget of one BMC over all that is sent to it, logins and consoles included; Burst is how many calls it may save up. 0: 4 and 24.
 	CallsPerSecond float64
 	Burst          int
 }
@@ -51,7 +51,10 @@ func orDefault[T int | float64 | time.Duration](v, d T) T {
 var cipherSuites = []types.CipherSuiteID{17, 3}
 
 // Driver implements bmc.Driver.
-type Driver struct{ opts Options }
+type Driver struct {
+	opts    Options
+	budgets budgets
+}
 
 // New makes a driver.
 func New(o Options) (*Driver, error) {
@@ -71,12 +74,16 @@ func (d *Driver) Open(ctx context.Context, t bmc.Target) (bmc.Session, error) {
 	if addr.Protocol != bmc.IPMI {
 		return nil, &bmc.Error{Op: op, Address: addr.String(), Kind: step.Unsupported, Err: errors.New("this is no IPMI address"), Fix: "use an address like ipmi://" + addr.Host}
 	}
+	if t.CertificatePin != "" {
+		return nil, &bmc.Error{Op: op, Address: addr.String(), Kind: step.Invalid, Err: errors.New("a certificate is pinned, and IPMI shows none"),
+			Fix: "use a Redfish address, or remove the host's annotation " + ingot.BMCCertificateAnnotation}
+	}
 	if err := checkLogin(t); err != nil {
 		return nil, &bmc.Error{Op: op, Address: addr.String(), Kind: step.Invalid, Err: err, Fix: "give the BMC a shorter one, and correct the host's BMC Secret"}
 	}
 	s := &session{
 		opts: d.opts, addr: addr, user: t.Username, password: t.Password,
-		limiter: rate.NewLimiter(rate.Limit(d.opts.CallsPerSecond), d.opts.Burst), lock: make(chan struct{}, 1),
+		budget: d.budgets.of(addr.HostPort(), d.opts), lock: make(chan struct{}, 1),
 	}
 	if err := s.probe(ctx); err != nil {
 		_ = s.Close(context.WithoutCancel(ctx)) // the first error is the one to tell

@@ -15,37 +15,45 @@ type dialer struct {
 	ctx     context.Context //nolint:containedctx // the library's interface has no context; this one lives for one login
 	dial    Dial
 	address string
+	meter   *meter
 }
 
 // Dial implements the library's proxy.Dialer.
-func (d dialer) Dial(network, _ string) (net.Conn, error) { return d.dial(d.ctx, network, d.address) }
+func (d dialer) Dial(network, _ string) (net.Conn, error) {
+	c, err := d.dial(d.ctx, network, d.address)
+	if err != nil {
+		return nil, err
+	}
+	return metered{c, d.meter}, nil
+}
 
 // login opens a session with the first cipher suite that the BMC takes.
-func (s *session) login(ctx context.Context) (*client.Client, error) {
+func (s *session) login(ctx context.Context) (*client.Client, *meter, error) {
 	var refused []error
 	for _, suite := range cipherSuites {
-		c, err := s.loginWith(ctx, suite)
+		m := &meter{budget: s.budget}
+		c, err := s.loginWith(ctx, suite, m)
 		if err == nil {
-			return c, nil
+			return c, m, nil
 		}
 		refused = append(refused, fmt.Errorf("cipher suite %d: %w", suite, err))
 		if !unknownSuite(err) {
 			break
 		}
 	}
-	return nil, errors.Join(refused...)
+	return nil, nil, errors.Join(refused...)
 }
 
 // loginWith is the exchange of IPMI 2.0 §13.15, without the request for authentication capabilities, which says nothing that matters here, and without the library's
 // keep-alive.
-func (s *session) loginWith(ctx context.Context, suite types.CipherSuiteID) (*client.Client, error) {
+func (s *session) loginWith(ctx context.Context, suite types.CipherSuiteID, m *meter) (*client.Client, error) {
 	c, err := client.NewClient(s.addr.Host, int(s.port()), s.user, s.password.Reveal())
 	if err != nil {
 		return nil, err
 	}
 	c.WithInterface(client.InterfaceLanplus).WithTimeout(s.opts.CallTimeout).WithRetry(s.opts.Retries).WithMaxPrivilegeLevel(types.PrivilegeLevelAdministrator)
 	c.WithCipherSuiteID(suite)
-	c.WithUDPProxy(dialer{ctx: context.WithoutCancel(ctx), dial: s.opts.Dial, address: s.addr.HostPort()})
+	c.WithUDPProxy(dialer{ctx: context.WithoutCancel(ctx), dial: s.opts.Dial, address: s.addr.HostPort(), meter: m})
 	steps := []func(context.Context) error{
 		func(ctx context.Context) error { _, err := c.OpenSession(ctx); return err },
 		func(ctx context.Context) error { _, err := c.RAKPMessage1(ctx); return err },
@@ -56,7 +64,11 @@ func (s *session) loginWith(ctx context.Context, suite types.CipherSuiteID) (*cl
 		},
 	}
 	for i, step := range steps {
-		if err := step(ctx); err != nil {
+		err := m.pay(ctx)
+		if err == nil {
+			err = step(ctx)
+		}
+		if err != nil {
 			s.hangUp(ctx, c, i == len(steps)-1)
 			return nil, err
 		}

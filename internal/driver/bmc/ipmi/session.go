@@ -21,12 +21,13 @@ type session struct {
 	addr     bmc.Address
 	user     string
 	password secret.String
-	limiter  *rate.Limiter
+	budget   *rate.Limiter
 	identity bmc.Identity
 
 	// lock is a mutex that a context can leave; it guards all below, and is held over each exchange.
 	lock   chan struct{}
 	client *client.Client
+	meter  *meter
 	used   time.Time
 	closed bool
 
@@ -102,9 +103,6 @@ func (s *session) fresh() bool { return time.Since(s.used) < s.opts.IdleTimeout 
 
 // call does one exchange within the call budget, over a login that is opened anew where the last one is too old or has failed.
 func (s *session) call(ctx context.Context, do func(context.Context, *client.Client) error) error {
-	if err := s.limiter.Wait(ctx); err != nil {
-		return err
-	}
 	select {
 	case s.lock <- struct{}{}:
 		defer func() { <-s.lock }()
@@ -119,11 +117,14 @@ func (s *session) call(ctx context.Context, do func(context.Context, *client.Cli
 		s.client = nil
 	}
 	if s.client == nil {
-		c, err := s.login(ctx)
+		c, m, err := s.login(ctx)
 		if err != nil {
 			return err
 		}
-		s.client = c
+		s.client, s.meter = c, m
+	}
+	if err := s.meter.pay(ctx); err != nil {
+		return err
 	}
 	err := do(ctx, s.client)
 	if err != nil && !answered(err) {

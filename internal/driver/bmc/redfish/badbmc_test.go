@@ -16,6 +16,7 @@ import (
 
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/internal/secret"
+	"github.com/ingotmetal/ingot/pin"
 	"github.com/ingotmetal/ingot/step"
 )
 
@@ -268,6 +269,7 @@ func TestCertificates(t *testing.T) {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	own := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	shown := pin.Of(server.Certificate().Raw).String()
 	other := newSim(t, badPersonality()).server.CAPEM()
 	address := "redfish+" + server.URL
 	named := strings.Replace(address, "127.0.0.1", "localhost", 1)
@@ -281,6 +283,13 @@ func TestCertificates(t *testing.T) {
 		{"self-signed", bmc.Target{Address: address}, step.Invalid, "certificate is not trusted"},
 		{"another CA", bmc.Target{Address: address, CAPEM: other}, step.Invalid, "certificate is not trusted"},
 		{"not verified", bmc.Target{Address: address, DisableCertificateVerification: true}, "", ""},
+		{"pinned", bmc.Target{Address: address, CertificatePin: shown}, "", ""},
+		{"pinned under another name and CA", bmc.Target{Address: named, CAPEM: other, CertificatePin: shown}, "", ""},
+		{"the next one is pinned too", bmc.Target{Address: address, CertificatePin: pin.Of([]byte("next")).String() + "," + shown}, "", ""},
+		{"another is pinned", bmc.Target{Address: address, CAPEM: own, CertificatePin: pin.Of([]byte("old")).String()}, step.Untrusted, shown},
+		{"another is pinned, and nothing is verified", bmc.Target{Address: address, DisableCertificateVerification: true, CertificatePin: pin.Of([]byte("old")).String()}, step.Untrusted, "is pinned"},
+		{"the pin is none", bmc.Target{Address: address, CAPEM: own, CertificatePin: "sha256:0"}, step.Invalid, "is no pinned certificate"},
+		{"pinned over plain HTTP", bmc.Target{Address: strings.Replace(address, "https", "http", 1), CertificatePin: shown}, step.Invalid, "plain HTTP shows none"},
 		{"wrong name", bmc.Target{Address: named, CAPEM: own}, step.Invalid, "certificate is for another name"},
 		{"CA is no PEM", bmc.Target{Address: address, CAPEM: []byte("none")}, step.Invalid, "holds no certificate"},
 	} {

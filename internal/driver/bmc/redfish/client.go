@@ -14,8 +14,10 @@ import (
 	"sync"
 	"time"
 
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/internal/secret"
+	"github.com/ingotmetal/ingot/pin"
 	"github.com/ingotmetal/ingot/step"
 )
 
@@ -29,6 +31,9 @@ type client struct {
 	settle   func(ctx context.Context, d time.Duration) error
 	username string
 	password secret.String
+	// sshHostKey is the known key of the BMC's SSH server, trustsAny the host's word that none is verified.
+	sshHostKey string
+	trustsAny  bool
 
 	mu      sync.Mutex
 	session session
@@ -48,17 +53,15 @@ type session struct {
 func newClient(d *Driver, addr bmc.Address, t bmc.Target) (*client, error) {
 	c := &client{
 		opts: d.opts, addr: addr, base: addr.BaseURL(), budget: d.budgets.of(addr.HostPort(), d.opts), settle: d.settle, username: t.Username, password: t.Password,
+		sshHostKey: t.SSHHostKey, trustsAny: t.DisableCertificateVerification,
 	}
 	c.http = &http.Client{Transport: d.opts.Transport, CheckRedirect: c.checkRedirect}
 	if c.http.Transport != nil {
 		return c, nil
 	}
-	conf := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: t.DisableCertificateVerification}
-	if len(t.CAPEM) > 0 {
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(t.CAPEM) {
-			return nil, faultf(step.Invalid, "the CA given for BMC certificates holds no certificate in PEM form").withFix("correct the partition's CA bundle for BMCs")
-		}
+	conf, err := tlsConfig(addr, t)
+	if err != nil {
+		return nil, err
 	}
 	c.http.Transport = &http.Transport{
 		DialContext:         d.opts.Dial,
@@ -72,6 +75,45 @@ func newClient(d *Driver, addr bmc.Address, t bmc.Target) (*client, error) {
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 	return c, nil
+}
+
+// tlsConfig says by what a BMC is known: by its pinned certificate, else by a CA.
+func tlsConfig(addr bmc.Address, t bmc.Target) (*tls.Config, error) {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: t.DisableCertificateVerification}
+	if len(t.CAPEM) > 0 {
+		conf.RootCAs = x509.NewCertPool()
+		if !conf.RootCAs.AppendCertsFromPEM(t.CAPEM) {
+			return nil, faultf(step.Invalid, "the CA given for BMC certificates holds no certificate in PEM form").withFix("correct the partition's CA bundle for BMCs")
+		}
+	}
+	pins, err := pin.Parse(t.CertificatePin)
+	switch {
+	case err != nil:
+		return nil, faultf(step.Invalid, "the BMC's pinned certificate: %w", err).withFix("correct the host's annotation " + ingot.BMCCertificateAnnotation)
+	case len(pins) == 0:
+		return conf, nil
+	case addr.Insecure:
+		return nil, faultf(step.Invalid, "a certificate is pinned, and plain HTTP shows none").withFix("use an address with https, or remove the host's annotation " + ingot.BMCCertificateAnnotation)
+	}
+	// What a CA would say is replaced by the comparison, which every handshake goes through, resumed ones too.
+	conf.InsecureSkipVerify = true
+	conf.VerifyConnection = func(s tls.ConnectionState) error {
+		if len(s.PeerCertificates) == 0 || !pin.Matches(pins, s.PeerCertificates[0].Raw) {
+			return untrusted(s.PeerCertificates, t.CertificatePin)
+		}
+		return nil
+	}
+	return conf, nil
+}
+
+// untrusted is the failure of a BMC that shows another certificate than the pinned one. No user, password or token was sent.
+func untrusted(shown []*x509.Certificate, pinned string) *fault {
+	if len(shown) == 0 {
+		return faultf(step.Untrusted, "the BMC shows no certificate, and %s is pinned", pinned)
+	}
+	is := pin.Of(shown[0].Raw)
+	return faultf(step.Untrusted, "the BMC shows the certificate %s (valid from %s), and %s is pinned", is, shown[0].NotBefore.UTC().Format(time.RFC3339), pinned).
+		withFix("if its certificate was changed on purpose: kubectl annotate bmh NAME --overwrite " + ingot.BMCCertificateAnnotation + "=" + is.String() + "; else somebody else answers in the BMC's place")
 }
 
 func http1() *http.Protocols {
@@ -101,6 +143,8 @@ type request struct {
 	method string
 	path   link
 	body   any
+	// upload is what is sent in the place of body.
+	upload *upload
 	// ifMatch is sent as If-Match where not empty.
 	ifMatch string
 	// anonymous: without any credentials.
@@ -164,28 +208,44 @@ func (c *client) once(ctx context.Context, r request, s session) (*answer, error
 }
 
 func (c *client) send(ctx context.Context, r request, s session) (*answer, error) {
-	callCtx, cancel := context.WithTimeout(ctx, c.opts.CallTimeout)
+	callCtx, cancel, body := c.sending(ctx, r)
 	defer cancel()
 	req, err := c.build(callCtx, r, s)
 	if err != nil {
 		return nil, err
 	}
+	if r.upload != nil {
+		req.Body, req.ContentLength = io.NopCloser(body), r.upload.length()
+		req.Header.Set("Content-Type", r.upload.kind)
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, transportFault(ctx, r.method, string(r.path), err)
+		return nil, c.unanswered(ctx, callCtx, r, err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, c.opts.MaxBodyBytes+1))
+	content, err := io.ReadAll(io.LimitReader(resp.Body, c.opts.MaxBodyBytes+1))
+	if err == nil {
+		// A server that hears our end of a TLS connection first may end its answer in good order, in the middle of it.
+		err = callCtx.Err()
+	}
 	switch {
 	case err != nil:
-		return nil, transportFault(ctx, r.method, string(r.path), err)
-	case int64(len(body)) > c.opts.MaxBodyBytes:
+		return nil, c.unanswered(ctx, callCtx, r, err)
+	case int64(len(content)) > c.opts.MaxBodyBytes:
 		return nil, faultf(step.Internal, "%s %s: the answer is larger than %d bytes", r.method, r.path, c.opts.MaxBodyBytes)
 	case resp.StatusCode < 200 || resp.StatusCode > 299:
 		mask := append([]string{c.password.Reveal(), s.token.Reveal()}, r.mask...)
-		return nil, statusFault(r.method, string(r.path), resp.StatusCode, body, mask)
+		return nil, statusFault(r.method, string(r.path), resp.StatusCode, content, mask)
 	}
-	return &answer{status: resp.StatusCode, header: resp.Header, body: body, where: r.method + " " + string(r.path)}, nil
+	return &answer{status: resp.StatusCode, header: resp.Header, body: content, where: r.method + " " + string(r.path)}, nil
+}
+
+// unanswered is why there is no answer: the call's own end where it has a reason, else what the connection said.
+func (c *client) unanswered(ctx, call context.Context, r request, err error) error {
+	if f, own := errors.AsType[*fault](context.Cause(call)); own && ctx.Err() == nil {
+		return f
+	}
+	return transportFault(ctx, r.method, string(r.path), err)
 }
 
 func (c *client) build(ctx context.Context, r request, s session) (*http.Request, error) {

@@ -1,11 +1,14 @@
 package redfish
 
 import (
-	"cmp"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"mime/multipart"
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"slices"
 	"strings"
@@ -31,92 +34,17 @@ const (
 	nicPrefix        = "nic:"
 )
 
-// Read implements bmc.Components: BIOS and BMC have their version in the system and in its manager, and network adapters in their controllers, or else in the inventory of firmware.
-func (o *components) Read(ctx context.Context) ([]bmc.Component, error) {
-	out, err := o.read(ctx)
-	return out, o.s.wrap("read firmware versions", err)
-}
-
-func (o *components) read(ctx context.Context) ([]bmc.Component, error) {
-	var sys struct {
-		computerSystem
-		Links object[struct{ Chassis list[link] }]
-	}
-	if _, err := o.s.c.get(ctx, o.s.system, "ComputerSystem", &sys); err != nil {
-		return nil, err
-	}
-	out := component("bios", sys.BiosVersion)
-	if o.s.manager != "" {
-		var mgr manager
-		if _, err := o.s.c.get(ctx, o.s.manager, "Manager", &mgr); err != nil && !absent(err) {
-			return nil, err
-		}
-		out = append(out, component("bmc", mgr.FirmwareVersion)...)
-	}
-	nics, err := o.adapters(ctx, sys.Links.V.Chassis)
-	if err == nil && len(nics) == 0 {
-		nics, err = o.inventoried(ctx)
-	}
-	if err != nil {
-		return nil, err
-	}
-	out = append(out, nics...)
-	slices.SortFunc(out, func(a, b bmc.Component) int { return cmp.Compare(a.Name, b.Name) })
-	out = slices.CompactFunc(out, func(a, b bmc.Component) bool { return a.Name == b.Name })
-	return out[:min(len(out), maxComponents)], nil
-}
-
-// component is one with a sound name and a version, or none.
-func component(name string, version text) []bmc.Component {
-	v := clip(string(version), maxVersion)
-	if v == "" || !soundName(name) || len(name) > maxComponentName || strings.ContainsAny(name, " \t") {
-		return nil
-	}
-	return []bmc.Component{{Name: name, Version: v}}
-}
-
-// networkAdapter is NetworkAdapter.
-type networkAdapter struct {
-	Own         text `json:"Id"`
-	Controllers list[struct{ FirmwarePackageVersion text }]
-}
-
-// adapters are the network adapters of the system's chassis.
-func (o *components) adapters(ctx context.Context, chassis []link) ([]bmc.Component, error) {
-	var out []bmc.Component
-	for _, at := range chassis[:min(len(chassis), maxChassis)] {
-		var view struct{ NetworkAdapters link }
-		if _, err := o.s.c.get(ctx, at, "Chassis", &view); err != nil && !absent(err) {
-			return nil, err
-		}
-		if view.NetworkAdapters == "" {
-			continue
-		}
-		all, err := o.s.c.members(ctx, view.NetworkAdapters, "NetworkAdapterCollection")
-		if err != nil && !absent(err) {
-			return nil, err
-		}
-		for _, m := range all[:min(len(all), maxComponents)] {
-			var a networkAdapter
-			switch err := o.s.c.read(ctx, m, "NetworkAdapter", &a); {
-			case absent(err):
-			case err != nil:
-				return nil, err
-			case len(a.Controllers) > 0:
-				out = append(out, component(nicPrefix+string(a.Own), a.Controllers[0].FirmwarePackageVersion)...)
-			}
-		}
-	}
-	return out, nil
-}
-
-// maxChassis bounds the chassis of one system that are looked at.
-const maxChassis = 8
-
 // updateService is UpdateService.
 type updateService struct {
 	FirmwareInventory link
-	Actions           object[struct {
+	// MultipartPush takes a form of parameters and image, Push the image alone.
+	MultipartPush link `json:"MultipartHttpPushUri"`
+	Push          link `json:"HttpPushUri"`
+	PushTimes     object[struct {
+		Values list[text] `json:"SupportedValues"`
+	}] `json:"MultipartHttpPushUri@Redfish.OperationApplyTimeSupport"`
+	MaxImageBytes number `json:"MaxImageSizeBytes"`
+	Actions       object[struct {
 		Simple object[simpleUpdate] `json:"#UpdateService.SimpleUpdate"`
 	}]
 	Oem object[map[string]object[oemUpdate]]
@@ -138,65 +66,21 @@ type oemUpdate struct {
 	Result  object[struct{ MessageID text }]
 }
 
-// inventoried are the network adapters of the firmware's inventory (SoftwareInventory): those that are related to a network device, or carry its name in theirs.
-func (o *components) inventoried(ctx context.Context) ([]bmc.Component, error) {
-	var service updateService
-	if _, err := o.s.c.get(ctx, o.at, "UpdateService", &service); err != nil || service.FirmwareInventory == "" {
-		if absent(err) {
-			err = nil
-		}
-		return nil, err
-	}
-	all, err := o.s.c.members(ctx, service.FirmwareInventory, "SoftwareInventoryCollection")
-	if absent(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var out []bmc.Component
-	for _, m := range all[:min(len(all), maxComponents)] {
-		var item struct {
-			Own     text `json:"Id"`
-			Version text
-			Related list[link] `json:"RelatedItem"`
-		}
-		switch err := o.s.c.read(ctx, m, "SoftwareInventory", &item); {
-		case absent(err):
-		case err != nil:
-			return nil, err
-		case slices.ContainsFunc(item.Related, network):
-			out = append(out, component(nicPrefix+string(item.Own), item.Version)...)
-		}
-	}
-	return out, nil
-}
-
-// network: the link leads to a network adapter or interface.
-func network(l link) bool {
-	for _, part := range []string{"/NetworkAdapters/", "/NetworkInterfaces/", "/EthernetInterfaces/"} {
-		if strings.Contains(string(l), part) {
-			return true
-		}
-	}
-	return false
-}
-
 // ofService is the ticket of an update that the BMC tells of in its UpdateService and not by a task.
 const ofService = "update-service"
 
 // maxTicket bounds the path of a task.
 const maxTicket = 512
 
-// Start implements bmc.Components by UpdateService.SimpleUpdate (DSP8010). Which parameters the BMC wants is read from the action; where it does not say, it is told the least, and more after
-// a refusal, which did nothing.
-func (o *components) Start(ctx context.Context, name, image string) (string, error) {
+// Start implements bmc.Components by UpdateService.SimpleUpdate (DSP8010), or by a push (push.go). Which parameters the BMC wants is read from the action; where it does not say, it is told the least, and more
+// after a refusal, which did nothing.
+func (o *components) Start(ctx context.Context, name string, image bmc.Image) (string, error) {
 	ticket, err := o.start(ctx, name, image)
 	return ticket, o.s.wrap("start firmware update", err)
 }
 
-func (o *components) start(ctx context.Context, name, image string) (string, error) {
-	u, err := url.Parse(image)
+func (o *components) start(ctx context.Context, name string, image bmc.Image) (string, error) {
+	u, err := url.Parse(image.URL)
 	if err != nil || u.Host == "" {
 		return "", faultf(step.Invalid, "the image of %s is no URL", clip(name, maxComponentName))
 	}
@@ -204,16 +88,23 @@ func (o *components) start(ctx context.Context, name, image string) (string, err
 	if _, err := o.s.c.get(ctx, o.at, "UpdateService", &service); err != nil {
 		return "", err
 	}
-	update := service.Actions.V.Simple.V
-	if update.path() == "" {
-		return "", faultf(step.Unsupported, "GET %s: the BMC takes no update by URL (no UpdateService.SimpleUpdate)", o.at).withFix("update this firmware by the BMC's own pages, and remove the update")
+	update, protocol := service.Actions.V.Simple.V, strings.ToUpper(u.Scheme)
+	unlisted := len(update.TransferProtocols) > 0 && !slices.Contains(update.TransferProtocols, text(protocol))
+	switch pushes := service.MultipartPush != "" || service.Push != ""; {
+	case image.Push, pushes && (update.path() == "" || unlisted):
+		return o.push(ctx, service, image)
+	case update.path() == "":
+		return "", faultf(step.Unsupported, "GET %s: the BMC takes no update by URL and none by push (no UpdateService.SimpleUpdate, MultipartHttpPushUri or HttpPushUri)", o.at).
+			withFix("update this firmware by the BMC's own pages, and remove the update")
+	case unlisted:
+		return "", faultf(step.Unsupported, "POST %s: the BMC fetches images by %s, not by %s", update.path(), clip(join(update.TransferProtocols), maxSaid), protocol).withFix("offer the image by one of these protocols")
 	}
-	protocol := strings.ToUpper(u.Scheme)
+	return o.simple(ctx, update, image.URL, protocol)
+}
+
+func (o *components) simple(ctx context.Context, update simpleUpdate, image, protocol string) (string, error) {
 	body := map[string]any{"ImageURI": image}
-	if listed := update.TransferProtocols; len(listed) > 0 {
-		if !slices.Contains(listed, text(protocol)) {
-			return "", faultf(step.Unsupported, "POST %s: the BMC fetches images by %s, not by %s", update.path(), clip(join(listed), maxSaid), protocol).withFix("offer the image by one of these protocols")
-		}
+	if len(update.TransferProtocols) > 0 {
 		body["TransferProtocol"] = protocol
 	}
 	if slices.Contains(update.ApplyTimes.V.Values, "Immediate") {
@@ -393,7 +284,7 @@ func (o *components) find(ctx context.Context, image string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	found := ""
+	found, pushed := "", o.pushTargets(ctx)
 	for i := len(all) - 1; i >= 0 && i >= len(all)-maxComponents; i-- {
 		var t struct {
 			task
@@ -411,6 +302,9 @@ func (o *components) find(ctx context.Context, image string) (string, error) {
 		case len(all[i].path) > maxTicket:
 		case strings.Contains(string(p.TargetURI), "SimpleUpdate") && strings.Contains(unescaped(string(p.JSONBody)), image):
 			return string(all[i].path), nil
+		case (state == bmc.UpdateRuns || state == bmc.UpdateWaits) && found == "" && pushed(linkOf(string(p.TargetURI))):
+			// It does not say which image it was sent; there is one update at a time.
+			found = string(all[i].path)
 		case p.TargetURI == "" && state == bmc.UpdateRuns && found == "":
 			found = string(all[i].path)
 		}
@@ -437,4 +331,97 @@ func (o *components) listTasks(ctx context.Context) ([]member, error) {
 		return nil, nil
 	}
 	return all, err
+}
+
+// push sends an image to the BMC: as a form with UpdateParameters and UpdateFile (DSP0266 §12.6.2, MultipartHttpPushUri), or where there is only the older HttpPushUri the image alone. The content is read while it is
+// sent, and the length is said beforehand: BMCs' servers commonly refuse bodies in chunks.
+func (o *components) push(ctx context.Context, service updateService, image bmc.Image) (string, error) {
+	const fix = "put #sha256=DIGEST behind the update's URL: then Ingot fetches the image, holds it against the digest, and pushes it"
+	switch most := service.MaxImageBytes; {
+	case service.MultipartPush == "" && service.Push == "":
+		return "", faultf(step.Unsupported, "GET %s: the BMC takes no image by push (no MultipartHttpPushUri, no HttpPushUri)", o.at).withFix("take &push out of the update's URL: this BMC fetches images itself")
+	case image.Content == nil:
+		return "", faultf(step.Unsupported, "GET %s: the BMC takes this image by push only, and the image is not at hand", o.at).withFix(fix)
+	case most > 0 && image.SizeBytes > int64(most):
+		return "", faultf(step.Invalid, "GET %s: the BMC takes images of at most %d bytes, and this one has %d", o.at, int64(most), image.SizeBytes).withFix("correct the update's URL")
+	}
+	u := upload{path: service.Push, kind: "application/octet-stream", image: image}
+	if service.MultipartPush != "" {
+		var err error
+		if u, err = form(service.MultipartPush, image, slices.Concat(service.PushTimes.V.Values, service.Actions.V.Simple.V.ApplyTimes.V.Values)); err != nil {
+			return "", err
+		}
+	}
+	a, err := o.s.c.upload(ctx, u)
+	if err != nil {
+		return "", refusedPush(err)
+	}
+	if a.status == http.StatusCreated && taskTicket(a) == "" {
+		return "", faultf(step.Unsupported, "%s: the BMC keeps what is pushed for a later order, which only its maker's tools give", a.where).withFix("take &push out of the update's URL, or update this firmware by the BMC's own pages")
+	}
+	return o.ticket(a), nil
+}
+
+// refusedPush: the BMC understood the request and does not like the image.
+func refusedPush(err error) error {
+	status := statusOf(err)
+	if !malformed(err) && status != http.StatusRequestEntityTooLarge && status != http.StatusUnsupportedMediaType || bmc.KindOf(wrap("", "", err)) == step.Busy {
+		return err
+	}
+	f := faultf(step.Invalid, "%w", err).withFix("see whether the image is for this machine")
+	f.status = status
+	return f
+}
+
+// form is the body of a multipart push around its image. No targets are named: which component an image is for stands in the image, as with SimpleUpdate.
+func form(to link, image bmc.Image, applyTimes []text) (upload, error) {
+	parameters := map[string]any{"Targets": []string{}}
+	if slices.Contains(applyTimes, "Immediate") {
+		parameters["@Redfish.OperationApplyTime"] = "Immediate"
+	}
+	encoded, err := json.Marshal(parameters)
+	if err != nil {
+		return upload{}, err
+	}
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	part := func(disposition, kind string) (io.Writer, error) {
+		return w.CreatePart(textproto.MIMEHeader{"Content-Disposition": {disposition}, "Content-Type": {kind}})
+	}
+	p, err := part(`form-data; name="UpdateParameters"`, "application/json")
+	if err != nil {
+		return upload{}, err
+	}
+	if _, err := p.Write(encoded); err != nil {
+		return upload{}, err
+	}
+	name := strings.NewReplacer(`"`, "_", "\r", "_", "\n", "_", `\`, "_").Replace(image.Name)
+	if name == "" {
+		name = "image"
+	}
+	if _, err := part(`form-data; name="UpdateFile"; filename="`+name+`"`, "application/octet-stream"); err != nil {
+		return upload{}, err
+	}
+	before := b.Len()
+	if err := w.Close(); err != nil {
+		return upload{}, err
+	}
+	return upload{path: to, kind: w.FormDataContentType(), before: b.Bytes()[:before:before], after: b.Bytes()[before:], image: image}, nil
+}
+
+// pushTargets says which paths images are pushed to; the BMC is asked once, and only where there is a path to compare.
+func (o *components) pushTargets(ctx context.Context) func(link) bool {
+	var service *updateService
+	return func(to link) bool {
+		if to == "" {
+			return false
+		}
+		if service == nil {
+			service = &updateService{}
+			if _, err := o.s.c.get(ctx, o.at, "UpdateService", service); err != nil {
+				return false // the task is not known then, as with a BMC that says nothing of it
+			}
+		}
+		return to == service.MultipartPush || to == service.Push
+	}
 }

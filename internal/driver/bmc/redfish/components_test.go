@@ -41,7 +41,18 @@ func updatesRig(t testing.TB, p bmcsim.Personality) *bmctest.Updates {
 	if own == "" {
 		own = "1.0"
 	}
+	content := func(c bmc.Component) []byte {
+		image, err := bmcsim.FirmwareImage(c.Name, c.Version)
+		if err != nil {
+			t.Error(err)
+		}
+		return append(image, make([]byte, 100_000)...)
+	}
+	if p.NoPush {
+		content = nil
+	}
 	return &bmctest.Updates{
+		Content:    content,
 		Components: []bmc.Component{{Name: "bios", Version: "1.2.3"}, {Name: "bmc", Version: own}, {Name: "nic:NIC1", Version: "22.31.6"}},
 		Images: map[string]bmc.Component{
 			at + "/bios-2.0": {Name: "bios", Version: "2.0"}, at + "/bmc-9.9": {Name: "bmc", Version: "9.9"}, at + "/nic:NIC1-23.1": {Name: "nic:NIC1", Version: "23.1"},
@@ -52,12 +63,12 @@ func updatesRig(t testing.TB, p bmcsim.Personality) *bmctest.Updates {
 
 // TestUpdateByAProtocolThatTheBMCLacks is refused before the BMC is asked for it.
 func TestUpdateByAProtocolThatTheBMCLacks(t *testing.T) {
-	s := newSim(t, bmcsim.Personality{})
+	s := newSim(t, bmcsim.Personality{NoPush: true})
 	session, err := newDriver(t, fast()).Open(t.Context(), s.target)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = session.Components().Start(t.Context(), "bios", "scp://boot/bios.bin")
+	_, err = session.Components().Start(t.Context(), "bios", bmc.Image{URL: "scp://boot/bios.bin"})
 	if f := bmc.FailureOf(err); f == nil || f.Kind != step.Unsupported || !strings.Contains(f.Message, "HTTP, HTTPS, TFTP") {
 		t.Errorf("%+v", f)
 	}
@@ -76,7 +87,7 @@ func TestFindsTheUpdateThatRuns(t *testing.T) {
 				t.Fatal(err)
 			}
 			image := firmwareServer(t) + "/bios-2.0"
-			ticket, err := session.Components().Start(t.Context(), "bios", image)
+			ticket, err := session.Components().Start(t.Context(), "bios", bmc.Image{URL: image})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -98,7 +109,7 @@ func TestBMCRestartsForItsOwnFirmware(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ticket, err := session.Components().Start(t.Context(), "bmc", firmwareServer(t)+"/bmc-9.9")
+	ticket, err := session.Components().Start(t.Context(), "bmc", bmc.Image{URL: firmwareServer(t) + "/bmc-9.9"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -244,6 +244,8 @@ type computerSystem struct {
 	}]
 	Links object[struct{ ManagedBy, Chassis list[link] }]
 
+	SerialConsole object[serialConsole]
+
 	MemorySummary    object[struct{ TotalSystemMemoryGiB number }]
 	ProcessorSummary object[struct {
 		Count, LogicalProcessorCount number
@@ -295,6 +297,7 @@ type manager struct {
 	Model           text
 	VirtualMedia    link
 	LogServices     link
+	SerialConsole   object[serialConsole]
 }
 
 // virtualMedia is VirtualMedia.

@@ -32,6 +32,8 @@ type Options struct {
 	// Dial is required, unless Transport is given.
 	Dial   Dial
 	Logger *slog.Logger
+	// DialSSH reaches the SSH servers of BMCs whose serial console is there; nil: no serial console is opened. Outside tests it is the same as Dial.
+	DialSSH Dial
 	// CallsPerSecond is the sustained budget of one BMC, which many BMCs need to stay alive; 0: 4. Burst is how many calls it may save up; 0: 24, enough
 	// for one probe. Concurrency is how many requests one BMC gets at a time; 0: 2.
 	CallsPerSecond float64

@@ -14,7 +14,9 @@ import (
 
 	"github.com/stmcginnis/gofish/common"
 
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
+	"github.com/ingotmetal/ingot/pin"
 	"github.com/ingotmetal/ingot/step"
 )
 
@@ -100,8 +102,11 @@ func transportFault(ctx context.Context, method, url string, err error) *fault {
 		return gaveUp(ctx)
 	}
 	err = innermost(err)
-	const certFix = "give the BMC a certificate that the site's CA signed for this name, or set spec.bmc.disableCertificateVerification"
+	certFix := "give the BMC a certificate that the site's CA signed for this name, or set spec.bmc.disableCertificateVerification"
 	certErr, isCert := errors.AsType[*tls.CertificateVerificationError](err)
+	if isCert && len(certErr.UnverifiedCertificates) > 0 {
+		certFix += ", or, if it is the BMC's own, pin what it shows: kubectl annotate bmh NAME " + ingot.BMCCertificateAnnotation + "=" + pin.Of(certErr.UnverifiedCertificates[0].Raw).String()
+	}
 	_, isName := errors.AsType[x509.HostnameError](err)
 	switch {
 	case isName:

@@ -124,7 +124,9 @@ func useAll(t *testing.T, ctx context.Context, s bmc.Session) {
 	if c := s.Components(); c != nil {
 		_, err := c.Read(ctx)
 		sound(t, err)
-		ticket, err := c.Start(ctx, "bios", "https://boot/bios.bin")
+		_, err = c.Start(ctx, "bios", bmc.Image{URL: "https://boot/bios.bin", Content: strings.NewReader("image"), SizeBytes: 5, Push: true})
+		sound(t, err)
+		ticket, err := c.Start(ctx, "bios", bmc.Image{URL: "https://boot/bios.bin"})
 		sound(t, err)
 		for _, ask := range []string{ticket, "/more", "update-service"} {
 			p, err := c.Progress(ctx, ask)

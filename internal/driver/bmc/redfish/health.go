@@ -3,6 +3,8 @@ package redfish
 import (
 	"context"
 	"encoding/json"
+	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -11,6 +13,8 @@ import (
 
 	"github.com/ingotmetal/ingot/health"
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
+	"github.com/ingotmetal/ingot/internal/driver/bmc/sshserial"
+	"github.com/ingotmetal/ingot/step"
 )
 
 // vitals implements bmc.Health by the Status of the system, and Thermal, Power or Sensors of its chassis.
@@ -390,4 +394,83 @@ func (l *console) read(ctx context.Context) (string, error) {
 	}
 	out := b.String()
 	return out[max(0, len(out)-maxConsoleBytes):], nil
+}
+
+// serialConsole is ComputerSystem.SerialConsole (DSP0268, ComputerSystem 1.13 and later) and Manager.SerialConsole, which came first and has no port.
+type serialConsole struct {
+	SSH object[struct {
+		ServiceEnabled flag
+		Port           number
+		// ConsoleEntryCommand is typed where the port is the BMC's own shell.
+		ConsoleEntryCommand text
+	}]
+
+	ServiceEnabled        flag
+	ConnectTypesSupported list[text]
+}
+
+// sshPort is where a manager's SSH is that names no port.
+const sshPort = 22
+
+// serialOverSSH implements bmc.Console by the SSH server that the BMC names.
+type serialOverSSH struct {
+	s    *service
+	port int
+	// entry is typed first; empty: the port is the console itself.
+	entry string
+}
+
+// probeSerial finds the console: the system's own, else the manager's. A BMC that says nothing of it, or has it switched off, has none.
+func probeSerial(s *service, sys computerSystem, mgr manager) *serialOverSSH {
+	if s.c.opts.DialSSH == nil {
+		return nil
+	}
+	const ports = 1 << 16
+	if own := sys.SerialConsole.V.SSH.V; own.ServiceEnabled && own.Port >= 0 && own.Port < ports {
+		port := int(own.Port)
+		if port == 0 {
+			port = sshPort
+		}
+		return &serialOverSSH{s: s, port: port, entry: clip(string(own.ConsoleEntryCommand), 256)}
+	}
+	by := mgr.SerialConsole.V
+	for _, kind := range by.ConnectTypesSupported {
+		if by.ServiceEnabled && kind == "SSH" {
+			return &serialOverSSH{s: s, port: sshPort}
+		}
+	}
+	return nil
+}
+
+const serialOp = "open the serial console"
+
+// Watch implements bmc.Console.
+func (c *serialOverSSH) Watch(ctx context.Context, out io.Writer) error {
+	opened, err := c.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { _ = opened.Close() })()
+	defer func() { _ = opened.Close() }()
+	_, err = io.Copy(out, opened)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// Open implements bmc.Console.
+func (c *serialOverSSH) Open(ctx context.Context) (bmc.Serial, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.s.c.opts.CallTimeout)
+	defer cancel()
+	if err := c.s.c.budget.take(ctx); err != nil {
+		return nil, c.s.wrap(serialOp, err)
+	}
+	o := sshserial.Options{
+		Dial: c.s.c.opts.DialSSH, Address: net.JoinHostPort(c.s.c.addr.Host, strconv.Itoa(c.port)), User: c.s.c.username, Password: c.s.c.password,
+		HostKey: c.s.c.sshHostKey, TrustsAny: c.s.c.trustsAny, Entry: c.entry,
+	}
+	return sshserial.Open(ctx, o, func(kind step.FailureKind, fix string, err error) error {
+		return c.s.wrap(serialOp, &fault{kind: kind, err: err, fix: fix})
+	})
 }

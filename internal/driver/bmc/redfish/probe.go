@@ -26,6 +26,7 @@ type service struct {
 	media           *media
 	inventory       *inventory
 	console         *console
+	serial          *serialOverSSH
 	bios            *bios
 	events          *events
 	health          *vitals
@@ -164,6 +165,7 @@ func (s *service) probeParts(ctx context.Context, sys computerSystem, mgr manage
 	if s.console, err = probeConsole(ctx, s, sys); err != nil {
 		return err
 	}
+	s.serial = probeSerial(s, sys, mgr)
 	s.inventory = &inventory{s: s}
 	if sys.Bios != "" {
 		s.bios = &bios{s: s, at: sys.Bios, registries: root.Registries}
@@ -196,6 +198,7 @@ func (s *service) probeParts(ctx context.Context, sys computerSystem, mgr manage
 	add(root.Tasks != "", bmc.CanTasks)
 	add(s.c.hasSession(), bmc.CanSessions)
 	add(s.console != nil, bmc.CanConsoleLog)
+	add(s.serial != nil, bmc.CanConsole)
 	add(s.bios != nil, bmc.CanBIOS)
 	add(s.events != nil, bmc.CanEvents)
 	add(s.components != nil, bmc.CanComponents)
@@ -269,8 +272,13 @@ func (s *service) Storage() bmc.Storage {
 	return s.storage
 }
 
-// Console implements bmc.Session: Redfish names protocols for it (Manager.SerialConsole), and is none.
-func (s *service) Console() bmc.Console { return nil }
+// Console implements bmc.Session.
+func (s *service) Console() bmc.Console {
+	if s.serial == nil {
+		return nil
+	}
+	return s.serial
+}
 
 // Accounts implements bmc.Session.
 func (s *service) Accounts() bmc.Accounts {

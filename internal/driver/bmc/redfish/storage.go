@@ -234,7 +234,7 @@ func (o *storage) volumes(ctx context.Context, u storageUnit, ids map[link]strin
 		}
 		made := raid.Made{ID: volumeID(v, m.path), Name: named(cmp.Or(v.DisplayName, v.Name)), Level: level, SizeBytes: int64(v.CapacityBytes)}
 		for _, d := range v.Links.V.Drives {
-			if id := ids[d]; id != "" {
+			if id := ids[d]; id != "" && !slices.Contains(made.Drives, id) {
 				made.Drives = append(made.Drives, id)
 			}
 		}

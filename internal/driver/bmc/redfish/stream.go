@@ -1,6 +1,7 @@
 package redfish
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -183,4 +184,86 @@ func timeOf(t text) time.Time {
 		return time.Time{}
 	}
 	return at.UTC()
+}
+
+// The times of a push. A BMC may verify an image before it answers.
+const (
+	pushStall  = time.Minute
+	pushAnswer = 10 * time.Minute
+)
+
+// upload is one request with an image in its body: before, the image, after.
+type upload struct {
+	path          link
+	kind          string
+	before, after []byte
+	image         bmc.Image
+}
+
+func (u upload) length() int64 { return int64(len(u.before)) + u.image.SizeBytes + int64(len(u.after)) }
+
+func (u upload) body() io.Reader {
+	return io.MultiReader(bytes.NewReader(u.before), io.NewSectionReader(u.image.Content, 0, u.image.SizeBytes), bytes.NewReader(u.after))
+}
+
+// upload sends once, and once more after a new login where the BMC had forgotten the session: a request that was refused for its login did nothing.
+func (c *client) upload(ctx context.Context, u upload) (*answer, error) {
+	c.mu.Lock()
+	now, closed := c.session, c.closed
+	c.mu.Unlock()
+	if closed {
+		return nil, faultf(step.Internal, "POST %s: the session is closed", u.path)
+	}
+	a, err := c.uploadOnce(ctx, u, now)
+	if statusOf(err) != http.StatusUnauthorized || now.token.IsZero() {
+		return a, err
+	}
+	if now, err = c.relogin(ctx, now); err != nil {
+		return nil, err
+	}
+	return c.uploadOnce(ctx, u, now)
+}
+
+func (c *client) uploadOnce(ctx context.Context, u upload, s session) (*answer, error) {
+	if err := c.budget.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer c.budget.leave()
+	if err := c.budget.take(ctx); err != nil {
+		return nil, err
+	}
+	a, err := c.send(ctx, request{method: http.MethodPost, path: u.path, upload: &u}, s)
+	if err != nil {
+		c.budget.failures.Add(1)
+	}
+	return a, err
+}
+
+// patient is a body whose request is ended when nothing of it was taken for a time, and when no answer came for a longer one after all of it was.
+type patient struct {
+	from  io.Reader
+	timer *time.Timer
+}
+
+// Read implements io.Reader.
+func (p *patient) Read(b []byte) (int, error) {
+	p.timer.Reset(pushStall)
+	n, err := p.from.Read(b)
+	if err != nil {
+		p.timer.Reset(pushAnswer)
+	}
+	return n, err
+}
+
+// sending gives the context of one request: bounded as a whole, or for an upload by its progress.
+func (c *client) sending(ctx context.Context, r request) (sending context.Context, end func(), body io.Reader) {
+	if r.upload == nil {
+		sending, end = context.WithTimeout(ctx, c.opts.CallTimeout)
+		return sending, end, nil
+	}
+	sending, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(pushStall, func() {
+		cancel(faultf(step.Timeout, "POST %s: the BMC took nothing more of the image for %s, or gave no answer for %s after it had all", r.path, pushStall, pushAnswer))
+	})
+	return sending, func() { timer.Stop(); cancel(nil) }, &patient{from: r.upload.body(), timer: timer}
 }

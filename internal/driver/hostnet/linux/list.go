@@ -86,7 +86,9 @@ func (l *stringList) UnmarshalJSON(b []byte) error {
 type listed struct {
 	hostnet.Table
 	// types are those of the keys of the sets and maps, by name.
-	types    map[string][]string
+	types map[string][]string
+	// values are the types of what maps lead to, by name.
+	values   map[string]string
 	counters []hostnet.Counter
 }
 
@@ -105,7 +107,7 @@ func parseTable(name string, text []byte) (listed, error) {
 	if err := json.Unmarshal(text, &l); err != nil {
 		return listed{}, fmt.Errorf("read what nft says of table %s: %w", name, err)
 	}
-	t := listed{Table: hostnet.Table{Name: name}, types: map[string][]string{}}
+	t := listed{Table: hostnet.Table{Name: name}, types: map[string][]string{}, values: map[string]string{}}
 	chains := map[string]*hostnet.Chain{}
 	counters := map[string]*hostnet.Counter{}
 	for _, o := range l.Nftables {
@@ -115,7 +117,7 @@ func parseTable(name string, text []byte) (listed, error) {
 		for _, s := range []*listedSet{o.Set, o.Map} {
 			if s != nil {
 				t.Sets = append(t.Sets, hostnet.Set{Name: s.Name, Text: s.text()})
-				t.types[s.Name] = s.Type
+				t.types[s.Name], t.values[s.Name] = s.Type, s.Map
 			}
 		}
 		if r := o.Rule; r != nil {

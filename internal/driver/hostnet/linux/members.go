@@ -59,15 +59,15 @@ func (h *Host) readMembers(t *listed) error {
 		if err != nil {
 			return fmt.Errorf("list the members of set %s of table %s: %w", s.Name, t.Name, err)
 		}
-		if into.Members, err = members(elements, t.types[s.Name], s.Interval); err != nil {
+		if into.Members, err = members(elements, t.types[s.Name], t.values[s.Name], s.Interval); err != nil {
 			return fmt.Errorf("read the members of set %s of table %s: %w", s.Name, t.Name, err)
 		}
 	}
 	return nil
 }
 
-// members are elements as text, sorted. An interval stands in the kernel as its first value and the first one behind it.
-func members(elements []nftables.SetElement, types []string, interval bool) ([]hostnet.Member, error) {
+// members are elements as text, sorted; value is the type of what a map leads to. An interval stands in the kernel as its first value and the first one behind it.
+func members(elements []nftables.SetElement, types []string, value string, interval bool) ([]hostnet.Member, error) {
 	slices.SortFunc(elements, func(a, b nftables.SetElement) int {
 		return cmp.Or(bytes.Compare(a.Key, b.Key), ordinal(b.IntervalEnd)-ordinal(a.IntervalEnd))
 	})
@@ -87,7 +87,9 @@ func members(elements []nftables.SetElement, types []string, interval bool) ([]h
 				m.Key += "-" + keyText(last, types)
 			}
 		}
-		if len(e.Val) > 0 {
+		if strings.HasSuffix(value, "_addr") {
+			m.Target = partText(e.Val, value)
+		} else if len(e.Val) > 0 {
 			target, err := verdict(e.Val)
 			if err != nil {
 				return nil, err

@@ -61,7 +61,7 @@ func (h *Host) Apply(ctx context.Context, text string) error {
 }
 
 // added are the objects of a generation where a text adds them, in the block of a table.
-var added = regexp.MustCompile(`(?m)^\t(set|map|chain) (g\d+_[csm]\d+) \{`)
+var added = regexp.MustCompile(`(?m)^\t(set|map|chain|limit) (g\d+_[clmps]\d+) \{`)
 
 // blocks are the beginnings of a table's blocks.
 var blocks = regexp.MustCompile(`(?m)^table inet (\w+) \{$`)
@@ -72,13 +72,17 @@ func undo(step string) string {
 	if table == nil {
 		return ""
 	}
-	var flushes, maps, chains strings.Builder
+	var flushes, maps, chains, limits strings.Builder
 	seen := map[string]bool{}
 	for _, m := range added.FindAllStringSubmatch(step, -1) {
 		if seen[m[2]] {
 			continue // chains are named twice
 		}
 		seen[m[2]] = true
+		if m[1] == "limit" {
+			fmt.Fprintf(&limits, "delete limit inet %s %s\n", table[1], m[2])
+			continue
+		}
 		if m[1] == "chain" {
 			fmt.Fprintf(&flushes, "flush chain inet %s %s\n", table[1], m[2])
 			fmt.Fprintf(&chains, "delete chain inet %s %s\n", table[1], m[2])
@@ -86,7 +90,7 @@ func undo(step string) string {
 			fmt.Fprintf(&maps, "delete %s inet %s %s\n", m[1], table[1], m[2])
 		}
 	}
-	return flushes.String() + maps.String() + chains.String()
+	return flushes.String() + maps.String() + chains.String() + limits.String()
 }
 
 // membarrierGlobal is MEMBARRIER_CMD_GLOBAL (linux/membarrier.h): it returns after an RCU grace period.

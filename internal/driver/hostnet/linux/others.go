@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ingotmetal/ingot/firewall/ruleset"
 	"github.com/ingotmetal/ingot/internal/driver/hostnet"
 )
 
@@ -130,7 +131,7 @@ func foreignTables(l *listing, own string) []*foreign {
 	known := map[listedTable]*foreign{}
 	for _, o := range l.Nftables {
 		switch {
-		case o.Table != nil && *o.Table != listedTable{"inet", own}:
+		case o.Table != nil && *o.Table != listedTable{"inet", own} && *o.Table != listedTable{"inet", ruleset.GatewayTable}: // both are ours
 			known[*o.Table] = &foreign{listedTable: *o.Table, drops: map[string]bool{}, ruled: map[string]bool{}}
 			all = append(all, known[*o.Table])
 		case o.Chain != nil:

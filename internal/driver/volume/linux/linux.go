@@ -110,7 +110,7 @@ func partition(disk string, op int32, p blkpgPartition) error {
 
 // Format implements volume.Maker.
 func (m Maker) Format(ctx context.Context, device string, s volume.Spec) error {
-	var program string
+	var name string
 	var args []string
 	switch s.Format {
 	case "swap":
@@ -120,38 +120,41 @@ func (m Maker) Format(ctx context.Context, device string, s volume.Spec) error {
 		return nil
 	case "ext4":
 		// What is left out is what the GRUB of Debian 12 (2.06) cannot read. An option of the layout takes the place of the same one here.
-		program, args = "mke2fs", []string{"-q", "-F", "-t", "ext4", "-U", s.ID, "-E", "nodiscard", "-O", "^metadata_csum_seed,^orphan_file"}
+		name, args = "mke2fs", []string{"-q", "-F", "-t", "ext4", "-U", s.ID, "-E", "nodiscard", "-O", "^metadata_csum_seed,^orphan_file"}
 		if s.Label != "" {
 			args = append(args, "-L", s.Label)
 		}
 	case "xfs":
-		program, args = "mkfs.xfs", []string{"-q", "-f", "-K", "-m", "uuid=" + s.ID}
+		name, args = "mkfs.xfs", []string{"-q", "-f", "-K", "-m", "uuid=" + s.ID}
 		if s.Label != "" {
 			args = append(args, "-L", s.Label)
 		}
 	case "vfat":
-		program, args = "mkfs.fat", []string{"-F", "32", "-i", strings.ReplaceAll(s.ID, "-", "")}
+		name, args = "mkfs.fat", []string{"-F", "32", "-i", strings.ReplaceAll(s.ID, "-", "")}
 		if s.Label != "" {
 			args = append(args, "-n", s.Label)
 		}
 	default:
 		return fmt.Errorf("make %s on %s: no such format", s.Format, device)
 	}
-	args = append(append(args, s.Options...), device)
+	return program(ctx, name, append(append(args, s.Options...), device)...)
+}
+
+// program runs one of the ramdisk's programs.
+func program(ctx context.Context, name string, args ...string) error {
 	// By its path: process 1 has no PATH.
-	cmd := exec.CommandContext(ctx, find(program), args...)
+	cmd := exec.CommandContext(ctx, find(name), args...)
 	// Without its file of defaults mke2fs takes those that it was built with, on every machine the same.
 	cmd.Env = []string{"PATH=" + programs(), "LC_ALL=C", "MKE2FS_CONFIG=/nonexistent"}
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
-	err := cmd.Run()
-	if err != nil {
-		return fmt.Errorf("%s: %w: %.1000s", strings.Join(append([]string{program}, args...), " "), err, bytes.TrimSpace(said.Bytes()))
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w: %.1000s", strings.Join(append([]string{name}, args...), " "), err, bytes.TrimSpace(said.Bytes()))
 	}
 	return nil
 }
 
-// programs are the folders in which mkfs is looked for.
+// programs are the folders in which programs are looked for.
 func programs() string { return "/usr/sbin:/sbin:/usr/bin:/bin" }
 
 func find(program string) string {

@@ -20,6 +20,7 @@ type Machine struct {
 	on       bool
 	boots    []bmcsim.BootPlan
 	changes  []*bmcsim.Medium
+	typed    []byte
 	console  []byte
 	broken   error
 	// busy proves that the BMC never overlaps its orders.
@@ -121,6 +122,21 @@ func (m *Machine) Say(line string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.console = append(append(m.console, line...), '\n')
+}
+
+// Type implements serialsim.Typist.
+func (m *Machine) Type(p []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.typed = append(m.typed, p...)
+	return nil
+}
+
+// Typed is all that was typed at the console.
+func (m *Machine) Typed() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return string(m.typed)
 }
 
 // Hardware implements bmcsim.Machine.

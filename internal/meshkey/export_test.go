@@ -1,0 +1,4 @@
+package meshkey
+
+// Decode is the parser of answers.
+var Decode = decode

@@ -1,0 +1,67 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ingotmetal/ingot/internal/driver/hostnet"
+)
+
+// ClosedTable is the name of the table that closes the machine itself.
+const ClosedTable = "ingot_closed"
+
+// closed is what the machine may be reached by, which is nothing: answers to its own flows and errors about them, its own loopback, on which whoever comes over the mesh arrives, and neighbour discovery, without which
+// there is no IPv6 (RFC 4861 section 6 and 7: a hop limit of 255 says that the sender is on the link). Whoever else knocks is dropped, ping included. The chain takes no other table's word away: what another table drops stays dropped.
+func closed(table string) string {
+	return fmt.Sprintf(`add table inet %[1]s
+delete table inet %[1]s
+add table inet %[1]s
+add chain inet %[1]s input { type filter hook input priority filter; policy drop; }
+add rule inet %[1]s input iifname "lo" accept
+add rule inet %[1]s input ct state established,related accept
+add rule inet %[1]s input icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept
+add rule inet %[1]s input counter drop
+`, table)
+}
+
+// Close closes the machine itself to everybody, whatever was there. It is one transaction: at no moment is it open.
+func Close(ctx context.Context, h hostnet.Transactions) error {
+	if err := h.Apply(ctx, closed(ClosedTable)); err != nil {
+		return fmt.Errorf("close the firewall's machine to the network: %w", err)
+	}
+	return nil
+}
+
+// Open takes that away again, for a machine that is no firewall any more.
+func Open(ctx context.Context, h hostnet.Transactions) error {
+	text := fmt.Sprintf("add table inet %[1]s\ndelete table inet %[1]s\n", ClosedTable)
+	if err := h.Apply(ctx, text); err != nil {
+		return fmt.Errorf("remove the table %s: %w", ClosedTable, err)
+	}
+	return nil
+}
+
+// holdClosed closes the machine where somebody opened it.
+func (d *Daemon) holdClosed(ctx context.Context) error {
+	if d.closed == nil {
+		want, err := d.o.Host.Expect(ctx, ClosedTable, closed(ClosedTable))
+		if err != nil {
+			return errors.Join(fmt.Errorf("ask the kernel what the table %s looks like: %w", ClosedTable, err), Close(ctx, d.o.Host))
+		}
+		d.closed = &want
+	}
+	got, err := d.o.Host.State(ctx, ClosedTable)
+	switch {
+	case errors.Is(err, hostnet.ErrNoTable):
+	case err != nil:
+		return fmt.Errorf("read the table %s: %w", ClosedTable, err)
+	default:
+		differences := hostnet.Compare(*d.closed, got)
+		if len(differences) == 0 {
+			return nil
+		}
+		d.o.Log.Warn("the table is other than it was written, and is written again", "table", ClosedTable, "err", differences[0].String())
+	}
+	return Close(ctx, d.o.Host)
+}

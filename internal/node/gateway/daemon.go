@@ -1,0 +1,262 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/firewall"
+	pure "github.com/ingotmetal/ingot/firewall/gateway"
+	"github.com/ingotmetal/ingot/firewall/gateway/object"
+	"github.com/ingotmetal/ingot/firewall/ruleset"
+	"github.com/ingotmetal/ingot/internal/driver/hostnet"
+)
+
+// Forwarding is the kernel's switch.
+type Forwarding func(on bool) error
+
+// Options are what the daemon is told.
+type Options struct {
+	// Source gives the Firewall, and takes reports.
+	Source Source
+	Host   hostnet.Host
+	// Forwarding switches it.
+	Forwarding Forwarding
+	// File is where the last rules are kept.
+	File File
+	// Table is the name of the table; ruleset.GatewayTable where empty.
+	Table string
+	// Look is how often the kernel is compared, Report how often it is said that nothing changed.
+	Look, Report time.Duration
+	Log          *slog.Logger
+}
+
+// Source is where the Firewall comes from.
+type Source interface {
+	// Run delivers the Firewall when it changed, until ctx ends.
+	Run(ctx context.Context, deliver func(*ingot.Firewall)) error
+	// Report writes what the machine says of itself into the Firewall's status.
+	Report(ctx context.Context, r Report) error
+}
+
+// Report is what the machine says.
+type Report struct {
+	Applied ingot.FirewallApplied
+	Seen    time.Time
+	Drops   []ingot.FirewallDrop
+}
+
+// Daemon enforces one Firewall. Run may be called once.
+type Daemon struct {
+	o Options
+	// kept is what the disk has; ruling what it compiles to.
+	kept   Kept
+	ruling *ruleset.Ruleset
+	// wanted is the latest Firewall, nil until one came.
+	wanted   *ingot.Firewall
+	problem  string
+	reported Report
+	// expected is the kernel's view of the text that rules.
+	expected    hostnet.Table
+	expectedSum string
+	// closed is the kernel's view of the table that closes the machine; nil until it was asked.
+	closed *hostnet.Table
+}
+
+// New prepares a daemon, and reads what ruled last.
+func New(o Options) (*Daemon, error) {
+	if o.Table == "" {
+		o.Table = ruleset.GatewayTable
+	}
+	d := &Daemon{o: o}
+	kept, err := o.File.Read()
+	if err != nil {
+		return nil, err
+	}
+	d.kept = kept
+	if kept.Gateway != nil {
+		d.ruling = d.compile(kept.Gateway, kept.Generation)
+	}
+	return d, nil
+}
+
+func (d *Daemon) compile(g *pure.Gateway, generation uint32) *ruleset.Ruleset {
+	return ruleset.CompileGateway(g, ruleset.Options{Table: d.o.Table, Generation: generation, Refused: true})
+}
+
+// digest is that of a ruleset with its generation left out.
+func (d *Daemon) digest(g *pure.Gateway) string {
+	sum := sha256.Sum256([]byte(d.compile(g, 0).Install(nil)))
+	return hex.EncodeToString(sum[:])
+}
+
+// Run works until ctx ends. The kernel keeps what it has then.
+func (d *Daemon) Run(ctx context.Context) error {
+	if err := d.mend(ctx); err != nil {
+		d.o.Log.Error("the last rules could not be loaded", "err", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	updates := make(chan *ingot.Firewall)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- d.o.Source.Run(ctx, func(f *ingot.Firewall) {
+			select {
+			case updates <- f:
+			case <-ctx.Done():
+			}
+		})
+	}()
+	tick := time.NewTicker(d.o.Look)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-ended:
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("the firewall's source ended: %w", err)
+		case f := <-updates:
+			d.wanted = f
+		case <-tick.C:
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		d.step(ctx)
+	}
+}
+
+// step brings the kernel to what is wanted, and says how it stands.
+func (d *Daemon) step(ctx context.Context) {
+	if err := d.mend(ctx); err != nil {
+		d.o.Log.Error("the rules could not be restored", "err", err)
+	}
+	if d.wanted != nil {
+		d.problem = ""
+		if err := d.enforce(ctx, d.wanted); err != nil && !errors.Is(err, object.ErrUnresolved) {
+			d.problem = err.Error()
+			d.o.Log.Error("the firewall's rules are not enforced; the last good ones stay", "generation", d.wanted.Generation, "err", err)
+		}
+	}
+	if err := d.report(ctx); err != nil && ctx.Err() == nil {
+		d.o.Log.Warn("the firewall's status could not be written", "err", err)
+	}
+}
+
+// enforce puts a Firewall's rules in place where they are other than those that rule.
+func (d *Daemon) enforce(ctx context.Context, f *ingot.Firewall) error {
+	cards, err := d.o.Host.Interfaces(ctx)
+	if err != nil {
+		return fmt.Errorf("read the network cards: %w", err)
+	}
+	interfaces, err := object.Interfaces(f, cards)
+	if err != nil {
+		return err
+	}
+	g, err := object.Gateway(f, interfaces)
+	if err != nil {
+		return err
+	}
+	next := Kept{Gateway: g, Generation: d.kept.Generation, FirewallGeneration: f.Generation, Digest: d.digest(g), Interfaces: interfaces}
+	if next.Digest == d.kept.Digest {
+		if next.FirewallGeneration != d.kept.FirewallGeneration {
+			return d.keep(next) // the same rules by another name
+		}
+		return nil
+	}
+	next.Generation++
+	rules := d.compile(g, next.Generation)
+	text := rules.Install(d.ruling)
+	if err := d.o.Host.Check(ctx, ruleset.Steps(text)[0]); err != nil {
+		return fmt.Errorf("the kernel would not take the rules: %w", err)
+	}
+	if err := d.keep(next); err != nil {
+		return err
+	}
+	d.ruling = rules
+	if err := d.o.Host.Apply(ctx, text); err != nil {
+		// What the kernel has now is found out by the next look, which writes what the disk has.
+		return fmt.Errorf("replace the rules: %w", err)
+	}
+	d.o.Log.Info("the firewall's rules are enforced", "generation", f.Generation, "digest", next.Digest[:12])
+	if err := d.o.Forwarding(true); err != nil {
+		return fmt.Errorf("switch forwarding on: %w", err)
+	}
+	return d.revoke(ctx, g, cards)
+}
+
+func (d *Daemon) keep(next Kept) error {
+	if err := d.o.File.Write(next); err != nil {
+		return err
+	}
+	d.kept = next
+	return nil
+}
+
+// mend holds the kernel to what the disk says, where there is anything.
+func (d *Daemon) mend(ctx context.Context) error {
+	return errors.Join(d.holdClosed(ctx), d.mendRules(ctx))
+}
+
+func (d *Daemon) mendRules(ctx context.Context) error {
+	if d.ruling == nil {
+		return d.o.Forwarding(false)
+	}
+	text := d.ruling.Install(nil)
+	if d.expectedSum != d.kept.Digest+fmt.Sprint(d.kept.Generation) {
+		table, err := d.o.Host.Expect(ctx, d.o.Table, text)
+		if err != nil {
+			return fmt.Errorf("ask the kernel what the rules look like: %w", err)
+		}
+		d.expected, d.expectedSum = table, d.kept.Digest+fmt.Sprint(d.kept.Generation)
+	}
+	got, err := d.o.Host.State(ctx, d.o.Table)
+	missing := errors.Is(err, hostnet.ErrNoTable)
+	if err != nil && !missing {
+		return fmt.Errorf("read the table %s: %w", d.o.Table, err)
+	}
+	if !missing {
+		differences := hostnet.Compare(d.expected, got)
+		if len(differences) == 0 {
+			return d.o.Forwarding(true)
+		}
+		d.o.Log.Warn("the table is other than it was written, and is written again", "table", d.o.Table, "err", differences[0].String())
+	}
+	if err := d.o.Forwarding(false); err != nil {
+		return fmt.Errorf("switch forwarding off while the table is written anew: %w", err)
+	}
+	if err := Rewrite(ctx, d.o.Host, d.ruling); err != nil {
+		return err
+	}
+	return d.o.Forwarding(true)
+}
+
+// revoke ends the flows that the rules do not allow any more. Those of the machine itself are not ours.
+func (d *Daemon) revoke(ctx context.Context, g *pure.Gateway, cards []firewall.Interface) error {
+	cut, err := d.o.Host.Cut(ctx, func(f hostnet.Flow) bool {
+		inside := f.ReplySource // the destination, translated
+		for _, card := range cards {
+			if slices.Contains(card.Addresses, f.Source) || slices.Contains(card.Addresses, inside) {
+				return false
+			}
+		}
+		return !g.Allows(firewall.Packet{Hook: firewall.Forward, Source: f.Source, Destination: inside, Protocol: f.Protocol, SourcePort: f.SourcePort, DestinationPort: f.DestinationPort,
+			ICMPType: f.ICMPType, ICMPCode: f.ICMPCode})
+	})
+	if err != nil {
+		return fmt.Errorf("end the flows that are not allowed any more: %w", err)
+	}
+	if len(cut) > 0 {
+		d.o.Log.Info("flows that are not allowed any more are ended", "count", len(cut))
+	}
+	return nil
+}
