@@ -3,7 +3,6 @@ package claims
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +13,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/kubeconfig"
 	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/test/meter"
+	"github.com/ingotmetal/ingot/test/port"
 )
 
 // processes are how many of the role there are.
@@ -55,7 +55,7 @@ func newRoles(ctx context.Context, o Options, fail context.CancelCauseFunc) (*ro
 		if err := kubeconfig.WriteRole(config, kubeconfig.Cluster{Name: "race", URL: o.Server.URL, CA: ca.CertPEM()}, files); err != nil {
 			return nil, err
 		}
-		health, err := freePort(ctx)
+		health, err := port.Kept(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -183,13 +183,4 @@ func cpuOf(pid int) time.Duration {
 		return 0
 	}
 	return u.CPU
-}
-
-// freePort finds a loopback address that nobody listens on.
-func freePort(ctx context.Context) (string, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }

@@ -69,7 +69,7 @@ func TestMatricesFromTheAPIServer(t *testing.T) {
 	contains(messages, "is a part: ask for --name site")
 	_, messages = run(1, "show", "--name", "nowhere")
 	contains(messages, "there are: site")
-	names, _ := run(0, "__complete", "show", "--name", "")
+	names, _ := offered(t, run, "show", "--name", "")
 	contains(names, "site")
 
 	_, messages = run(2, "verify", "--cluster", "--name", "site")

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ingotmetal/ingot/internal/cli/session"
+	"github.com/ingotmetal/ingot/test/await"
 )
 
 // terminal runs commands as a person would: run wants an exit code and gives what was printed and what was said beside it, contains looks for texts.
@@ -35,4 +36,14 @@ func terminal(t *testing.T, command func(*session.Session) *cobra.Command) (run 
 		}
 	}
 	return run, contains
+}
+
+// offered presses the tab key until something is offered: a busy server may miss the limit for a person's patience, and the next press asks again.
+func offered(t *testing.T, run func(want int, args ...string) (out, messages string), args ...string) (out, messages string) {
+	t.Helper()
+	await.True(t, "completion of "+strings.Join(args, " "), func() bool {
+		out, messages = run(0, append([]string{"__complete"}, args...)...)
+		return !strings.HasPrefix(out, ":")
+	})
+	return out, messages
 }

@@ -23,7 +23,7 @@ type Program struct {
 }
 
 // stopGrace is how long a program may take to end by itself.
-const stopGrace = 30 * time.Second
+const stopGrace = 3 * time.Minute
 
 // run starts a program; its output is appended to a file of its name. It is stopped when the test ends.
 func run(t testing.TB, bin, logs, name string, args ...string) *Program {

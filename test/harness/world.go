@@ -10,7 +10,6 @@ package harness
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +27,7 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/lab"
+	"github.com/ingotmetal/ingot/test/port"
 )
 
 // Options say what to start.
@@ -99,20 +99,9 @@ func upArguments(t testing.TB, upDir, labDir, artifacts string, onNetwork bool) 
 		onLoopback = append(onLoopback, "--agent-bind", "--http-bind")
 	}
 	for _, flag := range onLoopback {
-		args = append(args, flag, freeAddress(t))
+		args = append(args, flag, port.Free(t))
 	}
 	return args
-}
-
-// freeAddress is an address on loopback that nobody listens at right now. The programs keep their addresses over a restart, so they can't be left to choose.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 // connect makes the client, once the kubeconfig is there and the partition answers.

@@ -9,7 +9,6 @@ import (
 	"encoding/pem"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,6 +25,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/ingotmetal/ingot/internal/lab"
+	"github.com/ingotmetal/ingot/test/port"
 	"github.com/ingotmetal/ingot/test/sim/site"
 )
 
@@ -137,7 +137,7 @@ func TestPagesInABrowser(t *testing.T) {
 		t.Fatalf("%v: `make packages` installs it", err)
 	}
 	said := &log{also: t.Output()}
-	address := freeAddress(t)
+	address := port.Free(t)
 	s, err := site.Start(ctx, site.Options{Dir: t.TempDir(), Lab: lab.Options{Machines: machines, Disks: 2, DiskBytes: 64 << 20, Namespace: "default"}, Args: []string{"--web-bind", address}, Log: said})
 	if err != nil {
 		t.Fatal(err)
@@ -229,15 +229,4 @@ func key(t *testing.T, file string) string {
 	}
 	sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
 	return base64.StdEncoding.EncodeToString(sum[:])
-}
-
-// freeAddress is one that nobody listens at now; the site's programs are told where, so that they can't be left to choose.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }

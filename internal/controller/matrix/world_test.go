@@ -95,7 +95,8 @@ func (w *world) manager(elect bool) manager.Manager {
 	mgr, err := manager.New(cfg, manager.Options{
 		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
 		LeaderElection: elect, LeaderElectionID: "controller", LeaderElectionNamespace: ingot.SystemNamespace, LeaderElectionReleaseOnCancel: true,
-		LeaseDuration: ptr.To(4 * time.Second), RenewDeadline: ptr.To(3 * time.Second), RetryPeriod: ptr.To(500 * time.Millisecond),
+		// The lease is given up at the end, so that nobody waits for it to run out; a busy machine does not lose it.
+		LeaseDuration: ptr.To(4 * time.Minute), RenewDeadline: ptr.To(3 * time.Minute), RetryPeriod: ptr.To(500 * time.Millisecond),
 		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 	})
 	if err != nil {

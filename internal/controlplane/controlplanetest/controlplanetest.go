@@ -36,8 +36,8 @@ import (
 
 const (
 	// startDeadline is generous: on a busy machine a start of 3 s has been seen to take 20.
-	startDeadline = 2 * time.Minute
-	stopGrace     = 30 * time.Second
+	startDeadline = 5 * time.Minute
+	stopGrace     = 3 * time.Minute
 	mainPackage   = "github.com/ingotmetal/ingot/cmd/ingot-apiserver"
 )
 
@@ -71,10 +71,12 @@ func Start(t testing.TB, args ...string) *Server {
 
 // shared is the package's control plane. It lives as long as the test process and is no state of the product.
 var shared struct {
-	once    sync.Once
+	mu      sync.Mutex
 	inMain  bool
 	server  *Server
 	problem error
+	// over are the tests that used it and ended.
+	over map[string]bool
 }
 
 // Main runs the tests and then stops the control plane that Shared started, if it did.
@@ -90,16 +92,38 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// Shared gives the one control plane of this test process. The package's TestMain must call Main.
+// Shared gives the one control plane of this test process. The package's TestMain must call Main. Each round of -count has its own, so that a test may give its objects the names it likes.
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	if !shared.inMain {
 		t.Fatal("controlplanetest.Shared needs func TestMain(m *testing.M) { controlplanetest.Main(m) } in this package")
 	}
-	shared.once.Do(func() { shared.server, shared.problem = Open(context.Background()) })
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	name := t.Name()
+	if shared.over[name] {
+		// A test that is over runs again: all tests of the round before are over.
+		if shared.server != nil {
+			if err := shared.server.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		shared.server, shared.problem, shared.over = nil, nil, nil
+	}
+	if shared.server == nil && shared.problem == nil {
+		shared.server, shared.problem = Open(context.Background())
+	}
 	if shared.problem != nil {
 		t.Fatal(shared.problem)
 	}
+	t.Cleanup(func() {
+		shared.mu.Lock()
+		defer shared.mu.Unlock()
+		if shared.over == nil {
+			shared.over = map[string]bool{}
+		}
+		shared.over[name] = true
+	})
 	return shared.server
 }
 

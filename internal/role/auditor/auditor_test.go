@@ -50,7 +50,7 @@ func TestSendsThroughTheMatrix(t *testing.T) {
 	}
 	tr := shiptest.New(t)
 	tr.Write(t, 10)
-	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer stop()
 	ended := make(chan error, 1)
 	sending, end := context.WithCancel(ctx)

@@ -35,6 +35,7 @@ import (
 	"github.com/ingotmetal/ingot/matrix"
 	"github.com/ingotmetal/ingot/netboot"
 	"github.com/ingotmetal/ingot/netboot/medium"
+	"github.com/ingotmetal/ingot/test/port"
 )
 
 // patience bounds every wait; nothing waits that long when it works.
@@ -103,17 +104,6 @@ func files(t *testing.T, cp *controlplanetest.Server) identity.Flags {
 	return f
 }
 
-// freePort is a port that was free a moment ago.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
 // bmcClient fetches media as a BMC does: with the CA, and at most TLS 1.2.
 func bmcClient(t *testing.T, f identity.Flags) *http.Client {
 	t.Helper()
@@ -173,7 +163,7 @@ func TestRoleAtARealAPIServer(t *testing.T) {
 	cp := controlplanetest.Start(t)
 	admin := adminClient(t, cp.Admin)
 	f := files(t, cp)
-	o := Options{Flags: f, Artifacts: artifactsDir(t), MediaBind: freePort(t), HTTPBind: "127.0.0.1:0", NetworkBoot: false}
+	o := Options{Flags: f, Artifacts: artifactsDir(t), MediaBind: port.Free(t), HTTPBind: "127.0.0.1:0", NetworkBoot: false}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- Run(ctx, o, slog.New(slog.NewTextHandler(t.Output(), nil))) }()

@@ -44,7 +44,7 @@ import (
 
 func TestMain(m *testing.M) { controlplanetest.Main(m) }
 
-const patience = 3 * time.Minute
+const patience = 10 * time.Minute
 
 const password = "calvin-8472"
 

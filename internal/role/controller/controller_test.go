@@ -27,22 +27,12 @@ import (
 	"github.com/ingotmetal/ingot/internal/role/identity"
 	"github.com/ingotmetal/ingot/matrix"
 	"github.com/ingotmetal/ingot/matrix/document"
+	"github.com/ingotmetal/ingot/test/port"
 )
 
 func TestMain(m *testing.M) { controlplanetest.Main(m) }
 
-const patience = 2 * time.Minute
-
-// freePort is one that nobody has now.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
+const patience = 10 * time.Minute
 
 // TestTheRoleLeadsWorksAndEnds: two processes of the role, of which one leads; what it makes of a matrix; the next one goes on where the first was told to stop.
 func TestTheRoleLeadsWorksAndEnds(t *testing.T) {
@@ -92,7 +82,7 @@ func options(t *testing.T, cp *controlplanetest.Server) Options {
 	if err := kubeconfig.WriteRole(config, kubeconfig.Cluster{Name: "test", URL: cp.URL, CA: ca.CertPEM()}, files); err != nil {
 		t.Fatal(err)
 	}
-	return Options{Flags: identity.Flags{Kubeconfig: config, TLS: files, HealthBind: freePort(t)}, LeaderElect: true, Settle: 10 * time.Millisecond}
+	return Options{Flags: identity.Flags{Kubeconfig: config, TLS: files, HealthBind: port.Free(t)}, LeaderElect: true, Settle: 10 * time.Millisecond}
 }
 
 // start runs the role; stop ends it and fails the test if that is no clean end.

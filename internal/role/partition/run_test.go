@@ -31,7 +31,7 @@ import (
 
 func TestMain(m *testing.M) { controlplanetest.Main(m) }
 
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // bench is a partition with the files of its role.
 type bench struct {

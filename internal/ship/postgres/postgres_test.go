@@ -19,6 +19,7 @@ import (
 
 	"github.com/ingotmetal/ingot/internal/ship/postgres"
 	"github.com/ingotmetal/ingot/internal/ship/shiptest"
+	"github.com/ingotmetal/ingot/test/port"
 )
 
 const password = "the-database-password"
@@ -62,7 +63,7 @@ func newDatabase(t *testing.T) *database {
 	if out, err := init.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
-	d.address = freeAddress(t)
+	d.address = port.Free(t)
 	d.start(t)
 	t.Cleanup(func() { d.stop(t) })
 	return d
@@ -83,16 +84,6 @@ func postgresUser(t *testing.T) *syscall.Credential {
 		t.Fatal(err)
 	}
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 func (d *database) command(name string, args ...string) *exec.Cmd {

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,6 +34,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/lab"
 	"github.com/ingotmetal/ingot/internal/lab/tiny"
 	"github.com/ingotmetal/ingot/netboot"
+	"github.com/ingotmetal/ingot/test/port"
 )
 
 // Options are a site's.
@@ -271,20 +271,15 @@ func watchFor(text string, from io.Reader, to io.Writer, found chan struct{}) {
 	}
 }
 
-// freePorts finds loopback addresses that nobody listens on. Another process may take one before it is used; the start then fails and says so.
+// freePorts finds loopback addresses that nobody else is given while this process lives: the site keeps them over its restarts.
 func freePorts(ctx context.Context, n int) ([]string, error) {
 	var out []string
-	var open []net.Listener
 	for range n {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+		address, err := port.Kept(ctx)
 		if err != nil {
 			return nil, err
 		}
-		open = append(open, l)
-		out = append(out, l.Addr().String())
-	}
-	for _, l := range open {
-		_ = l.Close()
+		out = append(out, address)
 	}
 	return out, nil
 }
