@@ -28,8 +28,8 @@ const (
 	fieldManager = "ingot-install"
 	// SystemNamespace holds what the roles keep for themselves: leases, the key of each partition's agent CA.
 	SystemNamespace = "ingot-system"
-	// effective bounds the wait for kinds and policies to take effect; measured 0.1 to 2 s.
-	effective = 30 * time.Second
+	// effective bounds the wait for kinds and policies to take effect; measured 0.1 to 2 s, on a machine that is busy with other things several times that.
+	effective = 3 * time.Minute
 	poll      = 50 * time.Millisecond
 )
 

@@ -99,7 +99,7 @@ func (s *site) refusedAt(t *testing.T, ports ...uint16) bool {
 func echoes(t *testing.T, c net.Conn) {
 	t.Helper()
 	line := []byte("still there?")
-	if err := c.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(4 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Write(line); err != nil {

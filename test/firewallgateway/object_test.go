@@ -113,8 +113,7 @@ func (s *site) firewall() *ingot.Firewall {
 // installed plays the machine controller: the Firewall's Machine gets its addresses, and is Ready.
 func (s *site) installed() {
 	s.Helper()
-	m := &ingot.Machine{}
-	await.Nil(s, "the Machine is made", func() error { return s.admin.Get(s.Context(), client.ObjectKey{Namespace: s.project, Name: "edge"}, m) })
+	m := s.made()
 	if m.Spec.Role != ingot.RoleFirewall || m.Spec.Image != "debian-12" || len(m.Spec.Networks) != 2 || len(m.Spec.Networks[1].Addresses) != 4 {
 		s.Errorf("the Machine is %+v", m.Spec)
 	}
@@ -122,12 +121,29 @@ func (s *site) installed() {
 		return ingot.MachineAddress{Network: network, IP: ip, Address: a.String(), PrefixLength: 24}
 	}
 	inside, internet := s.project+"/inside", s.provider+"/internet"
-	m.Status.Addresses = []ingot.MachineAddress{in(inside, "a", addr("10.77.1.1")), in(inside, "b", addr("fd77:1::1")),
-		in(internet, "edge", own[0]), in(internet, "edge-v6", own[1]), in(internet, "www", public[0]), in(internet, "www-v6", public[1])}
-	meta.SetStatusCondition(&m.Status.Conditions, metav1.Condition{Type: ingot.MachineReadyCondition, Status: metav1.ConditionTrue, Reason: "Ready"})
-	if err := s.admin.Status().Update(s.Context(), m); err != nil {
-		s.Fatal(err)
-	}
+	s.machineSays(func(m *ingot.Machine) {
+		m.Status.Addresses = []ingot.MachineAddress{in(inside, "a", addr("10.77.1.1")), in(inside, "b", addr("fd77:1::1")),
+			in(internet, "edge", own[0]), in(internet, "edge-v6", own[1]), in(internet, "www", public[0]), in(internet, "www-v6", public[1])}
+		meta.SetStatusCondition(&m.Status.Conditions, metav1.Condition{Type: ingot.MachineReadyCondition, Status: metav1.ConditionTrue, Reason: "Ready"})
+	})
+}
+
+// made waits for the Firewall's Machine.
+func (s *site) made() *ingot.Machine {
+	s.Helper()
+	m := &ingot.Machine{}
+	await.Nil(s, "the Machine is made", func() error { return s.admin.Get(s.Context(), client.ObjectKey{Namespace: s.project, Name: "edge"}, m) })
+	return m
+}
+
+// machineSays writes the Machine's status until nobody was faster: the controller of firewalls is at it too.
+func (s *site) machineSays(change func(*ingot.Machine)) {
+	s.Helper()
+	await.Nil(s, "the Machine's status is written", func() error {
+		m := s.made()
+		change(m)
+		return s.admin.Status().Update(s.Context(), m)
+	})
 }
 
 func (s *site) now() *ingot.Firewall {
@@ -431,14 +447,11 @@ func TestForeignNetworksAreRefused(t *testing.T) {
 // addressed gives the Machine addresses without looking at it.
 func (s *site) addressed() {
 	s.Helper()
-	m := &ingot.Machine{}
-	await.Nil(s, "the Machine is made", func() error { return s.admin.Get(s.Context(), client.ObjectKey{Namespace: s.project, Name: "edge"}, m) })
-	for _, n := range []string{s.project + "/inside", s.provider + "/internet", s.provider + "/neighbour"} {
-		for _, ip := range []string{"edge", "edge-v6", "www", "www-v6"} {
-			m.Status.Addresses = append(m.Status.Addresses, ingot.MachineAddress{Network: n, IP: ip, Address: own[0].String()})
+	s.machineSays(func(m *ingot.Machine) {
+		for _, n := range []string{s.project + "/inside", s.provider + "/internet", s.provider + "/neighbour"} {
+			for _, ip := range []string{"edge", "edge-v6", "www", "www-v6"} {
+				m.Status.Addresses = append(m.Status.Addresses, ingot.MachineAddress{Network: n, IP: ip, Address: own[0].String()})
+			}
 		}
-	}
-	if err := s.admin.Status().Update(s.Context(), m); err != nil {
-		s.Fatal(err)
-	}
+	})
 }

@@ -34,7 +34,7 @@ import (
 )
 
 // patience bounds every wait for a condition.
-const patience = 3 * time.Minute
+const patience = 8 * time.Minute
 
 // TestMain is also the program, and the credential plugin: the kubeconfig names the program that logged in.
 func TestMain(m *testing.M) {
