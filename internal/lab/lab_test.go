@@ -52,7 +52,7 @@ func bmcClient(t *testing.T, s State) *http.Client {
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: 30 * time.Second}
+	return &http.Client{Transport: transport, Timeout: 3 * time.Minute}
 }
 
 func get(t *testing.T, c *http.Client, s State, url string) (int, string) {
@@ -190,7 +190,7 @@ func TestLabOfVirtualMachinesServesImagesOnItsNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = role.Close() })
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	if err := role.WaitLinked(ctx); err != nil {
 		t.Fatal(err)

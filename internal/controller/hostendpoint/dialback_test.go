@@ -163,7 +163,7 @@ func (w *world) confirmed(name string) int64 {
 
 func (w *world) eventually(what string, try func() error) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Minute)
 	defer cancel()
 	var last error
 	if wait.PollUntilContextCancel(ctx, 20*time.Millisecond, true, func(context.Context) (bool, error) { last = try(); return last == nil, nil }) != nil {
@@ -184,10 +184,10 @@ func (w *world) waitConfirmed(name string, generation int64) {
 func TestTrialsAreConfirmedOverNewConnections(t *testing.T) {
 	l := listen(t, "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")
 	w := start(t, site("reached", l.port(), "SSH"))
-	w.try("reached", 1, time.Minute)
+	w.try("reached", 1, 5*time.Minute)
 	w.waitConfirmed("reached", 1)
 	first := l.count()
-	w.try("reached", 2, time.Minute)
+	w.try("reached", 2, 5*time.Minute)
 	w.waitConfirmed("reached", 2)
 	if l.count() <= first {
 		t.Errorf("generation 2 was confirmed without a new connection: %d before, %d now", first, l.count())
@@ -198,7 +198,7 @@ func TestTrialsAreConfirmedOverNewConnections(t *testing.T) {
 func TestABannerIsWaitedFor(t *testing.T) {
 	l := listen(t, "HTTP/1.1 400 Bad Request\r\n\r\n")
 	w := start(t, site("mute", l.port(), "SSH"))
-	w.try("mute", 1, 5*time.Second)
+	w.try("mute", 1, 5*time.Minute)
 	w.eventually("a second try", func() error {
 		if l.count() < 2 {
 			return fmt.Errorf("%d connections", l.count())

@@ -71,7 +71,7 @@ func (st *station) send(f []byte) {
 
 func (st *station) expect(want []byte) {
 	st.t.Helper()
-	ctx, cancel := context.WithTimeout(st.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(st.t.Context(), 3*time.Minute)
 	defer cancel()
 	select {
 	case got := <-st.frames:
@@ -254,7 +254,7 @@ func TestCaptureHoldsWhatEntered(t *testing.T) {
 // waitFor polls a condition that no channel announces.
 func waitFor(t *testing.T, ok func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()

@@ -58,7 +58,7 @@ func TestMonitorAnswersErrorsAndEvents(t *testing.T) {
 			`{"return": {}, "id": ID}` + "\n"
 	})
 	defer end()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	m, err := openMonitor(ctx, conn, func(name string, data json.RawMessage) { events <- name + string(data) })
 	if err != nil {

@@ -43,6 +43,7 @@ func TestConsolesOverSSH(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: a, Name: "robot"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "ingot:tenant:editor"},
 		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: a, Name: "robot"}},
 	})
+	w.bound(a, "system:serviceaccount:"+a+":robot")
 	_, claim := w.allocate(a, "m")
 	target := console.Target{Kind: console.MachineKind, Namespace: a, Name: "m"}
 	person := newKey(t)

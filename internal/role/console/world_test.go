@@ -22,6 +22,7 @@ import (
 	"github.com/gorilla/websocket"
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	"golang.org/x/crypto/ssh"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -216,7 +217,27 @@ func (w *world) project(name string, people map[string]string) string {
 			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: person}},
 		})
 	}
+	for person := range people {
+		w.bound(ns, person)
+	}
 	return ns
+}
+
+// bound waits until the API server knows of somebody's binding in a project: until then they are nobody there.
+func (w *world) bound(ns, person string) {
+	w.t.Helper()
+	w.until(person+" is known in "+ns, func() error {
+		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+			User: person, Groups: []string{"system:authenticated"}, ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "list", Group: ingot.GroupVersion.Group, Resource: "machines", Namespace: ns},
+		}}
+		if err := w.admin.Create(w.ctx, review); err != nil {
+			return err
+		}
+		if !review.Status.Allowed {
+			return fmt.Errorf("they may not list machines: %s", review.Status.Reason)
+		}
+		return nil
+	})
 }
 
 // allocate gives the host to a Machine of a project, as the controllers do.
