@@ -30,7 +30,7 @@ import (
 )
 
 // patience is how long anything may take on a loaded machine.
-const patience = 3 * time.Minute
+const patience = 8 * time.Minute
 
 // namespace has the lab's MeshKeys.
 const namespace = "shop"

@@ -126,7 +126,7 @@ func (l *lab) tooOld(t *testing.T, operator, firewall *member, operatorKey, fire
 
 func (l *lab) restartServe(t *testing.T, more ...string) {
 	t.Helper()
-	if err := l.serve.Stop(context.WithoutCancel(t.Context()), time.Minute); err != nil {
+	if err := l.serve.Stop(context.WithoutCancel(t.Context()), 3*time.Minute); err != nil {
 		t.Errorf("the coordinator does not end in good order: %v", err)
 	}
 	l.startServe(more...)

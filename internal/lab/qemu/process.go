@@ -22,7 +22,7 @@ import (
 )
 
 // startLimit bounds the time until QEMU's monitor answers; a busy host takes a second or two.
-const startLimit = time.Minute
+const startLimit = 3 * time.Minute
 
 // process is one QEMU process: one boot of the machine.
 type process struct {

@@ -28,9 +28,10 @@ import (
 )
 
 const (
-	apiServerStart = 2 * time.Minute
+	apiServerStart = 5 * time.Minute
 	apiServerGrace = 30 * time.Second
-	roleGrace      = 15 * time.Second
+	// roleGrace is for a role that has calls of BMCs under way on a busy machine; with apiServerGrace it stays below the 90 s that systemd gives a service.
+	roleGrace = 45 * time.Second
 )
 
 const (

@@ -28,7 +28,7 @@ const bootID = "0f3c9b7e5a1d4c2f8e6b0a9d7c5f3e1b"
 var opens = time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
 
 // patience bounds every wait of a test.
-const patience = 20 * time.Second
+const patience = 3 * time.Minute
 
 type site struct {
 	addr     string

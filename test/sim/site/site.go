@@ -74,7 +74,7 @@ type Site struct {
 }
 
 // startLimit bounds the start of `ingot up` on a busy machine.
-const startLimit = 3 * time.Minute
+const startLimit = 8 * time.Minute
 
 // Start builds, makes and starts everything. Close ends it.
 func Start(ctx context.Context, o Options) (*Site, error) {
@@ -309,7 +309,7 @@ func (s *Site) RoleLog(role string, most int) string {
 func (s *Site) Close() error {
 	var problems []error
 	if s.up != nil {
-		problems = append(problems, s.up.Stop(context.Background(), time.Minute))
+		problems = append(problems, s.up.Stop(context.Background(), 4*time.Minute))
 	}
 	if s.Lab != nil && !s.guest {
 		problems = append(problems, s.Lab.Close())
