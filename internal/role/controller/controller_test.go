@@ -169,7 +169,7 @@ func has(ctx context.Context, admin client.Client, node string) error {
 
 func TestFlagsThatAreMissingAreNamed(t *testing.T) {
 	c := Command()
-	c.SetArgs(nil)
+	c.SetArgs([]string{})
 	c.SetErr(io.Discard)
 	c.SetOut(io.Discard)
 	if err := c.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "--kubeconfig is required") {
