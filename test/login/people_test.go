@@ -135,8 +135,8 @@ func byTheBrowser(t *testing.T, w *world) {
 	}
 	nothingSecretIsLeftAround(t, alice)
 
-	// From here on each use renews the token, and the API server hears of the groups as they are.
-	w.issuer.do(t, "lifetime 5s")
+	// From here on each use renews the token, since it has less than 30 s left, and the API server hears of the groups as they are.
+	w.issuer.do(t, "lifetime 25s")
 	w.issuer.do(t, "groups alice none")
 	expire(t, alice)
 	says("oidc:none", "auth", "whoami")

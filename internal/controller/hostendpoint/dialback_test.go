@@ -26,6 +26,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/driver/socket"
 	"github.com/ingotmetal/ingot/internal/driver/socket/kernel"
 	"github.com/ingotmetal/ingot/matrix"
+	"github.com/ingotmetal/ingot/test/port"
 )
 
 func TestMain(m *testing.M) { controlplanetest.Main(m) }
@@ -39,7 +40,7 @@ type listener struct {
 
 func listen(t *testing.T, banner string) *listener {
 	t.Helper()
-	inner, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	inner, err := new(net.ListenConfig).Listen(t.Context(), "tcp", port.Free(t))
 	if err != nil {
 		t.Fatal(err)
 	}
