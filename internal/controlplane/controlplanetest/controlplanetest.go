@@ -295,28 +295,34 @@ func Build(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("ask go for its cache, to keep the built control plane beside it: %w", err)
 	}
 	dir := filepath.Join(filepath.Dir(strings.TrimSpace(string(cache))), "ingot-test")
+	program := filepath.Join(dir, "ingot-apiserver")
+	return program, Programs(ctx, dir, program, mainPackage)
+}
+
+// Programs builds programs into a folder, to a path in it or to the folder with a slash. One process at a time does: two that link the same program would write it while the other one runs it already.
+func Programs(ctx context.Context, dir, to string, packages ...string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("make a folder for the built control plane: %w", err)
+		return fmt.Errorf("make a folder for built programs: %w", err)
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, "build.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return "", fmt.Errorf("open the build lock: %w", err)
+		return fmt.Errorf("open the build lock: %w", err)
 	}
 	defer lock.Close()
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return "", fmt.Errorf("take the build lock: %w", err)
+		return fmt.Errorf("take the build lock: %w", err)
 	}
 	ldflags, err := LinkFlags(ctx)
 	if err != nil {
-		return "", err
+		return err
 	}
-	program := filepath.Join(dir, "ingot-apiserver")
-	build := exec.CommandContext(ctx, "go", "build", "-ldflags", ldflags, "-o", program, mainPackage)
+	// Without the state of the repository in it: a file that a test writes there would have a program linked anew that others run.
+	build := exec.CommandContext(ctx, "go", append([]string{"build", "-buildvcs=false", "-ldflags", ldflags, "-o", to}, packages...)...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build %s: %w\n%s", mainPackage, err, out)
+		return fmt.Errorf("build %s: %w\n%s", strings.Join(packages, " "), err, out)
 	}
-	return program, nil
+	return nil
 }
 
 // LinkFlags leave debugging tables out and say which Kubernetes this is, which kubectl wants to know.

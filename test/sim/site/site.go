@@ -126,17 +126,7 @@ func Programs(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("ask go for its cache, to keep the built programs beside it: %w", err)
 	}
 	dir := filepath.Join(filepath.Dir(strings.TrimSpace(string(cache))), "ingot-sim")
-	ldflags, err := controlplanetest.LinkFlags(ctx)
-	if err != nil {
-		return "", err
-	}
-	build := exec.CommandContext(ctx, "go", "build", "-ldflags", ldflags, "-o", dir+"/",
-		"github.com/ingotmetal/ingot/cmd/ingot", "github.com/ingotmetal/ingot/cmd/ingot-apiserver")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the programs: %w\n%s", err, out)
-	}
-	return dir, nil
+	return dir, controlplanetest.Programs(ctx, dir, dir+"/", "github.com/ingotmetal/ingot/cmd/ingot", "github.com/ingotmetal/ingot/cmd/ingot-apiserver")
 }
 
 func buildArtifacts(ctx context.Context, dir, into string) error {
