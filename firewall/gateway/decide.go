@@ -25,7 +25,11 @@ func (g *Gateway) Decide(p firewall.Packet, over func(limit string) bool) Decisi
 	d := Decision{Source: p.Source, Destination: p.Destination}
 	drop := func(by string) Decision { d.Verdict, d.By = firewall.Drop, by; return d }
 	if p.State == firewall.New {
-		d.Destination = g.inward(p)
+		at, asks := g.resolver(p)
+		if d.Destination = g.inward(p); asks && d.Destination == p.Destination {
+			d.Verdict, d.By, d.Destination = firewall.Accept, ByDNS, at
+			return d
+		}
 	}
 	from := g.networkOf(p.Source)
 	switch {
@@ -42,7 +46,7 @@ func (g *Gateway) Decide(p firewall.Packet, over func(limit string) bool) Decisi
 		return drop(ByLimit(from.Name))
 	}
 	if from.Inside {
-		name, ok := allowed(Egress, g.Egress, p, d.Destination, over)
+		name, ok := g.allowed(Egress, g.Egress, p, d.Destination, over)
 		if !ok {
 			return drop(ByEgress)
 		}
@@ -57,7 +61,7 @@ func (g *Gateway) Decide(p firewall.Packet, over func(limit string) bool) Decisi
 	case to.Interface != p.Out:
 		return drop(ByMisrouted)
 	case to.Inside:
-		name, ok := allowed(Ingress, g.Ingress, p, d.Destination, over)
+		name, ok := g.allowed(Ingress, g.Ingress, p, d.Destination, over)
 		if !ok {
 			return drop(ByIngress)
 		}
@@ -115,17 +119,20 @@ func (g *Gateway) networkOf(a netip.Addr) *Network {
 }
 
 // allowed is the first rule that lets a packet pass.
-func allowed(direction string, rules []Rule, p firewall.Packet, to netip.Addr, over func(string) bool) (string, bool) {
+func (g *Gateway) allowed(direction string, rules []Rule, p firewall.Packet, to netip.Addr, over func(string) bool) (string, bool) {
 	for i := range rules {
 		name := ByRule(direction, rules[i].Name)
-		if rules[i].matches(p, to) && (rules[i].Limit.None() || !over(name)) {
+		if rules[i].matches(p, to, g.Resolved) && (rules[i].Limit.None() || !over(name)) {
 			return name, true
 		}
 	}
 	return "", false
 }
 
-func (r *Rule) matches(p firewall.Packet, to netip.Addr) bool {
+func (r *Rule) matches(p firewall.Packet, to netip.Addr, resolved func([]string, netip.Addr) bool) bool {
+	if len(r.Names) > 0 && (resolved == nil || !resolved(r.Names, to)) {
+		return false
+	}
 	within := func(list []netip.Prefix, a netip.Addr) bool {
 		return len(list) == 0 || slices.ContainsFunc(list, func(n netip.Prefix) bool { return n.Contains(a) })
 	}

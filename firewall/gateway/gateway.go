@@ -18,6 +18,10 @@ type Gateway struct {
 	Egress, Ingress []Rule
 	// DropLog says what is told of dropped packets.
 	DropLog DropLog
+	// Servers are the name servers that are asked for clients inside, where rules have names.
+	Servers []netip.Addr `json:",omitempty"`
+	// Resolved says whether an address is one that a name of the patterns has; nil: none is. It is a fact of the moment, and no part of the declaration.
+	Resolved func(patterns []string, a netip.Addr) bool `json:"-"`
 }
 
 // Network is one of the networks.
@@ -34,6 +38,8 @@ type Network struct {
 	Own []netip.Addr
 	// Pairs are translated one to one: who asks for Outside gets to Inside, and what comes from Inside goes out as Outside.
 	Pairs []Pair
+	// Resolver are the firewall's addresses in an inside network at which it answers DNS, at most one of each family. Where rules have names, it answers there what is asked of any other.
+	Resolver []netip.Addr `json:",omitempty"`
 	// Limit is how many new flows may come from it.
 	Limit Limit
 }
@@ -68,6 +74,8 @@ type Rule struct {
 	Name string
 	// From and To are networks; empty is anywhere. Both together say which families the rule is for, but for Family.
 	From, To []netip.Prefix
+	// Names are patterns as package names has them, instead of To: destinations are the addresses that were told to clients for these names.
+	Names []string `json:",omitempty"`
 	// Family is 4, 6, or 0 for both.
 	Family   uint8
 	Protocol Protocol
@@ -99,7 +107,12 @@ const (
 	// ByEgress and ByIngress: no rule of the direction allows it.
 	ByEgress  = "egress-default"
 	ByIngress = "ingress-default"
+	// ByDNS: the firewall answers it itself, since rules have names.
+	ByDNS = "dns"
 )
+
+// PortOfDNS is where name servers answer (RFC 1035 section 4.2).
+const PortOfDNS = 53
 
 // ByRule names a rule, and ByLimit a network's limit.
 func ByRule(direction, name string) string { return direction + "/" + name }
@@ -154,6 +167,10 @@ func (g *Gateway) Check() error {
 			fail("network %s: addresses are translated where packets go outside, and it is inside", n.Name)
 		}
 		g.checkPairs(n, outside, fail)
+		g.checkResolver(n, fail)
+	}
+	if g.HasNames() && !slices.ContainsFunc(g.Networks, func(n Network) bool { return len(n.Resolver) > 0 }) {
+		fail("rules have names, and there is no inside network in which the firewall has an address to answer DNS at")
 	}
 	for direction, rules := range map[string][]Rule{Egress: g.Egress, Ingress: g.Ingress} {
 		checkRules(direction, rules, fail)
@@ -213,6 +230,7 @@ func checkRules(direction string, rules []Rule, fail func(string, ...any)) {
 				fail("%s/%s: the ports %d-%d end before they begin", direction, r.Name, p.First, p.Last)
 			}
 		}
+		checkNames(direction, r, fail)
 		if r.Family != 0 && r.Family != 4 && r.Family != 6 {
 			fail("%s/%s: %d is no family", direction, r.Name, r.Family)
 		}

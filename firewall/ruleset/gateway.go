@@ -133,6 +133,9 @@ func (b *gatewayBuilder) rules(direction string, rules []gateway.Rule) []line {
 		if len(r.From) > 0 && !b.addresses(list(r.From), Source, false, &l) || len(r.To) > 0 && !b.addresses(list(r.To), Destination, false, &l) {
 			continue
 		}
+		if len(r.Names) > 0 {
+			l.add(Match{Field: Resolved, Names: b.nameSet(r.Names)})
+		}
 		if len(r.Ports) > 0 {
 			var ports Ranges
 			for _, p := range r.Ports {
@@ -242,7 +245,25 @@ func (b *gatewayBuilder) inward() string {
 			rules = append(rules, Rule{Matches: []Match{{Field: InInterface, Interface: n.Interface}}, Action: Translate, Translation: &Translation{Pairs: pairs}})
 		}
 	}
-	return b.chain(append(rules, Rule{Action: Accept}))
+	return b.chain(append(append(rules, b.questions()...), Rule{Action: Accept}))
+}
+
+// questions lead DNS to the firewall itself, from networks in which it answers, where rules have names.
+func (b *gatewayBuilder) questions() []Rule {
+	var rules []Rule
+	for _, n := range b.g.DNS() {
+		i := slices.IndexFunc(n.At, func(a netip.Addr) bool { return a.Is6() == b.ipv6 })
+		if i < 0 {
+			continue
+		}
+		for _, protocol := range []gateway.Protocol{gateway.UDP, gateway.TCP} {
+			rules = append(rules, Rule{Action: Translate, ID: gateway.ByDNS, Translation: &Translation{To: n.At[i], Local: true}, Matches: []Match{
+				{Field: InInterface, Interface: n.Interface}, {Field: Protocol, Values: Ranges{single(number(protocol.Number(b.ipv6)))}},
+				{Field: DestinationPort, Values: Ranges{single(number(uint16(gateway.PortOfDNS)))}},
+			}})
+		}
+	}
+	return rules
 }
 
 // outward is the hook where sources are translated: only those of inside networks, by the network that the packet goes to.

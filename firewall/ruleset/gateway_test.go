@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ingotmetal/ingot/firewall"
 	"github.com/ingotmetal/ingot/firewall/gateway"
@@ -46,12 +47,15 @@ func (w gateways) limit() gateway.Limit {
 	return gateway.Limit{PerSecond: uint32(max(0, w.IntN(30)-25))}
 }
 
-func (w gateways) rules() []gateway.Rule {
+func (w gateways) rules(names bool) []gateway.Rule {
 	var all []gateway.Rule
 	for i := range w.IntN(20) {
 		r := gateway.Rule{
 			Name: fmt.Sprint("r", i), From: w.prefixes(1), To: w.prefixes(2), Protocol: []gateway.Protocol{gateway.Any, gateway.Any, gateway.TCP, gateway.UDP, gateway.SCTP, gateway.ICMP}[w.IntN(6)],
 			Family: []uint8{0, 0, 0, 4, 6}[w.IntN(5)], Limit: w.limit(),
+		}
+		if names && w.IntN(3) == 0 {
+			r.To, r.Names = nil, [][]string{{"a.example"}, {"*.example"}, {"*.example", "b.example"}}[w.IntN(3)]
 		}
 		if r.Protocol != gateway.Any && r.Protocol != gateway.ICMP {
 			for range w.IntN(3) {
@@ -67,7 +71,7 @@ func (w gateways) rules() []gateway.Rule {
 // gateway is one that passes its Check, which most of the first attempts don't.
 func (w gateways) gateway() *gateway.Gateway {
 	for {
-		g := &gateway.Gateway{Owner: "tenant/fw", Egress: w.rules(), Ingress: w.rules()}
+		g := &gateway.Gateway{Owner: "tenant/fw", Egress: w.rules(w.IntN(2) == 0), Ingress: w.rules(false)}
 		if w.IntN(2) == 0 {
 			g.DropLog = gateway.DropLog{PerSecond: 5, Group: 7}
 		}
@@ -82,6 +86,9 @@ func (w gateways) gateway() *gateway.Gateway {
 					n.Own = append(n.Own, w.address())
 				}
 			}
+			if n.Inside && w.IntN(2) == 0 {
+				n.Resolver = []netip.Addr{n.Prefixes[len(n.Prefixes)-1].Addr()}
+			}
 			g.Networks = append(g.Networks, n)
 		}
 		if g.Check() == nil {
@@ -93,7 +100,7 @@ func (w gateways) gateway() *gateway.Gateway {
 func (w gateways) packet(g *gateway.Gateway) firewall.Packet {
 	p := firewall.Packet{
 		Hook: firewall.Forward, In: fmt.Sprint("eth", w.IntN(3)), Out: fmt.Sprint("eth", w.IntN(3)), Source: w.address(), Protocol: []uint8{6, 6, 17, 132, 1, 58, 47}[w.IntN(7)],
-		SourcePort: uint16(w.IntN(6)), DestinationPort: uint16(w.IntN(8)), State: []firewall.State{firewall.New, firewall.New, firewall.New, firewall.Established, firewall.Invalid}[w.IntN(5)],
+		SourcePort: uint16(w.IntN(6)), DestinationPort: []uint16{uint16(w.IntN(8)), uint16(w.IntN(8)), uint16(w.IntN(8)), gateway.PortOfDNS}[w.IntN(4)], State: []firewall.State{firewall.New, firewall.New, firewall.New, firewall.Established, firewall.Invalid}[w.IntN(5)],
 	}
 	for p.Destination = w.address(); p.Destination.Is4() != p.Source.Is4(); p.Destination = w.address() {
 	}
@@ -145,6 +152,21 @@ func (w gateways) interfaceOf(g *gateway.Gateway, a netip.Addr, otherwise string
 	return otherwise
 }
 
+// resolved chooses which names have which addresses.
+func (w gateways) resolved() func([]string, netip.Addr) bool {
+	salt := w.Uint64()
+	if w.IntN(4) == 0 {
+		return nil
+	}
+	return func(patterns []string, a netip.Addr) bool {
+		h := salt
+		for _, c := range append([]byte(strings.Join(patterns, " ")), a.AsSlice()...) {
+			h = h*31 + uint64(c)
+		}
+		return h>>7&1 == 1
+	}
+}
+
 // spent chooses limits that are over.
 func (w gateways) spent() func(string) bool {
 	salt := w.Uint64()
@@ -171,6 +193,8 @@ func TestGatewayRulesetDoesAsDeclared(t *testing.T) {
 		simulator := ruleset.NewSimulator(r)
 		for range 300 {
 			p, over := w.packet(g), w.spent()
+			g.Resolved = w.resolved()
+			simulator.Resolved = g.Resolved
 			want, got := g.Decide(p, over), simulator.RunWithin(p, over)
 			if want.Verdict != got.Verdict || want.By != got.By {
 				t.Fatalf("seed %d: %s\ndeclared: %s by %s\nruleset:  %s by %s\n%+v", seed, p, want.Verdict, want.By, got.Verdict, got.By, g)
@@ -189,7 +213,7 @@ func TestGatewayRulesetDoesAsDeclared(t *testing.T) {
 	t.Logf("%d packets, %d translated: %v", total, translated, by)
 	for _, must := range []string{
 		"accept by egress", "accept by ingress", "accept by established", "drop by invalid", "drop by no-network", "drop by spoofed", "drop by misrouted", "drop by transit", "drop by egress-default",
-		"drop by ingress-default", "drop by limit",
+		"drop by ingress-default", "drop by limit", "accept by dns",
 	} {
 		if by[must] < 200 {
 			t.Errorf("%q happened %d times: the packets say too little", must, by[must])
@@ -277,5 +301,40 @@ func TestTheKernelTakesGateways(t *testing.T) {
 	listing := inNamespace(t, "for f in *.nft; do nft -f $f || { echo $f; exit 1; }; done; nft -s list ruleset", files)
 	if strings.Contains(listing, "g39_") || !strings.Contains(listing, "g40_") || !strings.Contains(listing, "policy drop") {
 		t.Errorf("the kernel has not the last gateway alone:\n%.3000s", listing)
+	}
+}
+
+// Sets of names outlive a change of rules that has the same names, whatever their order, and go when no rule has them; elements are put in again and again, and taken out where they are not.
+func TestTheKernelKeepsWhatIsLearned(t *testing.T) {
+	named := func(generation uint32, patterns ...string) *ruleset.Ruleset {
+		g := &gateway.Gateway{Owner: "t/f", Networks: []gateway.Network{
+			{Name: "n/in", Inside: true, Interface: "eth0", Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Resolver: []netip.Addr{netip.MustParseAddr("10.0.0.1")}},
+			{Name: "n/out", Interface: "eth1", Prefixes: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}},
+		}}
+		if len(patterns) > 0 {
+			g.Egress = []gateway.Rule{{Name: "a", Protocol: gateway.TCP, Names: patterns}}
+		}
+		if err := g.Check(); err != nil {
+			t.Fatal(err)
+		}
+		return ruleset.CompileGateway(g, ruleset.Options{Generation: generation})
+	}
+	learned := func([]string) []ruleset.Learned {
+		return []ruleset.Learned{{Address: netip.MustParseAddr("192.0.2.7"), For: time.Hour}, {Address: netip.MustParseAddr("2001:db8::7"), For: time.Hour}}
+	}
+	gone := func([]string) []netip.Addr {
+		return []netip.Addr{netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("192.0.2.8")}
+	}
+	one, other, none := named(1, "*.example.org", "example.org"), named(2, "example.org", "*.example.org"), named(3)
+	files := map[string]string{
+		"1.nft": one.Install(nil), "2.nft": one.Fill(learned), "3.nft": one.Fill(learned), "4.nft": other.Install(one), "5.nft": other.Take(gone), "6.nft": none.Install(other),
+	}
+	listing := inNamespace(t, "for f in 1 2 3; do nft -f $f.nft || exit 1; done; nft -f 4.nft; nft -s list sets; echo ==; nft -f 5.nft; nft list sets; echo ==; nft -f 6.nft; nft list ruleset", files)
+	parts := strings.Split(listing, "==")
+	if len(parts) != 3 || strings.Count(parts[0], "192.0.2.7") != 1 || strings.Count(parts[0], "2001:db8::7") != 1 {
+		t.Fatalf("what was learned is not kept:\n%s", listing)
+	}
+	if strings.Contains(parts[1], "192.0.2.") || !strings.Contains(parts[1], "2001:db8::7") || strings.Contains(parts[2], "names") {
+		t.Errorf("what should go did not, or more went:\n%s", listing)
 	}
 }

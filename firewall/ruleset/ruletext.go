@@ -133,6 +133,8 @@ func (r *Ruleset) match(m Match, ipv6 bool) string {
 		return fmt.Sprintf("meta mark & 0x%08x != 0", r.MarkBit)
 	case State:
 		return "ct state " + stateNames[firewall.State(m.Values[0].From.Low)]
+	case Resolved:
+		return fieldText(Destination, ipv6) + " @" + m.Names.Name
 	case Limited:
 		return fmt.Sprintf("limit name %q", m.Limit.Name)
 	case InInterface, OutInterface:

@@ -25,11 +25,13 @@ type Simulator struct {
 	r      *Ruleset
 	chains map[string]*Chain
 	maps   map[string]*Map
+	// Resolved says whether names of patterns have an address; nil: none has.
+	Resolved func(patterns []string, a netip.Addr) bool
 }
 
 // NewSimulator prepares a tree. The pending maps are empty: the generation is confirmed.
 func NewSimulator(r *Ruleset) *Simulator {
-	s := &Simulator{r, map[string]*Chain{}, map[string]*Map{}}
+	s := &Simulator{r: r, chains: map[string]*Chain{}, maps: map[string]*Map{}}
 	for _, c := range r.Chains {
 		s.chains[c.Name] = c
 	}
@@ -43,8 +45,11 @@ func NewSimulator(r *Ruleset) *Simulator {
 type journey struct {
 	firewall.Packet
 	marked bool
-	over   func(limit string) bool
-	out    Outcome
+	// local: the packet is not forwarded.
+	local    bool
+	over     func(limit string) bool
+	resolved func(patterns []string, a netip.Addr) bool
+	out      Outcome
 }
 
 // Run takes the packet through all base chains of its hook. A packet that no chain drops is accepted: the policy of the base chains.
@@ -52,7 +57,7 @@ func (s *Simulator) Run(p firewall.Packet) Outcome { return s.RunWithin(p, nil) 
 
 // RunWithin is Run where some limits are spent, by their IDs.
 func (s *Simulator) RunWithin(p firewall.Packet, over func(limit string) bool) Outcome {
-	j := &journey{Packet: p, over: over}
+	j := &journey{Packet: p, over: over, resolved: s.Resolved}
 	for _, c := range s.r.Base { // in the order of priorities
 		if c.Hook.NAT && p.State != firewall.New || !slices.Contains(hookNames(p.Hook), c.Hook.Name) {
 			continue
@@ -60,6 +65,9 @@ func (s *Simulator) RunWithin(p firewall.Packet, over func(limit string) bool) O
 		if s.chain(c, j) == Drop {
 			j.out.Verdict = firewall.Drop
 			return j.out
+		}
+		if j.local {
+			break
 		}
 	}
 	j.out.Verdict, j.out.Source, j.out.Destination = firewall.Accept, j.Source, j.Destination
@@ -118,6 +126,7 @@ func (j *journey) translate(t *Translation) bool {
 		changed = &j.Source
 	}
 	to := t.To
+	j.local = j.local || t.Local
 	if t.Pairs != nil {
 		i, found := slices.BinarySearchFunc(t.Pairs.Elements, *changed, func(e AddressPair, a netip.Addr) int { return e.From.Compare(a) })
 		if !found {
@@ -144,6 +153,8 @@ func (j *journey) matches(m *Match) bool {
 		return (j.In == m.Interface) != m.Negate
 	case OutInterface:
 		return (j.Out == m.Interface) != m.Negate
+	case Resolved:
+		return j.resolved != nil && j.resolved(m.Names.Patterns, j.Destination)
 	case Limited:
 		return (j.over != nil && j.over(m.Limit.ID)) == m.Limit.Over
 	case Mark:

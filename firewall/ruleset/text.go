@@ -148,6 +148,9 @@ func (r *Ruleset) permanent(b *strings.Builder) {
 				r.Table, name, family, fieldText(Source, family == "6"), fieldText(Destination, family == "6"))
 		}
 	}
+	for _, s := range r.NameSets {
+		s.declare(b, r.Table)
+	}
 	recorded(r.Refused, "refused")
 	recorded(r.Seen, "seen")
 	for _, m := range r.Active {
@@ -233,6 +236,7 @@ func (r *Ruleset) remove(b *strings.Builder, next *Ruleset) {
 	}
 	if next != nil {
 		r.removeInventories(b, next)
+		r.removeNames(b, next)
 	}
 }
 

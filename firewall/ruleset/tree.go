@@ -28,6 +28,8 @@ const (
 	State
 	Mark
 	Family
+	// Resolved is the destination's address among those of names, which come and go.
+	Resolved
 	// Limited is a limit of new flows, which is no part of the packet; it comes last, since looking at it counts.
 	Limited
 )
@@ -44,8 +46,9 @@ type Match struct {
 	Interface string
 	// Services are for SourceService and DestinationService, which stand in a Set too.
 	Services []firewall.Service
-	// Limit is for Limited.
+	// Limit is for Limited, Names for Resolved.
 	Limit *Limit
+	Names *NameSet
 }
 
 // Action is what a rule does when its matches hold.
@@ -120,6 +123,8 @@ type Translation struct {
 	// To is the address; where it is invalid, Pairs are asked with the one that is changed.
 	To    netip.Addr
 	Pairs *Pairs
+	// Local says that To is the firewall's own: the packet is not forwarded.
+	Local bool
 }
 
 // Pairs is a map from addresses to addresses of one family, sorted.
@@ -176,6 +181,8 @@ type Ruleset struct {
 	// Limits and Pairs are those of gateways.
 	Limits []*Limit
 	Pairs  []*Pairs
+	// NameSets are the sets of addresses of names. They belong to no generation: see Fill.
+	NameSets []*NameSet
 	// Refused and Seen say that the dynamic sets of refused and of new accepted tuples are kept.
 	Refused, Seen bool
 }

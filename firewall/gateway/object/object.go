@@ -10,12 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/firewall"
 	"github.com/ingotmetal/ingot/firewall/gateway"
+	"github.com/ingotmetal/ingot/firewall/names"
 )
 
 // ErrUnresolved: the controller has not looked at this generation of the Firewall yet.
@@ -35,6 +37,7 @@ func Gateway(f *ingot.Firewall, interfaces map[string]string) (*gateway.Gateway,
 			problems = append(problems, err)
 			continue
 		}
+		n.Resolver = resolver(&f.Status.Networks[i])
 		n.Interface = n.Name
 		if interfaces != nil {
 			n.Interface = interfaces[n.Name]
@@ -47,6 +50,16 @@ func Gateway(f *ingot.Firewall, interfaces map[string]string) (*gateway.Gateway,
 	}
 	if g.Ingress, err = rules(gateway.Ingress, f.Spec.Ingress); err != nil {
 		problems = append(problems, err)
+	}
+	for _, text := range f.Status.DNSServers {
+		a, err := netip.ParseAddr(text)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("DNS server: %w", err))
+			continue
+		}
+		if g.HasNames() {
+			g.Servers = append(g.Servers, a)
+		}
 	}
 	if l := f.Spec.DropLog; l != nil {
 		g.DropLog = gateway.DropLog{Group: uint16(l.Group), PerSecond: uint32(max(1, l.PacketsPerSecond))}
@@ -81,6 +94,27 @@ func network(s *ingot.FirewallNetworkStatus, limit int32) (gateway.Network, erro
 	return n, nil
 }
 
+// resolver are the firewall's first addresses of each family in an inside network.
+func resolver(s *ingot.FirewallNetworkStatus) []netip.Addr {
+	var all []netip.Addr
+	for _, text := range s.Addresses {
+		a, err := netip.ParseAddr(text)
+		if err == nil && s.Inside && !slices.ContainsFunc(all, func(b netip.Addr) bool { return a.Is4() == b.Is4() }) {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// Resolved are the addresses of names as the machine told them last, for explaining.
+func Resolved(f *ingot.Firewall) func(patterns []string, a netip.Addr) bool {
+	return func(patterns []string, a netip.Addr) bool {
+		return slices.ContainsFunc(f.Status.Names, func(n ingot.FirewallName) bool {
+			return names.Any(patterns, n.Name) && slices.Contains(n.Addresses, a.String())
+		})
+	}
+}
+
 func prefixes(texts []string) ([]netip.Prefix, error) {
 	all := make([]netip.Prefix, 0, len(texts))
 	for _, text := range texts {
@@ -102,6 +136,7 @@ func rules(direction string, declared []ingot.FirewallRule) ([]gateway.Rule, err
 		var err, other error
 		r.From, err = prefixes(d.From)
 		r.To, other = prefixes(d.To)
+		r.Names = d.ToFQDNs
 		r.Family = map[ingot.IPFamily]uint8{ingot.IPv4: 4, ingot.IPv6: 6}[d.Family]
 		var third error
 		r.Ports, third = Ports(d.Ports)
