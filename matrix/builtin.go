@@ -4,7 +4,7 @@ import "slices"
 
 // Builtin is the matrix of Ingot's own roles. Each call makes a new slice, so that nobody can change the next one's.
 func Builtin() []Row {
-	return slices.Concat(controlPlaneRows(), auditRows(), partitionRows(), bootRows(), agentRows(), linkRows(), managementRows(), loginRows(), meshRows(), consoleRows(), webRows())
+	return slices.Concat(controlPlaneRows(), auditRows(), partitionRows(), bootRows(), agentRows(), linkRows(), managementRows(), loginRows(), meshRows(), firewallRows(), consoleRows(), webRows())
 }
 
 // Lookup finds a built-in row by its flow's name.

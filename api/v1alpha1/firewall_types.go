@@ -5,7 +5,7 @@ import (
 )
 
 // Firewall is a machine between networks: a Machine with the role Firewall and of the same name, which is the Firewall's, and the rules by which it forwards. It stands in its project's namespace. Writers: tenants (spec),
-// the controller role (status but applied, lastSeen, rules and drops), the machine's ingot-node (those).
+// the controller role (status but applied, lastSeen, names and drops), the machine's ingot-node (those).
 //
 // Nothing is forwarded but what a rule allows. Rules can be changed at any time and hold within seconds, without a lost or a leaked packet; a flow that goes on under an earlier rule ends when no rule allows it any
 // more. The machine itself is made once: for another size or image make another Firewall beside it.
@@ -41,6 +41,8 @@ type FirewallList struct {
 }
 
 // FirewallSpec is what a tenant asks for.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.ingress) || self.ingress.all(r, !has(r.toFQDNs))",message="ingress: toFQDNs is for destinations outside: write prefixes under to"
 type FirewallSpec struct {
 	// Machine is the one that the firewall runs on.
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a firewall keeps its machine: make another Firewall beside it with the same rules, move static IPs and routes to it when it is Ready, and delete this one"
@@ -64,6 +66,9 @@ type FirewallSpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=256
 	Ingress []FirewallRule `json:"ingress,omitempty"`
+	// DNS is for rules with toFQDNs.
+	// +optional
+	DNS *FirewallDNS `json:"dns,omitempty"`
 	// DropLog has dropped packets told to a netlink group of the firewall's kernel, where ulogd or tcpdump -i nflog:GROUP reads them. status.drops has the latest whether or not it is there.
 	// +optional
 	DropLog *FirewallDropLog `json:"dropLog,omitempty"`
@@ -198,6 +203,7 @@ const (
 // FirewallRule allows what it matches. The order of rules means nothing.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.ports) || self.protocol in ['TCP', 'UDP', 'SCTP']",message="ports: only TCP, UDP and SCTP have ports: name one of them as protocol, or remove the ports"
+// +kubebuilder:validation:XValidation:rule="!has(self.toFQDNs) || !has(self.to)",message="toFQDNs: the rule has destinations under to, too: make two rules of it"
 // +kubebuilder:validation:XValidation:rule="!has(self.family) || ((!has(self.from) || self.from.exists(c, c.contains(':') == (self.family == 'IPv6'))) && (!has(self.to) || self.to.exists(c, c.contains(':') == (self.family == 'IPv6'))))",message="family: none of from, or none of to, is of it, and nothing would match: remove it, or write networks of the family"
 // +kubebuilder:validation:XValidation:rule="!has(self.from) || !has(self.to) || (self.from.exists(c, c.contains(':')) && self.to.exists(c, c.contains(':'))) || (self.from.exists(c, !c.contains(':')) && self.to.exists(c, !c.contains(':')))",message="to: no network of from is of the same family as one of to, and nothing would match"
 type FirewallRule struct {
@@ -236,6 +242,15 @@ type FirewallRule struct {
 	// +kubebuilder:validation:items:MaxLength=43
 	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self) && cidr(self) == cidr(self).masked()",message="write a prefix like 10.0.0.0/16 or 2001:db8::/48, with no bits after its length"
 	To []string `json:"to,omitempty"`
+	// ToFQDNs are destinations by name, for egress: api.example.org, or *.example.org for all names below, and not for example.org. The firewall answers the DNS of its inside networks then: addresses that it
+	// has told a client for the name may be connected to for as long as the answer holds, from one minute to an hour, and private and inside ones never.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:Pattern=`^([*][.])?([a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?[.])+[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?$`
+	ToFQDNs []string `json:"toFQDNs,omitempty"`
 	// Family is the only one that the rule is for; empty: those of from and to, or both.
 	// +optional
 	Family IPFamily `json:"family,omitempty"`
@@ -244,6 +259,17 @@ type FirewallRule struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
 	NewConnectionsPerSecond int32 `json:"newConnectionsPerSecond,omitempty"`
+}
+
+// FirewallDNS says whom the firewall asks for clients inside, where rules have toFQDNs. Names that rules have it answers everybody inside; others only clients that a rule without names lets reach the server, port 53.
+type FirewallDNS struct {
+	// Servers are asked in their order; empty: the machine's dnsServers, or else the partition's, or else the networks'.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=4
+	// +kubebuilder:validation:items:MaxLength=45
+	// +kubebuilder:validation:items:XValidation:rule="isIP(self)",message="write an IP address"
+	Servers []string `json:"servers,omitempty"`
 }
 
 // FirewallDropLog says how dropped packets are told.
@@ -282,6 +308,10 @@ type FirewallStatus struct {
 	// +optional
 	// +listType=atomic
 	Networks []FirewallNetworkStatus `json:"networks,omitempty"`
+	// DNSServers are those that are asked for clients inside.
+	// +optional
+	// +listType=atomic
+	DNSServers []string `json:"dnsServers,omitempty"`
 	// Rules is how many rules there are.
 	Rules int32 `json:"rules,omitempty"`
 	// Applied is what the machine enforces; it says it itself.
@@ -293,6 +323,11 @@ type FirewallStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Drops []FirewallDrop `json:"drops,omitempty"`
+	// Names are those of toFQDNs that were asked for lately; the machine says it.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Names []FirewallName `json:"names,omitempty"`
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -332,6 +367,23 @@ type FirewallApplied struct {
 	// SharedInterfaces are the networks whose card another one has, too.
 	SharedInterfaces []string `json:"sharedInterfaces,omitempty"`
 	// Problem is why a later generation is not enforced; the last good one stays.
+	Problem string `json:"problem,omitempty"`
+}
+
+// FirewallName is a name that a rule has, and what it was told to be.
+type FirewallName struct {
+	Name string `json:"name"`
+	// Addresses are some of those that may be connected to now.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Addresses []string `json:"addresses,omitempty"`
+	// Until is when the last of them goes, if nobody asks again.
+	Until *metav1.Time `json:"until,omitempty"`
+	// Answers is how many were given since the machine's ingot-node began.
+	Answers int64 `json:"answers,omitempty"`
+	// Refused is how many were not: they had private or inside addresses, or there was no room. Problem says of the latest why.
+	Refused int64  `json:"refused,omitempty"`
 	Problem string `json:"problem,omitempty"`
 }
 

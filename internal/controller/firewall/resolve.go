@@ -39,13 +39,48 @@ func (r *Reconciler) resolve(ctx context.Context, f *ingot.Firewall, m *ingot.Ma
 		}
 		all = append(all, n)
 	}
+	servers, err := r.nameServers(ctx, f, m)
+	if err != nil {
+		return nil, err
+	}
+	if len(servers) == 0 && slices.ContainsFunc(f.Spec.Egress, func(rule ingot.FirewallRule) bool { return len(rule.ToFQDNs) > 0 }) {
+		return &problem{reasonInvalid, "spec.dns: rules have toFQDNs, and neither the firewall nor its partition nor its networks have a DNS server: name one"}, nil
+	}
 	next := f.DeepCopy()
 	next.Status.Networks, next.Status.ResolvedGeneration = all, f.Generation
 	if _, err := object.Gateway(next, nil); err != nil {
 		return &problem{reasonInvalid, strings.ReplaceAll(err.Error(), "\n", "; ")}, nil
 	}
-	f.Status.Networks, f.Status.ResolvedGeneration = all, f.Generation
+	f.Status.Networks, f.Status.ResolvedGeneration, f.Status.DNSServers = all, f.Generation, servers
 	return nil, nil
+}
+
+// nameServers are those that a Firewall asks for its clients: its own, or the machine's, or the partition's, or those of its networks.
+func (r *Reconciler) nameServers(ctx context.Context, f *ingot.Firewall, m *ingot.Machine) ([]string, error) {
+	if f.Spec.DNS != nil && len(f.Spec.DNS.Servers) > 0 {
+		return f.Spec.DNS.Servers, nil
+	}
+	if len(m.Spec.DNSServers) > 0 {
+		return m.Spec.DNSServers, nil
+	}
+	if name := m.Spec.Partition; name != "" {
+		site := &ingot.Partition{}
+		if err := r.cached.Get(ctx, types.NamespacedName{Name: name}, site); err != nil && !apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("read Partition %s: %w", name, err)
+		}
+		if len(site.Spec.DNSServers) > 0 {
+			return site.Spec.DNSServers, nil
+		}
+	}
+	var all []string
+	for _, a := range m.Status.Addresses {
+		for _, server := range a.DNSServers {
+			if !slices.Contains(all, server) {
+				all = append(all, server)
+			}
+		}
+	}
+	return all, nil
 }
 
 func (r *Reconciler) network(ctx context.Context, f *ingot.Firewall, n *ingot.FirewallNetwork, m *ingot.Machine) (ingot.FirewallNetworkStatus, error) {
