@@ -18,6 +18,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/node"
 	"github.com/ingotmetal/ingot/internal/node/gateway"
 	"github.com/ingotmetal/ingot/internal/node/source"
+	"github.com/ingotmetal/ingot/matrix"
 )
 
 // sysctlDir is where the kernel's switch for forwarding is.
@@ -51,7 +52,8 @@ func (d *running) forward(ctx context.Context, group *errgroup.Group, o *node.Op
 	o.Source = source.None{Failsafes: d.failsafes()}
 	namespace, name, _ := strings.Cut(d.firewall, "/")
 	daemon, err := gateway.New(gateway.Options{
-		Source: gateway.API{Client: client, Namespace: namespace, Name: name}, Host: o.Host, Forwarding: gateway.Sysctl(sysctlDir), File: firewallFile(d.places), Look: d.look, Report: 30 * time.Second,
+		Source: gateway.API{Client: client, Namespace: namespace, Name: name}, Host: o.Host, Forwarding: gateway.Sysctl(sysctlDir), File: firewallFile(d.places), Look: d.look,
+		Sockets: questions{as(matrix.Firewall)}, Report: 30 * time.Second,
 		Log: o.Log,
 	})
 	if err != nil {

@@ -70,7 +70,11 @@ func (a API) Report(ctx context.Context, r Report) error {
 	if len(r.Drops) > 0 {
 		drops = r.Drops
 	}
-	text, err := json.Marshal(map[string]any{"status": map[string]any{"applied": applied, "lastSeen": r.Seen.UTC().Format(time.RFC3339), "drops": drops}})
+	var named any
+	if len(r.Names) > 0 {
+		named = r.Names
+	}
+	text, err := json.Marshal(map[string]any{"status": map[string]any{"applied": applied, "lastSeen": r.Seen.UTC().Format(time.RFC3339), "drops": drops, "names": named}})
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
+	pure "github.com/ingotmetal/ingot/firewall/gateway"
 	"github.com/ingotmetal/ingot/internal/driver/hostnet"
 )
 
@@ -13,7 +15,23 @@ const ClosedTable = "ingot_closed"
 
 // closed is what the machine may be reached by, which is nothing: answers to its own flows and errors about them, its own loopback, on which whoever comes over the mesh arrives, and neighbour discovery, without which
 // there is no IPv6 (RFC 4861 section 6 and 7: a hop limit of 255 says that the sender is on the link). Whoever else knocks is dropped, ping included. The chain takes no other table's word away: what another table drops stays dropped.
-func closed(table string) string {
+//
+// Where rules have names, clients inside may ask for them: in an inside network, at the firewall's address there, whoever is in that network.
+func closed(table string, dns []pure.ServesDNS) string {
+	var asked strings.Builder
+	for _, n := range dns {
+		for _, at := range n.At {
+			family := "ip"
+			if at.Is6() {
+				family = "ip6"
+			}
+			for _, from := range n.From {
+				if from.Addr().Is4() == at.Is4() {
+					fmt.Fprintf(&asked, "add rule inet %[1]s input iifname %[2]q %[3]s saddr %[4]s %[3]s daddr %[5]s meta l4proto { tcp, udp } th dport %[6]d accept\n", table, n.Interface, family, from, at, pure.PortOfDNS)
+				}
+			}
+		}
+	}
 	return fmt.Sprintf(`add table inet %[1]s
 delete table inet %[1]s
 add table inet %[1]s
@@ -21,13 +39,13 @@ add chain inet %[1]s input { type filter hook input priority filter; policy drop
 add rule inet %[1]s input iifname "lo" accept
 add rule inet %[1]s input ct state established,related accept
 add rule inet %[1]s input icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept
-add rule inet %[1]s input counter drop
-`, table)
+%[2]sadd rule inet %[1]s input counter drop
+`, table, asked.String())
 }
 
 // Close closes the machine itself to everybody, whatever was there. It is one transaction: at no moment is it open.
 func Close(ctx context.Context, h hostnet.Transactions) error {
-	if err := h.Apply(ctx, closed(ClosedTable)); err != nil {
+	if err := h.Apply(ctx, closed(ClosedTable, nil)); err != nil {
 		return fmt.Errorf("close the firewall's machine to the network: %w", err)
 	}
 	return nil
@@ -44,12 +62,18 @@ func Open(ctx context.Context, h hostnet.Transactions) error {
 
 // holdClosed closes the machine where somebody opened it.
 func (d *Daemon) holdClosed(ctx context.Context) error {
-	if d.closed == nil {
-		want, err := d.o.Host.Expect(ctx, ClosedTable, closed(ClosedTable))
+	var dns []pure.ServesDNS
+	if d.kept.Gateway != nil {
+		dns = d.kept.Gateway.DNS()
+	}
+	text := closed(ClosedTable, dns)
+	opened := d.closedBy != text // since rules have names, or have none any more
+	if d.closed == nil || d.closedBy != text {
+		want, err := d.o.Host.Expect(ctx, ClosedTable, text)
 		if err != nil {
 			return errors.Join(fmt.Errorf("ask the kernel what the table %s looks like: %w", ClosedTable, err), Close(ctx, d.o.Host))
 		}
-		d.closed = &want
+		d.closed, d.closedBy = &want, text
 	}
 	got, err := d.o.Host.State(ctx, ClosedTable)
 	switch {
@@ -61,7 +85,13 @@ func (d *Daemon) holdClosed(ctx context.Context) error {
 		if len(differences) == 0 {
 			return nil
 		}
+		if opened {
+			break
+		}
 		d.o.Log.Warn("the table is other than it was written, and is written again", "table", ClosedTable, "err", differences[0].String())
 	}
-	return Close(ctx, d.o.Host)
+	if err := d.o.Host.Apply(ctx, text); err != nil {
+		return fmt.Errorf("close the firewall's machine to the network: %w", err)
+	}
+	return nil
 }

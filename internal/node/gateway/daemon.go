@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/ingotmetal/ingot/firewall/gateway/object"
 	"github.com/ingotmetal/ingot/firewall/ruleset"
 	"github.com/ingotmetal/ingot/internal/driver/hostnet"
+	"github.com/ingotmetal/ingot/internal/node/resolver"
 )
 
 // Forwarding is the kernel's switch.
@@ -28,6 +30,8 @@ type Options struct {
 	Host   hostnet.Host
 	// Forwarding switches it.
 	Forwarding Forwarding
+	// Sockets are for DNS, where rules have names; nil: such rules are not taken.
+	Sockets resolver.Sockets
 	// File is where the last rules are kept.
 	File File
 	// Table is the name of the table; ruleset.GatewayTable where empty.
@@ -50,6 +54,7 @@ type Report struct {
 	Applied ingot.FirewallApplied
 	Seen    time.Time
 	Drops   []ingot.FirewallDrop
+	Names   []ingot.FirewallName
 }
 
 // Daemon enforces one Firewall. Run may be called once.
@@ -66,7 +71,12 @@ type Daemon struct {
 	expected    hostnet.Table
 	expectedSum string
 	// closed is the kernel's view of the table that closes the machine; nil until it was asked.
-	closed *hostnet.Table
+	closed   *hostnet.Table
+	closedBy string
+	names    *learning
+	proxy    *resolver.Proxy
+	// unanswered is why DNS is not answered.
+	unanswered string
 }
 
 // New prepares a daemon, and reads what ruled last.
@@ -83,6 +93,10 @@ func New(o Options) (*Daemon, error) {
 	if kept.Gateway != nil {
 		d.ruling = d.compile(kept.Gateway, kept.Generation)
 	}
+	d.names = newLearning(&d.o, kept, d.ruling)
+	if o.Sockets != nil {
+		d.proxy = resolver.New(o.Sockets, d.names, o.Log)
+	}
 	return d, nil
 }
 
@@ -92,7 +106,11 @@ func (d *Daemon) compile(g *pure.Gateway, generation uint32) *ruleset.Ruleset {
 
 // digest is that of a ruleset with its generation left out.
 func (d *Daemon) digest(g *pure.Gateway) string {
-	sum := sha256.Sum256([]byte(d.compile(g, 0).Install(nil)))
+	text := d.compile(g, 0).Install(nil)
+	if len(g.Servers) > 0 {
+		text += fmt.Sprint(g.Servers)
+	}
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -113,6 +131,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 			}
 		})
 	}()
+	defer d.endNames()
+	d.serve(ctx)
 	tick := time.NewTicker(d.o.Look)
 	defer tick.Stop()
 	for {
@@ -147,6 +167,7 @@ func (d *Daemon) step(ctx context.Context) {
 			d.o.Log.Error("the firewall's rules are not enforced; the last good ones stay", "generation", d.wanted.Generation, "err", err)
 		}
 	}
+	d.serve(ctx)
 	if err := d.report(ctx); err != nil && ctx.Err() == nil {
 		d.o.Log.Warn("the firewall's status could not be written", "err", err)
 	}
@@ -166,6 +187,9 @@ func (d *Daemon) enforce(ctx context.Context, f *ingot.Firewall) error {
 	if err != nil {
 		return err
 	}
+	if g.HasNames() && d.proxy == nil {
+		return errors.New("rules have names, and this ingot-node has nothing to answer DNS with")
+	}
 	next := Kept{Gateway: g, Generation: d.kept.Generation, FirewallGeneration: f.Generation, Digest: d.digest(g), Interfaces: interfaces}
 	if next.Digest == d.kept.Digest {
 		if next.FirewallGeneration != d.kept.FirewallGeneration {
@@ -183,7 +207,7 @@ func (d *Daemon) enforce(ctx context.Context, f *ingot.Firewall) error {
 		return err
 	}
 	d.ruling = rules
-	if err := d.o.Host.Apply(ctx, text); err != nil {
+	if err := d.names.replace(ctx, g, rules, func() error { return d.o.Host.Apply(ctx, text) }); err != nil {
 		// What the kernel has now is found out by the next look, which writes what the disk has.
 		return fmt.Errorf("replace the rules: %w", err)
 	}
@@ -191,7 +215,44 @@ func (d *Daemon) enforce(ctx context.Context, f *ingot.Firewall) error {
 	if err := d.o.Forwarding(true); err != nil {
 		return fmt.Errorf("switch forwarding on: %w", err)
 	}
-	return d.revoke(ctx, g, cards)
+	// DNS is opened before flows to other servers are ended.
+	if err := d.holdClosed(ctx); err != nil {
+		return err
+	}
+	return d.revoke(ctx, d.names.moment(g), cards)
+}
+
+// serve has DNS answered where rules have names, and keeps what was learned.
+func (d *Daemon) serve(ctx context.Context) {
+	var at []netip.AddrPort
+	if d.kept.Gateway != nil {
+		for _, n := range d.kept.Gateway.DNS() {
+			for _, a := range n.At {
+				at = append(at, netip.AddrPortFrom(a, pure.PortOfDNS))
+			}
+		}
+	}
+	if d.proxy != nil {
+		err := d.proxy.Hold(ctx, at)
+		if d.unanswered = ""; err != nil {
+			d.unanswered = err.Error()
+			d.o.Log.Error("DNS is not answered for clients inside", "err", err)
+		}
+	}
+	if err := d.names.keep(); err != nil {
+		d.o.Log.Warn("the addresses of names are not kept, and are learned anew after a boot", "err", err)
+	}
+}
+
+// endNames ends DNS. What was learned stays in the kernel for its time.
+func (d *Daemon) endNames() {
+	var err error
+	if d.proxy != nil {
+		err = d.proxy.Close()
+	}
+	if err := errors.Join(err, d.names.keep()); err != nil {
+		d.o.Log.Warn("DNS for clients inside did not end in order", "err", err)
+	}
 }
 
 func (d *Daemon) keep(next Kept) error {
@@ -234,7 +295,7 @@ func (d *Daemon) mendRules(ctx context.Context) error {
 	if err := d.o.Forwarding(false); err != nil {
 		return fmt.Errorf("switch forwarding off while the table is written anew: %w", err)
 	}
-	if err := Rewrite(ctx, d.o.Host, d.ruling); err != nil {
+	if err := d.names.restore(ctx, d.ruling); err != nil {
 		return err
 	}
 	return d.o.Forwarding(true)
@@ -249,8 +310,9 @@ func (d *Daemon) revoke(ctx context.Context, g *pure.Gateway, cards []firewall.I
 				return false
 			}
 		}
-		return !g.Allows(firewall.Packet{Hook: firewall.Forward, Source: f.Source, Destination: inside, Protocol: f.Protocol, SourcePort: f.SourcePort, DestinationPort: f.DestinationPort,
+		now := g.Explain(firewall.Packet{Hook: firewall.Forward, Source: f.Source, Destination: inside, Protocol: f.Protocol, SourcePort: f.SourcePort, DestinationPort: f.DestinationPort,
 			ICMPType: f.ICMPType, ICMPCode: f.ICMPCode})
+		return now.Verdict == firewall.Drop || now.By == pure.ByDNS // which the firewall answers now
 	})
 	if err != nil {
 		return fmt.Errorf("end the flows that are not allowed any more: %w", err)

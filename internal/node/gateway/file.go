@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	pure "github.com/ingotmetal/ingot/firewall/gateway"
 	"github.com/ingotmetal/ingot/firewall/ruleset"
@@ -91,15 +92,17 @@ func (f File) replace(text []byte) error {
 
 // Remove deletes it, where it is there.
 func (f File) Remove() error {
-	if err := os.Remove(string(f)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove the firewall's rules: %w", err)
+	for _, one := range []File{f, f.names()} {
+		if err := os.Remove(string(one)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove the firewall's rules: %w", err)
+		}
 	}
 	return nil
 }
 
-// Rewrite writes a table anew in one transaction, over whatever is there. A packet that is under way may meet neither the old nor the new: forwarding is off meanwhile.
-func Rewrite(ctx context.Context, h hostnet.Transactions, r *ruleset.Ruleset) error {
-	if err := h.Apply(ctx, r.Uninstall()+strings.ReplaceAll(r.Install(nil), ruleset.Barrier, "")); err != nil {
+// Rewrite writes a table anew in one transaction, over whatever is there; learned is the text that fills its sets of names. A packet that is under way may meet neither the old nor the new: forwarding is off meanwhile.
+func Rewrite(ctx context.Context, h hostnet.Transactions, r *ruleset.Ruleset, learned string) error {
+	if err := h.Apply(ctx, r.Uninstall()+learned+strings.ReplaceAll(r.Install(nil), ruleset.Barrier, "")); err != nil {
 		return fmt.Errorf("write the table %s anew: %w", r.Table, err)
 	}
 	return nil
@@ -117,7 +120,8 @@ func Load(ctx context.Context, h hostnet.Transactions, f File, table string, on 
 	if err := on(false); err != nil {
 		return 0, fmt.Errorf("switch forwarding off: %w", err)
 	}
-	if err := Rewrite(ctx, h, ruleset.CompileGateway(k.Gateway, ruleset.Options{Table: table, Generation: k.Generation, Refused: true})); err != nil {
+	rules, now := ruleset.CompileGateway(k.Gateway, ruleset.Options{Table: table, Generation: k.Generation, Refused: true}), time.Now()
+	if err := Rewrite(ctx, h, rules, fill(rules, f.readNames(now), now)); err != nil {
 		return 0, err
 	}
 	if err := on(true); err != nil {

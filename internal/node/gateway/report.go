@@ -24,7 +24,7 @@ func (d *Daemon) report(ctx context.Context) error {
 	if d.wanted == nil {
 		return nil
 	}
-	r := Report{Seen: time.Now(), Applied: ingot.FirewallApplied{Generation: d.kept.FirewallGeneration, Digest: d.kept.Digest, Problem: d.problem}}
+	r := Report{Seen: time.Now(), Applied: ingot.FirewallApplied{Generation: d.kept.FirewallGeneration, Digest: d.kept.Digest, Problem: cmp.Or(d.problem, d.unanswered)}}
 	if d.kept.Gateway != nil {
 		for network, card := range d.kept.Interfaces {
 			r.Applied.Interfaces = append(r.Applied.Interfaces, network+"="+card)
@@ -40,6 +40,9 @@ func (d *Daemon) report(ctx context.Context) error {
 		d.o.Log.Warn("the dropped packets could not be read", "err", err)
 	}
 	r.Drops = drops
+	if d.kept.Gateway != nil && d.kept.Gateway.HasNames() {
+		r.Names = d.names.told()
+	}
 	if err := d.o.Source.Report(ctx, r); err != nil {
 		return err
 	}
@@ -60,14 +63,15 @@ func (d *Daemon) drops(ctx context.Context) ([]ingot.FirewallDrop, error) {
 		return nil, err
 	}
 	slices.SortStableFunc(tuples, func(a, b hostnet.Tuple) int { return cmp.Compare(a.Idle, b.Idle) })
+	now := d.names.moment(d.kept.Gateway)
 	var all []ingot.FirewallDrop
 	for _, t := range tuples[:min(len(tuples), maxDrops)] {
-		by := d.kept.Gateway.Explain(firewall.Packet{Hook: firewall.Forward, Source: t.Source, Destination: t.Destination, Protocol: t.Protocol, DestinationPort: t.Port})
+		by := now.Explain(firewall.Packet{Hook: firewall.Forward, Source: t.Source, Destination: t.Destination, Protocol: t.Protocol, DestinationPort: t.Port})
 		one := ingot.FirewallDrop{From: t.Source.String(), To: t.Destination.String(), Protocol: string(matrix.ProtocolOf(t.Protocol)), Port: int32(t.Port), Packets: int64(t.Packets), By: by.By,
 			Last: metav1.NewTime(time.Now().Add(-t.Idle).Truncate(time.Second))}
 		if by.Verdict == firewall.Accept {
 			// The sets have no interfaces: what the rules allow was refused for where it came from, by a limit, or by rules of before.
-			one.By = "spoofed, over a limit, or refused by earlier rules"
+			one.By = "spoofed, over a limit, or refused by earlier rules or before its name was asked for"
 		}
 		all = append(all, one)
 	}
