@@ -431,6 +431,47 @@ func TestANodeHasItsOwnFirewallOnly(t *testing.T) {
 	}
 }
 
+// A rule by name goes through the API server with its servers: those of the Firewall, or else the partition's; what is no name is refused, and the machine says what it learned.
+func TestNamesInTheObject(t *testing.T) {
+	s := newSite(t)
+	f := s.firewall()
+	f.Spec.Egress = append(f.Spec.Egress, ingot.FirewallRule{Name: "api", Protocol: ingot.TCPProtocol, Ports: []string{"443"}, ToFQDNs: []string{"api.example.org", "*.example.net"}})
+	for what, spoil := range map[string]func(f *ingot.Firewall){
+		"toFQDNs is for destinations outside": func(f *ingot.Firewall) { f.Spec.Ingress[0].To, f.Spec.Ingress[0].ToFQDNs = nil, []string{"a.example"} },
+		"make two rules of it":                func(f *ingot.Firewall) { f.Spec.Egress[2].To = []string{"192.0.2.0/24"} },
+		"should match":                        func(f *ingot.Firewall) { f.Spec.Egress[2].ToFQDNs = []string{"*.org"} },
+		"isIP(self)":                          func(f *ingot.Firewall) { f.Spec.DNS = &ingot.FirewallDNS{Servers: []string{"dns.example.org"}} },
+	} {
+		wrong := f.DeepCopy()
+		spoil(wrong)
+		if err := s.admin.Create(t.Context(), wrong); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), what) && what != "isIP(self)" {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	s.create(f)
+	s.installed()
+	s.says(ingot.FirewallResolvedCondition, metav1.ConditionFalse, "neither the firewall nor its partition nor its networks have a DNS server")
+	s.edit(func(f *ingot.FirewallSpec) { f.DNS = &ingot.FirewallDNS{Servers: []string{visitor[0].String()}} })
+	s.says(ingot.FirewallResolvedCondition, metav1.ConditionTrue, "2 networks and 4 rules")
+	if got := s.now().Status.DNSServers; len(got) != 1 || got[0] != visitor[0].String() {
+		t.Errorf("the servers are %v", got)
+	}
+	_, d := s.as(firewall.NodeName(s.project, "edge"))
+	source := node.API{Client: d, Namespace: s.project, Name: "edge"}
+	report := node.Report{Applied: ingot.FirewallApplied{Generation: 2, Digest: "x"}, Seen: time.Now(), Names: []ingot.FirewallName{{Name: "api.example.org", Addresses: []string{"198.51.100.1"}, Answers: 1}}}
+	await.Nil(t, "report", func() error { return source.Report(t.Context(), report) })
+	s.says(ingot.ReadyCondition, metav1.ConditionTrue, "")
+	if n := s.now().Status.Names; len(n) != 1 || n[0].Name != "api.example.org" || n[0].Answers != 1 {
+		t.Errorf("the names are %+v", n)
+	}
+	// The controller, which writes the status too, leaves them.
+	s.edit(func(f *ingot.FirewallSpec) { f.Egress[2].ToFQDNs = []string{"192.0.2.1"} })
+	s.says(ingot.FirewallResolvedCondition, metav1.ConditionFalse, "is an address")
+	if n := s.now().Status.Names; len(n) != 1 {
+		t.Errorf("the names are %+v", n)
+	}
+}
+
 // Networks that the project may not use, and those that are none for a firewall, are refused in words that tell nothing of them.
 func TestForeignNetworksAreRefused(t *testing.T) {
 	s := newSite(t)

@@ -6,6 +6,7 @@ package firewall
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -152,6 +153,10 @@ func summary(f *ingot.Firewall) string {
 			line("", p.Outside+" stands for "+p.Inside)
 		}
 	}
+	line("DNS", dns(f))
+	for i := range f.Status.Names {
+		line("name", told(&f.Status.Names[i]))
+	}
 	line("rules", fmt.Sprintf("%d of egress, %d of ingress", len(f.Spec.Egress), len(f.Spec.Ingress)))
 	line("enforced", enforced(*f))
 	if a := f.Status.Applied; a != nil {
@@ -182,7 +187,7 @@ func rulesCommand(s *session.Session) *cobra.Command {
 				if r.NewConnectionsPerSecond > 0 {
 					limit = fmt.Sprintf("%d/s", r.NewConnectionsPerSecond)
 				}
-				fmt.Fprintf(w, "%s/%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.name, r.Name, r.Protocol, some(r.Ports), some(r.From), some(r.To), family, limit, r.Comment)
+				fmt.Fprintf(w, "%s/%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.name, r.Name, r.Protocol, some(r.Ports), some(r.From), some(slices.Concat(r.To, r.ToFQDNs)), family, limit, r.Comment)
 			}
 		}
 		fmt.Fprintln(w, "everything else\t\t\t\t\t\t\tis dropped")

@@ -17,14 +17,14 @@ func edge() *ingot.Firewall {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "web", Name: "edge", Generation: 3},
 		Spec: ingot.FirewallSpec{
 			Networks: []ingot.FirewallNetwork{{Name: "inside"}, {Name: "internet", Namespace: "provider"}},
-			Egress:   []ingot.FirewallRule{{Name: "https", Protocol: ingot.TCPProtocol, Ports: []string{"443", "8000-8100"}}},
+			Egress:   []ingot.FirewallRule{{Name: "api", Protocol: ingot.TCPProtocol, Ports: []string{"22"}, ToFQDNs: []string{"git.example.org", "*.example.net"}}, {Name: "https", Protocol: ingot.TCPProtocol, Ports: []string{"443", "8000-8100"}}},
 			Ingress:  []ingot.FirewallRule{{Name: "www", Protocol: ingot.TCPProtocol, Ports: []string{"80"}, To: []string{"10.0.4.80/32"}}},
 		},
 		Status: ingot.FirewallStatus{ResolvedGeneration: 3, Networks: []ingot.FirewallNetworkStatus{
 			{Network: "web/inside", Inside: true, Prefixes: []string{"10.0.4.0/24"}, Addresses: []string{"10.0.4.1"}},
 			{Network: "provider/internet", Prefixes: []string{"0.0.0.0/0"}, Addresses: []string{"192.0.2.1", "192.0.2.80"}, Masquerade: []string{"192.0.2.1"},
 				OneToOne: []ingot.FirewallPairStatus{{Outside: "192.0.2.80", Inside: "10.0.4.80"}}},
-		}},
+		}, DNSServers: []string{"198.51.100.53"}, Names: []ingot.FirewallName{{Name: "git.example.org", Addresses: []string{"198.51.100.22"}, Answers: 3}}},
 	}
 }
 
@@ -40,6 +40,16 @@ func TestExplain(t *testing.T) {
 		{packet{"198.51.100.9", "203.0.113.1", "TCP", 80}, "drop transit nothing: neither"},
 		{packet{"198.51.100.9", "2001:db8::1", "TCP", 80}, "not of one family"},
 		{packet{"198.51.100.9", "203.0.113.1", "GRE", 80}, "write TCP, UDP"},
+		{packet{"10.0.4.7", "198.51.100.22", "tcp", 22}, "accept egress/api 192.0.2.1 198.51.100.22"},
+		{packet{"10.0.4.7", "198.51.100.23", "tcp", 22}, "drop egress-default an egress rule for it, if it is meant to pass; or egress/api, if"},
+		{packet{"10.0.4.7", "10.0.4.9", "tcp", 22}, "drop egress-default an egress rule for it, if it is meant to pass"},
+		{packet{"10.0.4.7", "GIT.example.org.", "tcp", 22}, "accept egress/api 192.0.2.1 git.example.org"},
+		{packet{"10.0.4.7", "a.b.example.net", "tcp", 22}, "accept egress/api 192.0.2.1 a.b.example.net"},
+		{packet{"10.0.4.7", "example.net", "tcp", 22}, "drop egress-default an egress rule"},
+		{packet{"10.0.4.7", "git.example.org", "tcp", 23}, "drop egress-default another source, protocol or port: the name is in egress/api"},
+		{packet{"10.0.4.7", "git.example.org", "tcp", 8050}, "accept egress/https"},
+		{packet{"10.0.4.7", "*.example.net", "tcp", 22}, "neither an address nor a name"},
+		{packet{"10.0.4.7", "8.8.8.8", "udp", 53}, "accept dns"},
 	} {
 		e, err := explain(edge(), c.p)
 		got := strings.Join(strings.Fields(strings.Join([]string{e.Verdict, e.By, e.LeavesFrom, e.LeavesTo, e.Fix}, " ")), " ")

@@ -41,16 +41,19 @@ func explainCommand(s *session.Session) *cobra.Command {
 		if e.LeavesFrom != "" {
 			fmt.Fprintf(w, "leaves as\t%s -> %s\n", e.LeavesFrom, e.LeavesTo)
 		}
+		if e.Note != "" {
+			fmt.Fprintf(w, "which is\t%s\n", e.Note)
+		}
 		if e.Fix != "" {
 			fmt.Fprintf(w, "what helps\t%s\n", e.Fix)
 		}
 		return w.Flush()
 	})
 	c.Long = c.Short + ".\n\nThe rules of the object are asked, not the machine's: `ingot firewall describe` says whether those are enforced. Limits are taken as not spent."
-	c.Example = "  ingot firewall explain edge --from 10.0.4.7 --to 198.51.100.9 --port 443\n  ingot firewall explain edge --from 203.0.113.9 --to 192.0.2.80 --proto UDP --port 53"
+	c.Example = "  ingot firewall explain edge --from 10.0.4.7 --to 198.51.100.9 --port 443\n  ingot firewall explain edge --from 203.0.113.9 --to 192.0.2.80 --proto UDP --port 53\n  ingot firewall explain edge --from 10.0.4.7 --to api.example.org --port 443"
 	f := c.Flags()
 	f.StringVar(&p.from, "from", "", "source address")
-	f.StringVar(&p.to, "to", "", "destination address, as the sender writes it")
+	f.StringVar(&p.to, "to", "", "destination address, as the sender writes it, or a name")
 	f.StringVar(&p.protocol, "proto", "TCP", "TCP, UDP, SCTP or ICMP")
 	f.Uint16Var(&p.port, "port", 0, "destination port")
 	_ = c.MarkFlagRequired("from")
@@ -65,6 +68,7 @@ type explanation struct {
 	By         string `json:"by"`
 	LeavesFrom string `json:"leavesFrom,omitempty"`
 	LeavesTo   string `json:"leavesTo,omitempty"`
+	Note       string `json:"note,omitempty"`
 	Fix        string `json:"fix,omitempty"`
 }
 
@@ -80,24 +84,32 @@ func explain(f *ingot.Firewall, p packet) (explanation, error) {
 	if err != nil {
 		return explanation{}, fmt.Errorf("--from: %w", err)
 	}
-	to, err := netip.ParseAddr(p.to)
-	if err != nil {
-		return explanation{}, fmt.Errorf("--to: %w", err)
-	}
-	if from.Is4() != to.Is4() {
+	to, notAddress := netip.ParseAddr(p.to)
+	if notAddress == nil && from.Is4() != to.Is4() {
 		return explanation{}, errors.New("--from and --to are not of one family")
 	}
 	number := gateway.Protocol(strings.ToUpper(p.protocol)).Number(from.Is6())
 	if number == 0 {
 		return explanation{}, fmt.Errorf("--proto %q: write TCP, UDP, SCTP or ICMP", p.protocol)
 	}
-	d := g.Explain(pure.Packet{Source: from, Destination: to, Protocol: number, SourcePort: 40000, DestinationPort: p.port})
+	asked := pure.Packet{Source: from, Destination: to, Protocol: number, SourcePort: 40000, DestinationPort: p.port}
+	if notAddress != nil {
+		return explainName(f, g, asked, p.to)
+	}
+	d := g.LearnedFrom(object.Resolved(f)).Explain(asked)
 	e := explanation{Verdict: d.Verdict.String(), By: d.By}
+	if d.By == gateway.ByDNS {
+		e.Note = "answered by the firewall itself at " + d.Destination.String() + ", since rules have names"
+		return e, nil
+	}
 	if d.Verdict == pure.Accept {
 		e.LeavesFrom, e.LeavesTo = d.Source.String(), d.Destination.String()
 		return e, nil
 	}
 	e.Fix = fixes()[d.By]
+	if d.By == gateway.ByEgress {
+		e.Fix += byName(g, asked, f)
+	}
 	return e, nil
 }
 
