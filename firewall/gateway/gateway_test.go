@@ -98,13 +98,19 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		"stands for an address": func(g *gateway.Gateway) {
 			g.Networks[2].Pairs = append(g.Networks[2].Pairs, gateway.Pair{Outside: address("192.0.2.80"), Inside: address("10.1.0.81")})
 		},
-		"two addresses of one family": func(g *gateway.Gateway) { g.Networks[2].Own = append(g.Networks[2].Own, address("192.0.2.2")) },
-		"is no protocol":              func(g *gateway.Gateway) { g.Egress[0].Protocol = "GRE" },
-		"has no ports":                func(g *gateway.Gateway) { g.Egress[0].Protocol = gateway.ICMP },
-		"end before they begin":       func(g *gateway.Gateway) { g.Egress[0].Ports[0].First = 444 },
-		"is no family":                func(g *gateway.Gateway) { g.Egress[0].Family = 5 },
-		"no packet has":               func(g *gateway.Gateway) { g.Ingress[0].From = prefixes("fd01::/64") },
-		"or empty":                    func(g *gateway.Gateway) { g.Ingress[0].Name = "" },
+		"two addresses of one family":  func(g *gateway.Gateway) { g.Networks[2].Own = append(g.Networks[2].Own, address("192.0.2.2")) },
+		"is no protocol":               func(g *gateway.Gateway) { g.Egress[0].Protocol = "GRE" },
+		"has no ports":                 func(g *gateway.Gateway) { g.Egress[0].Protocol = gateway.ICMP },
+		"end before they begin":        func(g *gateway.Gateway) { g.Egress[0].Ports[0].First = 444 },
+		"is no family":                 func(g *gateway.Gateway) { g.Egress[0].Family = 5 },
+		"no packet has":                func(g *gateway.Gateway) { g.Ingress[0].From = prefixes("fd01::/64") },
+		"are for destinations outside": func(g *gateway.Gateway) { named(g); g.Ingress[0].Names = []string{"a.example"} },
+		"and prefixes to go to":        func(g *gateway.Gateway) { named(g); g.Egress[0].To = prefixes("192.0.2.0/24") },
+		"is no name":                   func(g *gateway.Gateway) { named(g); g.Egress[0].Names = []string{"*.org"} },
+		"to answer DNS at":             func(g *gateway.Gateway) { named(g); g.Networks[0].Resolver = nil },
+		"cannot be answered there":     func(g *gateway.Gateway) { named(g); g.Networks[2].Resolver = []netip.Addr{address("192.0.2.1")} },
+		"a rule has at most 32":        func(g *gateway.Gateway) { named(g); g.Egress[0].Names = make([]string, 33) },
+		"or empty":                     func(g *gateway.Gateway) { g.Ingress[0].Name = "" },
 	} {
 		g := good()
 		spoil(g)
@@ -122,5 +128,52 @@ func TestSharedInterfacesAreSaid(t *testing.T) {
 	g.Networks[1].Interface = "eth2"
 	if s := strings.Join(g.Shared(), " "); s != "acme/db site/internet" {
 		t.Errorf("%s", s)
+	}
+}
+
+// named gives the first rule of egress names instead of destinations.
+func named(g *gateway.Gateway) {
+	g.Egress[0].To, g.Egress[0].Names = nil, []string{"api.example.org", "*.example.net"}
+	g.Networks[0].Resolver = []netip.Addr{netip.MustParseAddr("10.1.0.1"), netip.MustParseAddr("fd01::1")}
+}
+
+// Rules by name: only addresses that names have, DNS is answered by the firewall, other names are for those who may ask the server, and nothing inside is learned.
+func TestNames(t *testing.T) {
+	address := netip.MustParseAddr
+	g := good()
+	named(g)
+	if err := g.Check(); err != nil {
+		t.Fatal(err)
+	}
+	g = g.LearnedFrom(func(patterns []string, a netip.Addr) bool { return len(patterns) == 2 && a == address("203.0.113.9") })
+	for _, c := range []struct {
+		to       string
+		protocol uint8
+		port     uint16
+		want     string
+	}{
+		{"203.0.113.9", 6, 443, "accept egress/https"}, {"203.0.113.10", 6, 443, "drop egress-default"}, {"203.0.113.9", 6, 444, "drop egress-default"},
+		{"203.0.113.10", 6, 53, "accept dns"}, {"10.1.0.1", 17, 53, "accept dns"}, {"203.0.113.10", 132, 53, "drop egress-default"}, {"203.0.113.10", 17, 54, "drop egress-default"},
+	} {
+		d := g.Explain(firewall.Packet{Source: address("10.1.0.7"), Destination: address(c.to), Protocol: c.protocol, DestinationPort: c.port})
+		if got := d.Verdict.String() + " " + d.By; got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+	for a, want := range map[string]bool{"203.0.113.9": true, "2001:db8::9": true, "10.1.0.7": false, "10.9.9.9": false, "192.0.2.1": false, "192.0.2.80": false, "fd01::9": false, "::ffff:203.0.113.9": false} {
+		if g.Learnable(address(a)) != want {
+			t.Errorf("%s: want %v", a, want)
+		}
+	}
+	server := address("203.0.113.53")
+	if g.MayAsk(address("10.1.0.7"), server) {
+		t.Error("names that no rule has may be asked for without a rule")
+	}
+	g.Egress = append(g.Egress, gateway.Rule{Name: "dns", Protocol: gateway.UDP, Ports: []gateway.Ports{{First: 53, Last: 53}}, To: prefixes("203.0.113.53/32"), From: prefixes("10.1.0.7/32")})
+	if !g.MayAsk(address("10.1.0.7"), server) || g.MayAsk(address("10.1.0.8"), server) || g.MayAsk(address("203.0.113.1"), server) {
+		t.Error("who may ask for any name is not whom the rule lets")
+	}
+	if strings.Join(g.Named("x.example.net"), " ") != "egress/https" || len(g.Named("example.net")) > 0 {
+		t.Errorf("%v", g.Named("x.example.net"))
 	}
 }

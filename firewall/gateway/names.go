@@ -13,6 +13,9 @@ import (
 const maxNames = 32
 
 func (g *Gateway) checkResolver(n *Network, fail func(string, ...any)) {
+	if !g.HasNames() {
+		return
+	}
 	families := map[bool]bool{}
 	for _, a := range n.Resolver {
 		if of := g.networkOf(a); !n.Inside || of == nil || of.Name != n.Name {
