@@ -7,6 +7,7 @@ import (
 	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
@@ -105,7 +106,8 @@ func (s *site) address(ctx context.Context, ip *ingot.IP) {
 		ip.Status.Address, ip.Status.PrefixLength, ip.Status.Gateway = fmt.Sprintf("2001:db8::%d", n), 64, ""
 	}
 	meta.SetStatusCondition(&ip.Status.Conditions, metav1.Condition{Type: ingot.ReadyCondition, Status: metav1.ConditionTrue, Reason: ingot.ReasonAllocated})
-	if err := s.w.admin.Status().Update(ctx, ip); client.IgnoreNotFound(err) != nil && ctx.Err() == nil {
+	// Where somebody was faster there is another event, which is answered.
+	if err := s.w.admin.Status().Update(ctx, ip); client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) && ctx.Err() == nil {
 		s.w.t.Errorf("address for %s: %v", ip.Name, err)
 	}
 }
