@@ -11,6 +11,9 @@ import (
 type Interface struct {
 	Name      string
 	Addresses []netip.Addr
+	// MAC is in lower case with colons, empty where it has none. VLAN is the tag of what it carries, where it is a VLAN of another interface.
+	MAC  string
+	VLAN int
 }
 
 // Host is what the site's objects mean for one host.

@@ -27,7 +27,7 @@ func TestWhichEndpointIsActive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := s.Host("n", []Interface{{"eth0", nil}, {"eth1", []netip.Addr{netip.MustParseAddr("10.0.0.2")}}, {"eth2", nil}})
+	h := s.Host("n", []Interface{{Name: "eth0"}, {Name: "eth1", Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.2")}}, {Name: "eth2"}})
 	got := map[string]string{}
 	for _, name := range []string{"eth0", "eth1", "eth2", "lo"} {
 		if e := h.Endpoint(name); e != nil {

@@ -3,13 +3,14 @@
 // It owns the texts: OpenStack's metadata and network data as config drives have them (OpenStack Nova, doc/api_schemas/network_data.json; cloud-init's datasource ConfigDrive reads them), and a
 // person's user data with ours beside it (cloud-init, "User data formats", MIME multi-part). It refuses to find out anything: addresses and cards come in.
 //
-// All addresses go onto one card: the host's boot card is the only one whose place on the network is known. A person's user data is passed as it is wherever that is possible.
+// Which card an address goes onto comes in, too (package cabling decides). A person's user data is passed as it is wherever that is possible.
 //
 // Invariants: the same facts give the same bytes; nothing is told that was not given.
 package firstboot
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -53,12 +54,52 @@ type Address struct {
 	Prefix netip.Prefix
 	// Gateway is the router of its subnet, invalid where there is none.
 	Gateway netip.Addr
+	// MAC is the card's; empty: the one that all others are on.
+	MAC string
+	// VLAN is the tag of its frames there, 0 for none.
+	VLAN int
 }
 
 type link struct {
 	ID   string `json:"id"`
 	Type string `json:"type"`
-	MAC  string `json:"ethernet_mac_address"`
+	// MAC is a card's; the others are a VLAN's, whose card has the ID Card.
+	MAC     string `json:"ethernet_mac_address,omitempty"`
+	Card    string `json:"vlan_link,omitempty"`
+	VLAN    int    `json:"vlan_id,omitempty"`
+	VLANMAC string `json:"vlan_mac_address,omitempty"`
+}
+
+// links are those that addresses go onto, each once, with the cards of VLANs before those.
+type links struct{ all []link }
+
+// of is the ID of the link of a card and a VLAN.
+func (l *links) of(mac string, vlan int) string {
+	mac = strings.ToLower(mac)
+	card, cards := "", 0
+	for _, x := range l.all {
+		if x.VLAN == 0 {
+			cards++
+		}
+		if x.VLAN == 0 && x.MAC == mac {
+			card = x.ID
+		}
+	}
+	if card == "" {
+		card = fmt.Sprintf("nic%d", cards)
+		l.all = append(l.all, link{ID: card, Type: "phy", MAC: mac})
+	}
+	if vlan == 0 {
+		return card
+	}
+	id := fmt.Sprintf("%s.%d", card, vlan)
+	for _, x := range l.all {
+		if x.ID == id {
+			return id
+		}
+	}
+	l.all = append(l.all, link{ID: id, Type: "vlan", Card: card, VLAN: vlan, VLANMAC: mac})
+	return id
 }
 
 type route struct {
@@ -81,19 +122,19 @@ type service struct {
 	Address string `json:"address"`
 }
 
-// NetworkData is network_data.json: addresses on the card with a MAC address, where the first with a gateway of its family is that family's way out, and name servers. Without addresses the card is set up by
+// NetworkData is network_data.json: addresses on their cards, or on the one with this MAC address, where the first with a gateway of its family is that family's way out, and name servers. Without addresses the card is set up by
 // DHCP, as it is without any network data.
 func NetworkData(mac string, addresses []Address, dns []netip.Addr) ([]byte, error) {
-	const card = "nic0"
+	var on links
 	out := struct {
 		Links    []link    `json:"links"`
 		Networks []network `json:"networks"`
 		Services []service `json:"services"`
-	}{[]link{{card, "phy", strings.ToLower(mac)}}, []network{}, []service{}}
+	}{nil, []network{}, []service{}}
 	routed := map[bool]bool{}
 	for i, a := range addresses {
 		v4 := a.Prefix.Addr().Is4()
-		n := network{ID: fmt.Sprintf("network%d", i), Type: "ipv6", Link: card, Address: a.Prefix.Addr().String(), Netmask: mask(a.Prefix)}
+		n := network{ID: fmt.Sprintf("network%d", i), Type: "ipv6", Link: on.of(cmp.Or(a.MAC, mac), a.VLAN), Address: a.Prefix.Addr().String(), Netmask: mask(a.Prefix)}
 		any6 := netip.IPv6Unspecified().String()
 		r := route{any6, any6, a.Gateway.String()}
 		if v4 {
@@ -107,8 +148,9 @@ func NetworkData(mac string, addresses []Address, dns []netip.Addr) ([]byte, err
 		out.Networks = append(out.Networks, n)
 	}
 	if len(addresses) == 0 {
-		out.Networks = append(out.Networks, network{ID: "network0", Type: "ipv4_dhcp", Link: card})
+		out.Networks = append(out.Networks, network{ID: "network0", Type: "ipv4_dhcp", Link: on.of(mac, 0)})
 	}
+	out.Links = on.all
 	for _, a := range dns {
 		out.Services = append(out.Services, service{"dns", a.String()})
 	}

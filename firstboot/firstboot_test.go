@@ -81,6 +81,24 @@ func TestNetworkData(t *testing.T) {
 	}
 }
 
+// Each network on its own card, or its own VLAN of one: the cards that are named, and no other.
+func TestNetworkDataOnSeveralCards(t *testing.T) {
+	on := func(a firstboot.Address, mac string, vlan int) firstboot.Address { a.MAC, a.VLAN = mac, vlan; return a }
+	text, err := firstboot.NetworkData("52:54:00:aa:bb:cc", []firstboot.Address{
+		on(address("10.0.0.5/24", ""), "52:54:00:AA:BB:01", 0), on(address("2001:db8::5/64", ""), "52:54:00:aa:bb:01", 0),
+		on(address("10.1.0.5/24", "10.1.0.1"), "52:54:00:aa:bb:02", 42), on(address("10.2.0.5/24", ""), "52:54:00:aa:bb:02", 43),
+	}, nil)
+	const want = `{"links":[{"id":"nic0","type":"phy","ethernet_mac_address":"52:54:00:aa:bb:01"},{"id":"nic1","type":"phy","ethernet_mac_address":"52:54:00:aa:bb:02"},` +
+		`{"id":"nic1.42","type":"vlan","vlan_link":"nic1","vlan_id":42,"vlan_mac_address":"52:54:00:aa:bb:02"},{"id":"nic1.43","type":"vlan","vlan_link":"nic1","vlan_id":43,"vlan_mac_address":"52:54:00:aa:bb:02"}],` +
+		`"networks":[{"id":"network0","type":"ipv4","link":"nic0","ip_address":"10.0.0.5","netmask":"255.255.255.0"},` +
+		`{"id":"network1","type":"ipv6","link":"nic0","ip_address":"2001:db8::5","netmask":"ffff:ffff:ffff:ffff::"},` +
+		`{"id":"network2","type":"ipv4","link":"nic1.42","ip_address":"10.1.0.5","netmask":"255.255.255.0","routes":[{"network":"0.0.0.0","netmask":"0.0.0.0","gateway":"10.1.0.1"}]},` +
+		`{"id":"network3","type":"ipv4","link":"nic1.43","ip_address":"10.2.0.5","netmask":"255.255.255.0"}],"services":[]}`
+	if err != nil || string(text) != want {
+		t.Errorf("%v\n%s\n%s", err, text, want)
+	}
+}
+
 func TestUserData(t *testing.T) {
 	ntp := []string{"ntp.example.net", "10.0.0.1"}
 	const servers = "#cloud-config\n" + `{"ntp":{"enabled":true,"servers":["ntp.example.net","10.0.0.1"]}}` + "\n"

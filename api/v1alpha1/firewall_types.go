@@ -20,6 +20,7 @@ import (
 // +kubebuilder:printcolumn:name="Seen",type=date,JSONPath=`.status.lastSeen`
 // +kubebuilder:printcolumn:name="Addresses",type=string,JSONPath=`.status.networks[*].addresses[*]`
 // +kubebuilder:printcolumn:name="Host",type=string,priority=1,JSONPath=`.status.host.name`
+// +kubebuilder:printcolumn:name="Cards",type=string,priority=1,JSONPath=`.status.networks[*].nic.macAddress`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name: it becomes the machine's hostname: use at most 63 of a-z, 0-9 and -"
 type Firewall struct {
@@ -43,6 +44,7 @@ type FirewallList struct {
 // FirewallSpec is what a tenant asks for.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.ingress) || self.ingress.all(r, !has(r.toFQDNs))",message="ingress: toFQDNs is for destinations outside: write prefixes under to"
+// +kubebuilder:validation:XValidation:rule="!has(self.machine.size) || self.networks.all(n, !has(n.nic) || !has(n.nic.macAddress))",message="networks: nic.macAddress: any host of the size may be chosen: name the card by its switch, or a VLAN, or name machine.host"
 type FirewallSpec struct {
 	// Machine is the one that the firewall runs on.
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a firewall keeps its machine: make another Firewall beside it with the same rules, move static IPs and routes to it when it is Ready, and delete this one"
@@ -135,6 +137,7 @@ type FirewallMachine struct {
 // FirewallNetwork is a network that the firewall is in.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.addresses) == has(oldSelf.addresses) && (!has(self.addresses) || self.addresses == oldSelf.addresses)",message="addresses: an installed firewall gets no other addresses: make another Firewall with them, and delete this one when that one is Ready; masquerade, oneToOne and newConnectionsPerSecond can be changed"
+// +kubebuilder:validation:XValidation:rule="has(self.nic) == has(oldSelf.nic) && (!has(self.nic) || self.nic == oldSelf.nic)",message="nic: an installed firewall keeps its networks where they are: make another Firewall, and delete this one when that one is Ready"
 // +kubebuilder:validation:XValidation:rule="!has(self.oneToOne) || self.oneToOne.all(p, has(self.addresses) && self.addresses.exists(a, a == p.ip) && self.addresses[0] != p.ip)",message="oneToOne: each ip is one of this network's addresses, and not the first, which is the firewall's own: name it there behind another"
 type FirewallNetwork struct {
 	// Name is the Network's.
@@ -156,6 +159,9 @@ type FirewallNetwork struct {
 	// +kubebuilder:validation:items:MaxLength=253
 	// +kubebuilder:validation:items:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	Addresses []string `json:"addresses,omitempty"`
+	// NIC is by which of the machine's network cards the network comes. Each network of a firewall has a card of its own, or a VLAN of one.
+	// +optional
+	NIC *MachineNIC `json:"nic,omitempty"`
 	// Masquerade are the families in which what goes from inside to this External network gets the firewall's own address in it.
 	// +optional
 	// +listType=set
@@ -344,6 +350,9 @@ type FirewallNetworkStatus struct {
 	Prefixes []string `json:"prefixes"`
 	// Addresses are the firewall's in it.
 	Addresses []string `json:"addresses,omitempty"`
+	// NIC is the card by which the machine has it; the machine finds it by its MAC address, and its VLAN. Empty for a machine that was not installed by Ingot: there the card is the one with the addresses.
+	// +optional
+	NIC *MachineNICStatus `json:"nic,omitempty"`
 	// Masquerade are the addresses that sources from inside get.
 	Masquerade []string `json:"masquerade,omitempty"`
 	// OneToOne are addresses that stand for others.

@@ -18,6 +18,7 @@ import (
 // +kubebuilder:printcolumn:name="Image",type=string,JSONPath=`.status.image.name`
 // +kubebuilder:printcolumn:name="Addresses",type=string,JSONPath=`.status.addresses[*].address`
 // +kubebuilder:printcolumn:name="Host",type=string,priority=1,JSONPath=`.status.host.name`
+// +kubebuilder:printcolumn:name="Cards",type=string,priority=1,JSONPath=`.status.nics[*].macAddress`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name: it becomes the machine's hostname: use at most 63 of a-z, 0-9 and -"
 type Machine struct {
@@ -53,6 +54,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="has(self.size) != has(self.host)",message="size: name a size or a host, and not both"
 // +kubebuilder:validation:XValidation:rule="!has(self.size) || has(self.partition)",message="partition: name the partition in which a host of the size is looked for"
 // +kubebuilder:validation:XValidation:rule="!has(self.host) || !has(self.placementTags)",message="placementTags: they spread machines over racks, and spec.host leaves nothing to choose: remove one of them"
+// +kubebuilder:validation:XValidation:rule="!has(self.size) || !has(self.networks) || self.networks.all(n, !has(n.nic) || !has(n.nic.macAddress))",message="networks: nic.macAddress: any host of the size may be chosen: name the card by its switch, or a VLAN, or name the host"
 // +kubebuilder:validation:XValidation:rule="has(self.size) == has(oldSelf.size) && (!has(self.size) || self.size == oldSelf.size)",message="size: a machine's size is that of its host: make another Machine"
 // +kubebuilder:validation:XValidation:rule="has(self.host) == has(oldSelf.host) && (!has(self.host) || self.host == oldSelf.host)",message="host: a machine stays on its host: make another Machine"
 // +kubebuilder:validation:XValidation:rule="has(self.partition) == has(oldSelf.partition) && (!has(self.partition) || self.partition == oldSelf.partition)",message="partition: a machine stays where it is: make another Machine"
@@ -205,6 +207,53 @@ type MachineNetwork struct {
 	// +kubebuilder:validation:items:MaxLength=253
 	// +kubebuilder:validation:items:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	Addresses []string `json:"addresses,omitempty"`
+	// NIC is by which card the machine is in the network.
+	// +optional
+	NIC *MachineNIC `json:"nic,omitempty"`
+}
+
+// MachineNIC chooses by which of the host's network cards a machine is in a network. An ordinary machine has every network that says nothing on its boot card; a firewall's networks never share one, and where nothing says
+// which card is meant (this, a VLAN of the network's name that the switch announces by LLDP, or that only one card is left) it is not installed.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.macAddress) || has(self.switch) || has(self.vlan)",message="nic: name a card by macAddress or by switch and port, or a vlan, or remove it"
+// +kubebuilder:validation:XValidation:rule="!has(self.macAddress) || !has(self.switch)",message="macAddress: name the card by its address or by its switch, and not by both"
+// +kubebuilder:validation:XValidation:rule="!has(self.port) || has(self.switch)",message="port: name its switch, too"
+type MachineNIC struct {
+	// MACAddress is the card's.
+	// +optional
+	// +kubebuilder:validation:MaxLength=17
+	// +kubebuilder:validation:Pattern=`^[0-9a-f]{2}(:[0-9a-f]{2}){5}$`
+	MACAddress string `json:"macAddress,omitempty"`
+	// Switch is the system name or the chassis ID that the switch at the card's other end announces by LLDP.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	Switch string `json:"switch,omitempty"`
+	// Port is the port ID that it announces; it is needed where several cards are at the switch.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	Port string `json:"port,omitempty"`
+	// VLAN has the network's frames carried with this tag. Without a card it is the one whose switch announces the VLAN, or else the boot card.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=4094
+	VLAN int32 `json:"vlan,omitempty"`
+}
+
+// MachineNICStatus is the card that carries a network.
+type MachineNICStatus struct {
+	// Network is the Network as "namespace/name".
+	Network string `json:"network"`
+	// MACAddress is the card's, in lower case.
+	MACAddress string `json:"macAddress"`
+	// VLAN is the tag of the network's frames, 0 for none.
+	VLAN int32 `json:"vlan,omitempty"`
+	// Name is the card's at inspection; the installed system may call it otherwise.
+	Name string `json:"name,omitempty"`
+	// Switch and Port are what the card is plugged into, by LLDP.
+	Switch string `json:"switch,omitempty"`
+	Port   string `json:"port,omitempty"`
 }
 
 // MachinePhase is how far a machine is, in one word for people.
@@ -263,6 +312,10 @@ type MachineStatus struct {
 	// +optional
 	// +listType=atomic
 	Addresses []MachineAddress `json:"addresses,omitempty"`
+	// NICs are the network cards of spec.networks, in their order, as the installed system was told.
+	// +optional
+	// +listType=atomic
+	NICs []MachineNICStatus `json:"nics,omitempty"`
 	// SSHHostKey is the public key of the machine's SSH server, as in authorized_keys, for a machine that was told one: who dials it through the mesh takes no other.
 	SSHHostKey string `json:"sshHostKey,omitempty"`
 	// PoweredOn is what the host's BMC says.

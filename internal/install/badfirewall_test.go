@@ -39,6 +39,13 @@ var firewallBad = []badObject{
 	{kind: "Firewall", name: "a host name", spec: `{egress: [{name: a, protocol: TCP, to: [example.net]}]}`, field: "spec.egress[0].to[0]", reason: "write a prefix"},
 	{kind: "Firewall", name: "families that never meet", spec: `{ingress: [{name: a, protocol: TCP, from: [10.0.0.0/8], to: ["fd00::/8"]}]}`, field: "spec.ingress[0]", reason: "nothing would match"},
 	{kind: "Firewall", name: "another family than the networks'", spec: `{ingress: [{name: a, protocol: TCP, from: [10.0.0.0/8], family: IPv6}]}`, field: "spec.ingress[0]", reason: "nothing would match"},
+	{kind: "Firewall", name: "a card that is not chosen", spec: `{networks: [{name: a, namespace: site, nic: {}}]}`, field: "spec.networks[0].nic", reason: "name a card by macAddress"},
+	{kind: "Firewall", name: "a card's address of any host", spec: `{networks: [{name: a, namespace: site, nic: {macAddress: "02:00:00:00:00:01"}}]}`, field: "spec", reason: "any host of the size"},
+	{kind: "Firewall", name: "half a MAC address", spec: `{networks: [{name: a, namespace: site, nic: {macAddress: "02:00:00"}}]}`, field: "spec.networks[0].nic.macAddress", reason: "should match"},
+	{kind: "Firewall", name: "a card by its address and its switch", spec: `{networks: [{name: a, namespace: site, nic: {macAddress: "02:00:00:00:00:01", switch: leaf1}}]}`, field: "spec.networks[0].nic", reason: "and not by both"},
+	{kind: "Firewall", name: "a port of no switch", spec: `{networks: [{name: a, namespace: site, nic: {port: p1, vlan: 5}}]}`, field: "spec.networks[0].nic", reason: "name its switch, too"},
+	{kind: "Firewall", name: "a VLAN that is none", spec: `{networks: [{name: a, namespace: site, nic: {vlan: 4095}}]}`, field: "spec.networks[0].nic.vlan", reason: "less than or equal to 4094"},
+	{kind: "Machine", name: "a card's address of any host", spec: `{networks: [{name: internal, nic: {macAddress: "02:00:00:00:00:01"}}]}`, field: "spec", reason: "any host of the size"},
 	{kind: "Firewall", name: "a log to no group", spec: `{dropLog: {group: 0}}`, field: "spec.dropLog.group", reason: "greater than or equal to 1"},
 }
 
@@ -56,6 +63,7 @@ func TestFirewallsKeepTheirMachine(t *testing.T) {
 	for patch, says := range map[string]string{
 		`{"spec":{"egress":[{"name":"dns","protocol":"UDP","ports":["53"]}]}}`:                                                                                    "",
 		`{"spec":{"networks":[{"name":"web","namespace":"","newConnectionsPerSecond":5},{"name":"internet","namespace":"provider","addresses":["edge","www"]}]}}`: "",
+		`{"spec":{"networks":[{"name":"web","namespace":"","nic":{"vlan":7}},{"name":"internet","namespace":"provider","addresses":["edge","www"]}]}}`:            "keeps its networks where they are",
 		`{"spec":{"machine":{"size":"m2"}}}`:                    "make another Firewall beside it",
 		`{"spec":{"machine":{"image":"debian-13"}}}`:            "make another Firewall beside it",
 		`{"spec":{"networks":[{"name":"web","namespace":""}]}}`: "make another Firewall with them",

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,7 +112,7 @@ func (s *site) firewall() *ingot.Firewall {
 }
 
 // installed plays the machine controller: the Firewall's Machine gets its addresses, and is Ready.
-func (s *site) installed() {
+func (s *site) installed(nics ...ingot.MachineNICStatus) {
 	s.Helper()
 	m := s.made()
 	if m.Spec.Role != ingot.RoleFirewall || m.Spec.Image != "debian-12" || len(m.Spec.Networks) != 2 || len(m.Spec.Networks[1].Addresses) != 4 {
@@ -124,6 +125,7 @@ func (s *site) installed() {
 	s.machineSays(func(m *ingot.Machine) {
 		m.Status.Addresses = []ingot.MachineAddress{in(inside, "a", addr("10.77.1.1")), in(inside, "b", addr("fd77:1::1")),
 			in(internet, "edge", own[0]), in(internet, "edge-v6", own[1]), in(internet, "www", public[0]), in(internet, "www-v6", public[1])}
+		m.Status.NICs = nics
 		meta.SetStatusCondition(&m.Status.Conditions, metav1.Condition{Type: ingot.MachineReadyCondition, Status: metav1.ConditionTrue, Reason: "Ready"})
 	})
 }
@@ -193,11 +195,21 @@ func (s *site) as(nodeName string) (client.Client, dynamic.Interface) {
 	return c, d
 }
 
-// run runs the daemon in the firewall's namespace until stop.
+// away is an API server that cannot be reached.
+type away struct{}
+
+func (away) Run(ctx context.Context, _ func(*ingot.Firewall)) error { <-ctx.Done(); return nil }
+func (away) Report(context.Context, node.Report) error              { return errors.New("it is away") }
+
+// run runs the daemon in the firewall's namespace until stop. Without a client the API server is away.
 func (s *site) run(w *world, d dynamic.Interface, file node.File) (stop func()) {
 	s.Helper()
+	var source node.Source = away{}
+	if d != nil {
+		source = node.API{Client: d, Namespace: s.project, Name: "edge"}
+	}
 	daemon, err := node.New(node.Options{
-		Source: node.API{Client: d, Namespace: s.project, Name: "edge"}, Host: w.h, Forwarding: w.forwarding, File: file, Look: 200 * time.Millisecond, Report: time.Second,
+		Source: source, Host: w.h, Forwarding: w.forwarding, File: file, Look: 200 * time.Millisecond, Report: time.Second,
 		Log: slog.New(slog.NewTextHandler(s.Output(), nil)),
 	})
 	if err != nil {
@@ -271,7 +283,7 @@ func TestFromObjectToPackets(t *testing.T) {
 	}
 	s.create(s.firewall())
 	s.says(ingot.FirewallResolvedCondition, metav1.ConditionFalse, "no address in network")
-	s.installed()
+	s.installed(ingot.MachineNICStatus{Network: s.project + "/inside", MACAddress: strings.ToUpper(w.mac(t, "inside0"))}, ingot.MachineNICStatus{Network: s.provider + "/internet", MACAddress: w.mac(t, "outside0")})
 	s.says(ingot.FirewallResolvedCondition, metav1.ConditionTrue, "2 networks and 3 rules")
 	s.says(ingot.ReadyCondition, metav1.ConditionFalse, "ingot node enroll --firewall "+s.project+"/edge")
 	_, d := s.as(firewall.NodeName(s.project, "edge"))
@@ -335,7 +347,20 @@ func TestFromObjectToPackets(t *testing.T) {
 		t.Fatalf("loaded is generation %d: %v", generation, err)
 	}
 	s.arrives(w, heard, client4(), visitor[0], deniedPort)
+
+	// The next boot's kernel names the cards otherwise, and there is still no API server: they are found by their MAC addresses.
+	w.renamed(t)
+	stop = s.run(w, nil, file)
+	s.arrives(w, heard, client4(), visitor[0], deniedPort)
+	stop()
 	s.run(w, d, file)
+	await.Nil(s, "the machine says where its networks are", func() error {
+		want := []string{s.project + "/inside=lan0", s.provider + "/internet=wan0"}
+		if a := s.now().Status.Applied; a == nil || !slices.Equal(slices.Sorted(slices.Values(a.Interfaces)), slices.Sorted(slices.Values(want))) {
+			return fmt.Errorf("%+v", a)
+		}
+		return nil
+	})
 	if _, err := w.firewall.Run(t.Context(), "", "nft", "flush", "ruleset"); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 
@@ -109,6 +110,52 @@ func (w *world) forward(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// mac is the MAC address of a card of the firewall.
+func (w *world) mac(t *testing.T, name string) string {
+	t.Helper()
+	cards, err := w.h.Interfaces(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cards {
+		if c.Name == name && c.MAC != "" {
+			return c.MAC
+		}
+	}
+	t.Fatalf("%s has no MAC address: %+v", name, cards)
+	return ""
+}
+
+// renamed gives the firewall's cards other names and their addresses again, as another boot does.
+func (w *world) renamed(t *testing.T) {
+	t.Helper()
+	run := func(args ...string) {
+		t.Helper()
+		if out, err := w.firewall.Run(t.Context(), "", "ip", args...); err != nil {
+			t.Fatalf("ip %v: %v: %s", args, err, out)
+		}
+	}
+	for _, c := range []struct {
+		old, now  string
+		addresses []string
+	}{
+		{"inside0", "lan0", []string{"10.77.1.1/24", "fd77:1::1/64"}},
+		{"outside0", "wan0", []string{own[0].String() + "/24", own[1].String() + "/64", public[0].String() + "/24", public[1].String() + "/64"}},
+	} {
+		run("link", "set", c.old, "down")
+		run("address", "flush", "dev", c.old)
+		run("link", "set", c.old, "name", c.now)
+		run("link", "set", c.now, "up")
+		for _, a := range c.addresses {
+			args := []string{"address", "add", a, "dev", c.now}
+			if strings.Contains(a, ":") {
+				args = append(args, "nodad")
+			}
+			run(args...)
+		}
 	}
 }
 

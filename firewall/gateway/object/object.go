@@ -15,7 +15,6 @@ import (
 	"strings"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
-	"github.com/ingotmetal/ingot/firewall"
 	"github.com/ingotmetal/ingot/firewall/gateway"
 	"github.com/ingotmetal/ingot/firewall/names"
 )
@@ -164,26 +163,4 @@ func Ports(texts []string) ([]gateway.Ports, error) {
 		all = append(all, gateway.Ports{First: uint16(a), Last: uint16(b)})
 	}
 	return all, nil
-}
-
-// Interfaces finds the card of each network: the one that has the firewall's addresses in it. The error names the networks of which there is none.
-func Interfaces(f *ingot.Firewall, cards []firewall.Interface) (map[string]string, error) {
-	found := map[string]string{}
-	var problems []error
-	for i := range f.Status.Networks {
-		n := &f.Status.Networks[i]
-		for _, card := range cards {
-			for _, a := range card.Addresses {
-				for _, text := range n.Addresses {
-					if want, err := netip.ParseAddr(text); err == nil && want == a && found[n.Network] == "" {
-						found[n.Network] = card.Name
-					}
-				}
-			}
-		}
-		if found[n.Network] == "" {
-			problems = append(problems, fmt.Errorf("no network card has one of the addresses %s of network %s: give it to one", strings.Join(n.Addresses, ", "), n.Network))
-		}
-	}
-	return found, errors.Join(problems...)
 }

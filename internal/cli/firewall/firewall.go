@@ -146,6 +146,9 @@ func summary(f *ingot.Firewall) string {
 			side = "inside"
 		}
 		line("network", fmt.Sprintf("%s (%s), %s, behind it %s", n.Network, side, strings.Join(n.Addresses, " "), strings.Join(n.Prefixes, " ")))
+		if n.NIC != nil {
+			line("", "by "+card(n.NIC))
+		}
 		for _, a := range n.Masquerade {
 			line("", "what comes from inside goes out as "+a)
 		}
@@ -168,6 +171,18 @@ func summary(f *ingot.Firewall) string {
 	}
 	b.WriteString(verdict.Said(f.Status.Conditions))
 	return b.String()
+}
+
+// card is the network card of a network.
+func card(n *ingot.MachineNICStatus) string {
+	text := strings.TrimSpace(n.Name + " " + n.MACAddress)
+	if n.VLAN > 0 {
+		text = fmt.Sprintf("VLAN %d of %s", n.VLAN, text)
+	}
+	if n.Switch != "" {
+		text += fmt.Sprintf(", at switch %s, port %s", n.Switch, n.Port)
+	}
+	return text
 }
 
 func rulesCommand(s *session.Session) *cobra.Command {

@@ -28,6 +28,17 @@ func edge() *ingot.Firewall {
 	}
 }
 
+func TestDescribeNamesTheCards(t *testing.T) {
+	f := edge()
+	f.Status.Networks[0].NIC = &ingot.MachineNICStatus{Name: "eth1", MACAddress: "02:00:00:00:00:02", VLAN: 7, Switch: "leaf2", Port: "p7"}
+	f.Status.Networks[1].NIC = &ingot.MachineNICStatus{MACAddress: "02:00:00:00:00:01"}
+	for _, want := range []string{"by VLAN 7 of eth1 02:00:00:00:00:02, at switch leaf2, port p7\n", "by 02:00:00:00:00:01\n"} {
+		if text := summary(f); !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+}
+
 func TestExplain(t *testing.T) {
 	for _, c := range []struct {
 		p    packet

@@ -154,7 +154,7 @@ func wanted(f *ingot.Firewall) *ingot.Machine {
 		},
 	}
 	for _, n := range f.Spec.Networks {
-		m.Spec.Networks = append(m.Spec.Networks, ingot.MachineNetwork{Name: n.Name, Namespace: n.Namespace, Addresses: n.Addresses})
+		m.Spec.Networks = append(m.Spec.Networks, ingot.MachineNetwork{Name: n.Name, Namespace: n.Namespace, Addresses: n.Addresses, NIC: n.NIC})
 	}
 	return m
 }

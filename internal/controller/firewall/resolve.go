@@ -111,6 +111,11 @@ func (r *Reconciler) network(ctx context.Context, f *ingot.Firewall, n *ingot.Fi
 			byIP[a.IP] = a.Address
 		}
 	}
+	for i := range m.Status.NICs {
+		if m.Status.NICs[i].Network == s.Network {
+			s.NIC = m.Status.NICs[i].DeepCopy()
+		}
+	}
 	if len(s.Addresses) == 0 {
 		return s, failed(reasonWaiting, "the machine has no address in network %s yet", key)
 	}

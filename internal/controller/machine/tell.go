@@ -63,20 +63,9 @@ func (r *Reconciler) tell(ctx context.Context, m *ingot.Machine, h *metal3.BareM
 	if metadata, err = firewallOf(m, metadata); err != nil {
 		return nil, "", err
 	}
-	mac, err := r.card(ctx, h)
-	if err != nil {
-		return nil, "", err
-	}
-	if mac == "" {
-		return nil, "no network card of the host is known: its operator can set spec.bootMACAddress, or have it inspected again", nil
-	}
-	addresses, problem := told(m)
-	if problem != "" {
-		return nil, problem, nil
-	}
-	network, err := firstboot.NetworkData(mac, addresses, dns(m, site))
-	if err != nil {
-		return nil, "", err
+	network, problem, err := r.network(ctx, m, h, site)
+	if problem != "" || err != nil {
+		return nil, problem, err
 	}
 	texts := map[string][]byte{partNetworkData: network, partMetaData: metadata}
 	if len(user) > 0 {
@@ -129,54 +118,6 @@ func (r *Reconciler) userData(ctx context.Context, m *ingot.Machine, site *ingot
 		return nil, "spec.ntpServers cannot be joined with user data that is neither a cloud-config nor a script: put the servers into the user data, and remove spec.ntpServers", nil
 	}
 	return text, "", nil
-}
-
-// card is the MAC address of the host's boot card, or else of the first that has a link.
-func (r *Reconciler) card(ctx context.Context, h *metal3.BareMetalHost) (string, error) {
-	if h.Spec.BootMACAddress != "" {
-		return h.Spec.BootMACAddress, nil
-	}
-	d := &metal3.HardwareData{}
-	// A host without HardwareData has no cards that are known: d stays empty.
-	if err := client.IgnoreNotFound(r.live.Get(ctx, client.ObjectKeyFromObject(h), d)); err != nil {
-		return "", fmt.Errorf("read the HardwareData of host %s/%s: %w", h.Namespace, h.Name, err)
-	}
-	if d.Spec.HardwareDetails == nil || len(d.Spec.HardwareDetails.NIC) == 0 {
-		return "", nil
-	}
-	rank := func(n metal3.NIC) int {
-		switch {
-		case n.PXE:
-			return 0
-		case n.SpeedGbps > 0:
-			return 1
-		}
-		return 2
-	}
-	return slices.MinFunc(d.Spec.HardwareDetails.NIC, func(a, b metal3.NIC) int { return cmp.Compare(rank(a), rank(b)) }).MAC, nil
-}
-
-// told is the machine's addresses as the system is told of them.
-func told(m *ingot.Machine) (all []firstboot.Address, problem string) {
-	for _, a := range m.Status.Addresses {
-		ip, err := netip.ParseAddr(a.Address)
-		if err != nil {
-			return nil, fmt.Sprintf("IP %s has the address %q, which is none", a.IP, a.Address)
-		}
-		bits := int(a.PrefixLength)
-		if bits == 0 {
-			bits = ip.BitLen()
-		}
-		x := firstboot.Address{Prefix: netip.PrefixFrom(ip, bits)}
-		if !x.Prefix.IsValid() {
-			return nil, fmt.Sprintf("IP %s has the prefix length %d, which is none", a.IP, a.PrefixLength)
-		}
-		if g, err := netip.ParseAddr(a.Gateway); err == nil {
-			x.Gateway = g
-		}
-		all = append(all, x)
-	}
-	return all, ""
 }
 
 // dns is the machine's own name servers, or else the partition's, or else its networks'.

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"time"
 
@@ -160,6 +162,11 @@ func (d *Daemon) step(ctx context.Context) {
 	if err := d.mend(ctx); err != nil {
 		d.o.Log.Error("the rules could not be restored", "err", err)
 	}
+	if d.wanted == nil {
+		if err := d.relocate(ctx); err != nil {
+			d.o.Log.Error("the last rules' network cards are not all there", "err", err)
+		}
+	}
 	if d.wanted != nil {
 		d.problem = ""
 		if err := d.enforce(ctx, d.wanted); err != nil && !errors.Is(err, object.ErrUnresolved) {
@@ -179,7 +186,8 @@ func (d *Daemon) enforce(ctx context.Context, f *ingot.Firewall) error {
 	if err != nil {
 		return fmt.Errorf("read the network cards: %w", err)
 	}
-	interfaces, err := object.Interfaces(f, cards)
+	places := object.Places(f)
+	interfaces, err := object.Interfaces(places, cards)
 	if err != nil {
 		return err
 	}
@@ -190,15 +198,44 @@ func (d *Daemon) enforce(ctx context.Context, f *ingot.Firewall) error {
 	if g.HasNames() && d.proxy == nil {
 		return errors.New("rules have names, and this ingot-node has nothing to answer DNS with")
 	}
-	next := Kept{Gateway: g, Generation: d.kept.Generation, FirewallGeneration: f.Generation, Digest: d.digest(g), Interfaces: interfaces}
+	return d.replace(ctx, Kept{Gateway: g, FirewallGeneration: f.Generation, Interfaces: interfaces, Places: places}, cards)
+}
+
+// relocate brings the last rules to where their cards are now, while there is no Firewall to be had: a kernel may give cards other names at each boot.
+func (d *Daemon) relocate(ctx context.Context) error {
+	if d.kept.Gateway == nil || d.kept.Places == nil {
+		return nil
+	}
+	cards, err := d.o.Host.Interfaces(ctx)
+	if err != nil {
+		return fmt.Errorf("read the network cards: %w", err)
+	}
+	interfaces, err := object.Interfaces(d.kept.Places, cards)
+	if err != nil || maps.Equal(interfaces, d.kept.Interfaces) {
+		return err
+	}
+	g := *d.kept.Gateway
+	g.Networks = slices.Clone(g.Networks)
+	for i := range g.Networks {
+		g.Networks[i].Interface = interfaces[g.Networks[i].Name]
+	}
+	d.o.Log.Info("the network cards have other names", "interfaces", fmt.Sprint(interfaces))
+	next := d.kept
+	next.Gateway, next.Interfaces = &g, interfaces
+	return d.replace(ctx, next, cards)
+}
+
+// replace puts rules in place of those that rule, where they are others.
+func (d *Daemon) replace(ctx context.Context, next Kept, cards []firewall.Interface) error {
+	next.Generation, next.Digest = d.kept.Generation, d.digest(next.Gateway)
 	if next.Digest == d.kept.Digest {
-		if next.FirewallGeneration != d.kept.FirewallGeneration {
+		if next.FirewallGeneration != d.kept.FirewallGeneration || !reflect.DeepEqual(next.Places, d.kept.Places) {
 			return d.keep(next) // the same rules by another name
 		}
 		return nil
 	}
 	next.Generation++
-	rules := d.compile(g, next.Generation)
+	rules := d.compile(next.Gateway, next.Generation)
 	text := rules.Install(d.ruling)
 	if err := d.o.Host.Check(ctx, ruleset.Steps(text)[0]); err != nil {
 		return fmt.Errorf("the kernel would not take the rules: %w", err)
@@ -207,11 +244,11 @@ func (d *Daemon) enforce(ctx context.Context, f *ingot.Firewall) error {
 		return err
 	}
 	d.ruling = rules
-	if err := d.names.replace(ctx, g, rules, func() error { return d.o.Host.Apply(ctx, text) }); err != nil {
+	if err := d.names.replace(ctx, next.Gateway, rules, func() error { return d.o.Host.Apply(ctx, text) }); err != nil {
 		// What the kernel has now is found out by the next look, which writes what the disk has.
 		return fmt.Errorf("replace the rules: %w", err)
 	}
-	d.o.Log.Info("the firewall's rules are enforced", "generation", f.Generation, "digest", next.Digest[:12])
+	d.o.Log.Info("the firewall's rules are enforced", "generation", next.FirewallGeneration, "digest", next.Digest[:12])
 	if err := d.o.Forwarding(true); err != nil {
 		return fmt.Errorf("switch forwarding on: %w", err)
 	}
@@ -219,7 +256,7 @@ func (d *Daemon) enforce(ctx context.Context, f *ingot.Firewall) error {
 	if err := d.holdClosed(ctx); err != nil {
 		return err
 	}
-	return d.revoke(ctx, d.names.moment(g), cards)
+	return d.revoke(ctx, d.names.moment(next.Gateway), cards)
 }
 
 // serve has DNS answered where rules have names, and keeps what was learned.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	pure "github.com/ingotmetal/ingot/firewall/gateway"
+	"github.com/ingotmetal/ingot/firewall/gateway/object"
 	"github.com/ingotmetal/ingot/firewall/ruleset"
 	"github.com/ingotmetal/ingot/internal/driver/hostnet"
 )
@@ -24,8 +25,9 @@ type Kept struct {
 	Generation         uint32
 	FirewallGeneration int64
 	Digest             string
-	// Interfaces are the network cards by network.
+	// Interfaces are the network cards by network, and Places what they are found by.
 	Interfaces map[string]string
+	Places     map[string]object.Place `json:",omitempty"`
 }
 
 // File is where it is kept.

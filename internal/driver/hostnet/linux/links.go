@@ -49,7 +49,10 @@ func (h *Host) Interfaces(ctx context.Context) ([]firewall.Interface, error) {
 	}
 	var all []firewall.Interface
 	for _, l := range links {
-		i := firewall.Interface{Name: l.Attrs().Name}
+		i := firewall.Interface{Name: l.Attrs().Name, MAC: l.Attrs().HardwareAddr.String()}
+		if v, ok := l.(*netlink.Vlan); ok {
+			i.VLAN = v.VlanId
+		}
 		for _, a := range addresses {
 			if ip, ok := netip.AddrFromSlice(a.IP); ok && a.LinkIndex == l.Attrs().Index {
 				i.Addresses = append(i.Addresses, ip.Unmap())
