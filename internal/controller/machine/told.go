@@ -27,6 +27,9 @@ type said struct {
 	addresses  []ingot.MachineAddress
 	parts      []string
 	at         time.Time
+	// hostKey and nics go into the status with what was told: its write may have failed, and who is installed is told nothing again.
+	hostKey string
+	nics    []ingot.MachineNICStatus
 }
 
 func (x *memory) note(m *ingot.Machine, h *metal3.BareMetalHost, parts []string, now time.Time) {
@@ -35,10 +38,10 @@ func (x *memory) note(m *ingot.Machine, h *metal3.BareMetalHost, parts []string,
 	if x.all == nil {
 		x.all = map[types.NamespacedName]said{}
 	}
-	x.all[client.ObjectKeyFromObject(m)] = said{m.UID, h.UID, m.Generation, m.Status.InstallRequest, slices.Clone(m.Status.Addresses), parts, now}
+	x.all[client.ObjectKeyFromObject(m)] = said{m.UID, h.UID, m.Generation, m.Status.InstallRequest, slices.Clone(m.Status.Addresses), parts, now, m.Status.SSHHostKey, slices.Clone(m.Status.NICs)}
 }
 
-// lately gives the parts that were told within half of the time between two rechecks, so that a recheck always looks.
+// lately gives the parts that were told within half of the time between two rechecks, so that a recheck always looks, and puts into the status what goes with them.
 func (x *memory) lately(m *ingot.Machine, h *metal3.BareMetalHost, now time.Time, recheck time.Duration) ([]string, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -47,6 +50,9 @@ func (x *memory) lately(m *ingot.Machine, h *metal3.BareMetalHost, now time.Time
 		slices.EqualFunc(was.addresses, m.Status.Addresses, func(a, b ingot.MachineAddress) bool {
 			return a.Network == b.Network && a.IP == b.IP && a.Address == b.Address && a.PrefixLength == b.PrefixLength && a.Gateway == b.Gateway && slices.Equal(a.DNSServers, b.DNSServers)
 		})
+	if same {
+		m.Status.SSHHostKey, m.Status.NICs = was.hostKey, slices.Clone(was.nics)
+	}
 	return was.parts, same
 }
 
