@@ -78,6 +78,11 @@ agent: core packages ## build the agent's kernel, ramdisk and boot media into .c
 image: core packages ## build the demo's Debian 12 image into .cache/images
 	$(BIN)/ingot image build-debian --output $(CACHE)/images --cache $(CACHE)
 
+# Of what is in the tree, not what was packaged once: dist/ may hold the packages of other commits.
+.PHONY: firewall-image
+firewall-image: image package ## build the Debian 12 image of a firewall, with ingot-node, ingot-firewall and ingot-mesh-member, into .cache/images/firewall
+	$(BIN)/ingot image build-debian --output $(CACHE)/images/firewall --cache $(CACHE) $(foreach p,ingot-node_$(DEBVERSION)_$(DEBARCH) ingot-firewall_$(DEBVERSION)_all ingot-mesh-member_$(DEBVERSION)_$(DEBARCH),--package '$(DIST)/$(p).deb')
+
 .PHONY: lint
 lint: ## run the linters
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
@@ -100,7 +105,7 @@ check: lint bound ## lint, the matrix's bounds and the quick tests: the inner lo
 	cd tools/alerts && go test ./...
 
 .PHONY: test
-test: packages generated check agent image ## everything: check, the slow tests, and QEMU end to end
+test: packages generated check agent image firewall-image ## everything: check, the slow tests, and QEMU end to end
 	go test -timeout 30m -p 2 $$(go list ./... | grep -E '$(SLOW_PATTERN)' | grep -vE '/test/e2e|/bench/')
 	cd tools/release && go test ./...
 	$(MAKE) mesh
@@ -135,7 +140,7 @@ fuzz: ## every fuzzer in turn (FUZZTIME=30s each; FUZZ=regular expression of pac
 	@scripts/fuzz
 
 .PHONY: e2e
-e2e: agent image ## virtual machines from power-on to the installed Debian's report: every way of booting, software RAID, an archive, a partition image
+e2e: agent image firewall-image ## virtual machines from power-on to the installed Debian's report: every way of booting, software RAID, an archive, a partition image
 	INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) go test -count=1 -timeout 90m -v ./test/e2e/...
 
 .PHONY: lives

@@ -15,6 +15,7 @@ import (
 
 func debianCommand(out, errOut io.Writer) *cobra.Command {
 	var output, cache, mirror string
+	var packages []string
 	c := &cobra.Command{
 		Use:   "build-debian",
 		Short: "Build the Debian 12 image that the demo and the end-to-end tests provision",
@@ -24,7 +25,7 @@ func debianCommand(out, errOut io.Writer) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			made, err := debian.Build(cmd.Context(), debian.Options{
-				CacheDir: filepath.Join(cache, "debian"), Mirror: mirror,
+				CacheDir: filepath.Join(cache, "debian"), Mirror: mirror, Files: packages,
 				Progress: func(line string) { fmt.Fprintln(errOut, line) },
 			})
 			if err != nil {
@@ -40,6 +41,7 @@ func debianCommand(out, errOut io.Writer) *cobra.Command {
 	c.Flags().StringVar(&output, "output", "", "directory for the image and its sums file (required)")
 	c.Flags().StringVar(&cache, "cache", "", "directory that keeps built images (required)")
 	c.Flags().StringVar(&mirror, "mirror", "", "Debian mirror (default: mmdebstrap's)")
+	c.Flags().StringSliceVar(&packages, "package", nil, "Debian package file to install over it, for example ingot-firewall's (repeatable)")
 	_ = c.MarkFlagRequired("output")
 	_ = c.MarkFlagRequired("cache")
 	return c

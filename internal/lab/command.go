@@ -25,6 +25,7 @@ type flags struct {
 	namespace, partition string
 	capture              string
 	disks, memory, cpus  int
+	nics                 int
 	seed                 uint64
 	verbose, tpm         bool
 }
@@ -62,6 +63,7 @@ the hosts: kubectl apply -f <data-dir>/hosts.yaml. A lab started again in the sa
 	set.StringVar(&f.boot, "boot", "", "how hosts.yaml lets the agent be booted: virtual-media (default with redfish), pxe (default with ipmi)")
 	set.StringVar(&f.protocol, "bmc", string(bmc.Redfish), "what the BMC addresses in hosts.yaml speak: redfish, ipmi (implies --boot pxe)")
 	set.BoolVar(&f.tpm, "tpm", false, "give virtual machines a TPM 2.0 in software (needs swtpm)")
+	set.IntVar(&f.nics, "nics", 1, "network cards of a virtual machine; each beyond the first is on a network of its own (segments in lab.json)")
 	set.IntVar(&f.memory, "memory", 512, "memory of a virtual machine in MiB")
 	set.IntVar(&f.cpus, "cpus", 1, "processors of a virtual machine")
 	set.StringVar(&f.namespace, "namespace", "default", "namespace of the hosts in hosts.yaml")
@@ -85,7 +87,7 @@ func (f flags) options(log *slog.Logger) (Options, error) {
 	o := Options{
 		OnNetwork: f.onNetwork,
 		Kind:      Simulated, Machines: f.machines, DataDir: f.dataDir, Namespace: f.namespace, Partition: f.partition, Disks: f.disks,
-		DiskBus: qemu.Bus(f.diskBus), MemoryMebibytes: f.memory, CPUs: f.cpus, TPM: f.tpm, Seed: f.seed, Capture: f.capture, Log: log,
+		DiskBus: qemu.Bus(f.diskBus), MemoryMebibytes: f.memory, CPUs: f.cpus, NICs: f.nics, TPM: f.tpm, Seed: f.seed, Capture: f.capture, Log: log,
 	}
 	if f.simulated && f.virtual {
 		return o, errors.New("--simulated and --qemu exclude each other")

@@ -54,8 +54,15 @@ func (o Options) blueprint(i int) blueprint {
 	return b
 }
 
-// port is the name of the switch's port that the machine's cable is in.
-func (b blueprint) port() string { return b.name + "/nic0" }
+// port is the name of the switch's port that the cable of the machine's network card number i is in.
+func (b blueprint) port(i int) string { return fmt.Sprintf("%s/nic%d", b.name, i) }
+
+// furtherMAC is the address of a network card beyond the first.
+func (b blueprint) furtherMAC(i int) ethernet.MAC {
+	mac := b.mac
+	mac[1] += byte(i)
+	return mac
+}
 
 // inventory is what a simulated machine's agent finds.
 func (b blueprint) inventory() step.Inventory {
@@ -70,7 +77,7 @@ func (b blueprint) inventory() step.Inventory {
 		MemoryBytes: 64 << 30,
 		NICs: []step.NIC{{
 			Name: "eth0", Model: "Simulated NIC", MAC: b.mac.String(), SpeedMbps: 25_000, LinkUp: true, Booted: true,
-			LLDP: &step.LLDP{ChassisID: "02:69:6e:67:00:01", PortID: b.port(), SystemName: switchName},
+			LLDP: &step.LLDP{ChassisID: "02:69:6e:67:00:01", PortID: b.port(0), SystemName: switchName},
 		}},
 	}
 	for n, d := range b.disks {

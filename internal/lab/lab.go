@@ -47,6 +47,8 @@ type Lab struct {
 	state   State
 	// Switch is nil where the machines are on loopback.
 	Switch *ethernet.Switch
+	// segments are the switches of the machines' further network cards.
+	segments []*ethernet.Switch
 	// Journal is nil with QEMU machines.
 	Journal *simulated.Journal
 
@@ -209,7 +211,10 @@ func (l *Lab) build(b blueprint) (hardware, error) {
 	if o.Kind == QEMU {
 		c := qemu.Config{
 			Name: b.name, Dir: b.dir, UUID: b.uuid, MemoryMebibytes: o.MemoryMebibytes, CPUs: o.CPUs, Mode: o.Firmware, TPM: o.TPM,
-			NICs: []qemu.NIC{{MAC: b.mac, Port: l.Switch.Port(b.port())}}, Log: l.log,
+			NICs: []qemu.NIC{{MAC: b.mac, Port: l.Switch.Port(b.port(0))}}, Log: l.log,
+		}
+		for i, s := range l.segments {
+			c.NICs = append(c.NICs, qemu.NIC{MAC: b.furtherMAC(i + 1), Port: s.Port(b.port(i + 1))})
 		}
 		for _, d := range b.disks {
 			c.Disks = append(c.Disks, qemu.Disk{Path: d.path, SizeBytes: d.bytes, Bus: d.bus, Serial: d.serial, WWN: d.wwn, Rotational: d.rotational})
@@ -221,7 +226,7 @@ func (l *Lab) build(b blueprint) (hardware, error) {
 		HangChance: o.Faults.HangChance, Seed: o.Seed + uint64(b.number), Journal: l.Journal, Timing: o.AgentTiming, Log: l.log,
 	}
 	if l.Switch != nil {
-		c.Port = l.Switch.Port(b.port())
+		c.Port = l.Switch.Port(b.port(0))
 	}
 	for n, d := range b.disks {
 		c.DiskPaths[c.Inventory.Disks[n].Name] = d.path

@@ -41,9 +41,32 @@ func (l *Lab) startSwitch(ctx context.Context) error {
 	}
 	sw.Listen(listener, "role-")
 	l.Switch = sw
+	for i := 1; i < l.options.NICs; i++ {
+		if err := l.startSegment(ctx, i); err != nil {
+			return err
+		}
+	}
 	l.state.SwitchSocket = path
 	l.state.PartitionNetwork = netstack.Spec{Socket: path, MAC: roleMAC(PartitionAddress), Address: prefixed(PartitionAddress)}.String()
 	l.state.BootNetwork = netstack.Spec{Socket: path, MAC: roleMAC(BootAddress), Address: prefixed(BootAddress)}.String()
+	return nil
+}
+
+// startSegment makes the switch of the machines' network cards number i, which announces a name and a chassis of its own.
+func (l *Lab) startSegment(ctx context.Context, i int) error {
+	path := filepath.Join(l.options.DataDir, fmt.Sprintf("%d.sock", i))
+	sw, err := ethernet.New(ethernet.Options{Name: fmt.Sprintf("%s-%d", switchName, i), ChassisID: ethernet.MAC{0x02, 0x69, 0x6e, 0x67, 0x00, byte(i + 1)}, Log: l.log})
+	if err != nil {
+		return err
+	}
+	l.onClose(func() error { sw.Close(); return nil })
+	listener, err := listenUnix(ctx, path)
+	if err != nil {
+		return err
+	}
+	sw.Listen(listener, "host-")
+	l.segments = append(l.segments, sw)
+	l.state.Segments = append(l.state.Segments, path)
 	return nil
 }
 

@@ -53,6 +53,8 @@ type Options struct {
 	MemoryMebibytes, CPUs int
 	// Firmware is the mode in which QEMU machines boot by themselves. Default: bmc.ModeUEFI.
 	Firmware bmc.Mode
+	// NICs is how many network cards a machine has (default 1). The first is on the lab's network; each further one is on a network of its own, with nobody on it but the machines and who joins State.Segments (QEMU only).
+	NICs int
 	// TPM gives QEMU machines a TPM 2.0 in software (needs swtpm).
 	TPM bool
 	// FirmwareTime and SystemTime are a simulated machine's; default 20 ms.
@@ -92,6 +94,7 @@ var (
 
 const (
 	maxMachines = 10_000
+	maxNICs     = 4
 	defaultDisk = 8 << 30
 	defaultTime = 20 * time.Millisecond
 )
@@ -125,6 +128,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.DiskBytes == 0 {
 		o.DiskBytes = defaultDisk
+	}
+	if o.NICs == 0 {
+		o.NICs = 1
 	}
 	if o.DiskBus == "" {
 		o.DiskBus = qemu.NVMe
@@ -173,6 +179,10 @@ func (o Options) check() error {
 		return fmt.Errorf("boot method %q: there are %s, %s and %s", o.Method, bmc.BootCD, bmc.BootPXE, bmc.BootHTTP)
 	case o.Method == bmc.BootHTTP && o.Firmware == bmc.ModeLegacy:
 		return fmt.Errorf("boot method %q: a BIOS has none", o.Method)
+	case o.NICs < 1 || o.NICs > maxNICs:
+		return fmt.Errorf("%d network cards: want 1 to %d", o.NICs, maxNICs)
+	case o.NICs > 1 && o.Kind != QEMU:
+		return errors.New("several network cards are for QEMU machines: simulated ones have one")
 	case o.TPM && o.Kind != QEMU:
 		return errors.New("a TPM is for QEMU machines: simulated ones have none")
 	case o.Firmware != bmc.ModeUEFI && o.Firmware != bmc.ModeLegacy:

@@ -21,6 +21,8 @@ type State struct {
 	SwitchSocket     string `json:"switchSocket,omitempty"`
 	PartitionNetwork string `json:"partitionNetwork,omitempty"`
 	BootNetwork      string `json:"bootNetwork,omitempty"`
+	// Segments are the sockets of the switches of the machines' further network cards, the second one's first.
+	Segments []string `json:"segments,omitempty"`
 	// ImageDir is served at ImageURL, which the machines reach.
 	ImageDir string `json:"imageDir"`
 	ImageURL string `json:"imageURL"`

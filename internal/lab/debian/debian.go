@@ -42,6 +42,8 @@ type Options struct {
 	Mirror string
 	// Packages are added to the recipe's.
 	Packages []string
+	// Files are Debian packages of this host's, like /tmp/ingot-node.deb, that are installed over the finished system; what they depend on is in the recipe or among Packages.
+	Files []string
 	// Progress gets a line for each step; nil for none.
 	Progress func(line string)
 }
@@ -90,6 +92,16 @@ func Build(ctx context.Context, o Options) (Image, error) {
 		return Image{}, err
 	}
 	b := builder{o: o, work: work, started: time.Now()}
+	if len(o.Files) > 0 {
+		// The archive of the same system without them spares another run of mmdebstrap.
+		base := o
+		base.Files = nil
+		img, err := Build(ctx, base)
+		if err != nil {
+			return Image{}, errors.Join(err, os.RemoveAll(work))
+		}
+		b.base = img.TarPath
+	}
 	err = b.run(ctx)
 	if err == nil {
 		err = publish(work, dir)
@@ -142,6 +154,14 @@ func key(o Options) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	for _, name := range o.Files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return "", fmt.Errorf("read the package: %w", err)
+		}
+		sum := sha256.Sum256(text)
+		b = append(b, sum[:]...)
+	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:8]), nil
 }
@@ -165,7 +185,9 @@ func check() error {
 }
 
 type builder struct {
-	o       Options
+	o Options
+	// base is the archive of the system that Files are installed over; empty: it is made.
+	base    string
 	work    string
 	started time.Time
 }

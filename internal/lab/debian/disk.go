@@ -9,8 +9,11 @@ import (
 	"io"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/ingotmetal/ingot/internal/image/partition"
 )
@@ -22,8 +25,7 @@ const (
 )
 
 func (b *builder) run(ctx context.Context) error {
-	b.say("installing packages with mmdebstrap (a minute or two)")
-	if err := b.bootstrap(ctx); err != nil {
+	if err := b.system(ctx); err != nil {
 		return err
 	}
 	b.say("making the root file system")
@@ -39,6 +41,53 @@ func (b *builder) run(ctx context.Context) error {
 	}
 	b.say("packing")
 	return errors.Join(b.pack(ctx, b.path("disk.raw"), FileName), b.pack(ctx, b.path("whole.tar"), TarName))
+}
+
+// system makes root.tar: with Debian's tools, or of what was made without the host's packages.
+func (b *builder) system(ctx context.Context) error {
+	if b.base != "" {
+		b.say("unpacking " + b.base)
+		return b.unpack(ctx, b.base, b.path("root.tar"))
+	}
+	b.say("installing packages with mmdebstrap (a minute or two)")
+	return b.bootstrap(ctx)
+}
+
+// unpack takes the zstd off a file.
+func (b *builder) unpack(ctx context.Context, from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	z, err := zstd.NewReader(contextReader{ctx, in})
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, z)
+	return errors.Join(err, out.Close())
+}
+
+// collect copies the host's packages to where the builder's programs find them.
+func (b *builder) collect() error {
+	if err := os.Mkdir(b.path("files"), 0o755); err != nil {
+		return err
+	}
+	for _, name := range b.o.Files {
+		text, err := os.ReadFile(name)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(b.path("files"), filepath.Base(name)), text, 0o644)
+		}
+		if err != nil {
+			return fmt.Errorf("take the package %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // bootstrap makes root.tar.
@@ -65,10 +114,18 @@ func (b *builder) root(ctx context.Context) error {
 	if err := writeTar(b.path("late.tar"), files(), links()); err != nil {
 		return err
 	}
+	install := ""
+	if len(b.o.Files) > 0 {
+		// Debian's own dpkg, in the system that it is for: their scripts run as on any machine that has no systemd yet.
+		if err := b.collect(); err != nil {
+			return err
+		}
+		install = "cp -r files root/.ingot; DEBIAN_FRONTEND=noninteractive chroot root sh -c 'dpkg -i /.ingot/*.deb'; rm -rf root/.ingot; "
+	}
 	// /dev is filled by the kernel; its nodes cannot be made in a user namespace.
 	script := "set -e; mkdir root; tar -C root --numeric-owner --xattrs --xattrs-include='*' --exclude='./dev/*' -xf root.tar; rm root.tar; cd root; " +
 		"rm -f " + strings.Join(removed(), " ") + "; cd ..; " +
-		"tar -C root --no-overwrite-dir --numeric-owner -xf late.tar; " +
+		"tar -C root --no-overwrite-dir --numeric-owner -xf late.tar; " + install +
 		fmt.Sprintf("truncate -s %d root.ext4; ", rootBytes) +
 		"mkfs.ext4 -q -F -m 1 -L root -U " + rootUUID + " -E hash_seed=" + hashSeed + ",lazy_itable_init=0,lazy_journal_init=0,nodiscard -d root root.ext4; " +
 		"tar -C root --numeric-owner --xattrs --xattrs-include='*' --sort=name -cf whole.tar .; rm -rf root"

@@ -31,6 +31,8 @@ func packages() []string {
 		"systemd-sysv", "systemd-resolved", "dbus", "udev", "linux-image-cloud-amd64", "initramfs-tools", "zstd",
 		// mdadm brings arrays up in the initial ramdisk, for hosts with software RAID.
 		"mdadm", "cloud-init", "cloud-guest-utils", "fdisk", "openssh-server", "ca-certificates", "sudo", "iproute2", "iputils-ping", "netbase", "less", "curl",
+		// What ingot-node writes its rules by: images of firewalls are derived from this one.
+		"nftables",
 	}
 }
 

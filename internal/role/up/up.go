@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -238,16 +239,22 @@ func (s *site) auditorArguments() []string {
 	return args
 }
 
-// apiServerOutside is the URL of the embedded API server by the first name that clients know it by; empty where it has none.
+// apiServerOutside is the URL of the embedded API server by the first name that clients on other machines know it by; empty where it has none.
 func (s *site) apiServerOutside(ids *identities) string {
-	if s.o.Kubeconfig != "" || len(s.o.Advertise) == 0 {
+	if s.o.Kubeconfig != "" {
 		return ""
 	}
 	u, err := url.Parse(ids.cluster.URL)
 	if err != nil {
 		return ""
 	}
-	return "https://" + net.JoinHostPort(s.o.Advertise[0], u.Port())
+	for _, name := range s.o.Advertise {
+		// The first name is what the roles beside it use, and that may be loopback.
+		if a, err := netip.ParseAddr(name); name != "localhost" && (err != nil || !a.IsLoopback()) {
+			return "https://" + net.JoinHostPort(name, u.Port())
+		}
+	}
+	return ""
 }
 
 // arguments of a role's process.

@@ -1,6 +1,6 @@
 // Package netstack is a socket.Network in user space: one host, with gVisor's TCP/IP, on the lab's switch.
 //
-// It owns the host's link to the switch, its addresses and the translation to Go's net types. It refuses routing beyond the one network and names: in the lab every
+// It owns the host's link to the switch, its addresses and the translation to Go's net types. It refuses routing beyond one gateway and names: in the lab every
 // address is a literal. It exists so that roles serve DHCP, TFTP and HTTP to virtual machines with neither privilege nor a trace on the host's own network.
 //
 // Invariants: a lost link is dialled again until Close, so that lab and roles can start, end and start again in any order; nothing here opens a socket of
@@ -116,10 +116,18 @@ func (n *Network) configure() error {
 			return fmt.Errorf("add address %s: %s", a.AddressWithPrefix.Address, err)
 		}
 	}
-	n.stack.SetRouteTable([]tcpip.Route{
+	routes := []tcpip.Route{
 		{Destination: own.AddressWithPrefix.Subnet(), NIC: nicID},
 		{Destination: link.AddressWithPrefix.Subnet(), NIC: nicID},
-	})
+	}
+	if g := n.spec.Gateway; g.IsValid() {
+		everything := header.IPv4EmptySubnet
+		if g.Is6() {
+			everything = header.IPv6EmptySubnet
+		}
+		routes = append(routes, tcpip.Route{Destination: everything, Gateway: tcpip.AddrFromSlice(g.AsSlice()), NIC: nicID})
+	}
+	n.stack.SetRouteTable(routes)
 	return nil
 }
 

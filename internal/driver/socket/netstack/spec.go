@@ -22,6 +22,8 @@ type Spec struct {
 	MAC net.HardwareAddr
 	// Address is the host's IPv4 or IPv6 address with the network's prefix length. Every host has a link-local IPv6 address besides.
 	Address netip.Prefix
+	// Gateway is where all that is not on the link goes; invalid: nowhere. The text form has none: roles are on the link with their machines.
+	Gateway netip.Addr
 }
 
 // Parse reads a Spec's text form.
@@ -71,6 +73,8 @@ func (s Spec) check() error {
 		return errors.New("the address is neither IPv4 nor IPv6")
 	case s.Address.Addr().Is6() && (s.Address.Addr().IsLinkLocalUnicast() || s.Address.Addr().IsMulticast()):
 		return fmt.Errorf("%s is no host's own address", s.Address)
+	case s.Gateway.IsValid() && (!s.Address.Contains(s.Gateway) || s.Gateway == s.Address.Addr()):
+		return fmt.Errorf("the gateway %s is no other host of %s", s.Gateway, s.Address)
 	case s.Address.Bits() < 1 || s.Address.Bits() > s.Address.Addr().BitLen()-2 || s.Address.Masked() == s.Address:
 		return fmt.Errorf("%s is no host's address in a network of /1 to /%d", s.Address, s.Address.Addr().BitLen()-2)
 	}
