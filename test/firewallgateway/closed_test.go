@@ -2,8 +2,10 @@ package firewallgateway_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"regexp"
@@ -13,6 +15,7 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/firewall/ruleset"
+	"github.com/ingotmetal/ingot/internal/driver/hostnet/netns"
 	node "github.com/ingotmetal/ingot/internal/node/gateway"
 	"github.com/ingotmetal/ingot/test/await"
 )
@@ -116,10 +119,72 @@ func TestTheMachineItselfIsClosed(t *testing.T) {
 		})
 	}
 	refused("under the daemon ")
+	leases(t, w)
+}
+
+// leases: a DHCPv6 server on the link is heard, which answers from an address of its own what was asked by multicast; nobody else is at a client's port: no other port, and no address from beyond the link.
+func leases(t *testing.T, w *world) {
+	t.Helper()
+	const clients, servers = 546, 547
+	client, own6, _ := onLink(t, w.firewall, "outside0", clients)
+	server, _, link := onLink(t, w.outside, "eth0", servers)
+	stranger, _, _ := onLink(t, w.outside, "eth0", allowedPort)
+	to := netip.AddrPortFrom(own6.WithZone(link), clients)
+	say := func(c *net.UDPConn, to netip.AddrPort, what string) {
+		t.Helper()
+		if err := w.outside.Do(func() error { _, err := c.WriteToUDPAddrPort([]byte(what), to); return err }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := w.knocks(t)
+	say(stranger, to, "from a port that is not a server's")
+	await.True(t, "what comes from a port that is not a server's is dropped", func() bool { return w.knocks(t) > before })
+	before = w.knocks(t)
+	say(server, netip.AddrPortFrom(own[1], clients), "to an address that is not of the link")
+	await.True(t, "what is sent to an address that is not of the link is dropped", func() bool { return w.knocks(t) > before })
+	say(server, to, "a lease")
+	if err := client.SetReadDeadline(time.Now().Add(2 * time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	answer := make([]byte, 200)
+	n, _, err := client.ReadFromUDPAddrPort(answer)
+	if err != nil || string(answer[:n]) != "a lease" {
+		t.Errorf("a client of DHCPv6 hears %q: %v", answer[:n], err)
+	}
+}
+
+// onLink opens a socket at the link-local address of an interface, once the kernel has made sure that nobody else has that address. The link is the interface's number: Go remembers names for all namespaces together.
+func onLink(t *testing.T, in *netns.Namespace, name string, port uint16) (c *net.UDPConn, at netip.Addr, link string) {
+	t.Helper()
+	await.True(t, "a socket at the link-local address of "+name, func() bool {
+		err := in.Do(func() error {
+			i, err := net.InterfaceByName(name)
+			if err != nil {
+				return err
+			}
+			all, err := i.Addrs()
+			if err != nil {
+				return err
+			}
+			for _, one := range all {
+				prefix, err := netip.ParsePrefix(one.String())
+				if err != nil || !prefix.Addr().Is6() || !prefix.Addr().IsLinkLocalUnicast() {
+					continue
+				}
+				at, link = prefix.Addr(), strconv.Itoa(i.Index)
+				c, err = net.ListenUDP("udp6", net.UDPAddrFromAddrPort(netip.AddrPortFrom(at.WithZone(link), port)))
+				return err
+			}
+			return errors.New("there is none yet")
+		})
+		return err == nil
+	})
+	t.Cleanup(func() { _ = c.Close() })
+	return c, at, link
 }
 
 // closedAgain is the chain as it has to be.
-var closedAgain = regexp.MustCompile(`(?s)table inet ingot_closed \{\s+chain input \{\s+type filter hook input priority filter; policy drop;\s+iifname "lo" accept\s+ct state established,related accept\s+icmpv6 type [^\n]+ ip6 hoplimit 255 accept\s+counter drop\s+\}\s+\}`)
+var closedAgain = regexp.MustCompile(`(?s)table inet ingot_closed \{\s+chain input \{\s+type filter hook input priority filter; policy drop;\s+iifname "lo" accept\s+ct state established,related accept\s+icmpv6 type [^\n]+ ip6 hoplimit 255 accept\s+ip6 saddr fe80::/10 ip6 daddr fe80::/10 udp sport 547 udp dport 546 accept\s+counter drop\s+\}\s+\}`)
 
 // asked sends a question of the machine's own, and waits for the answer.
 func asked(t *testing.T, w *world, from, to netip.Addr) {

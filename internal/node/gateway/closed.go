@@ -14,7 +14,8 @@ import (
 const ClosedTable = "ingot_closed"
 
 // closed is what the machine may be reached by, which is nothing: answers to its own flows and errors about them, its own loopback, on which whoever comes over the mesh arrives, and neighbour discovery, without which
-// there is no IPv6 (RFC 4861 section 6 and 7: a hop limit of 255 says that the sender is on the link). Whoever else knocks is dropped, ping included. The chain takes no other table's word away: what another table drops stays dropped.
+// there is no IPv6 (RFC 4861 section 6 and 7: a hop limit of 255 says that the sender is on the link). What a DHCPv6 server says comes too, to this machine's port of a client and from a neighbour on the link only (RFC 8415 section
+// 7.2): it answers a multicast from an address of its own, so that connection tracking takes the answer for a new flow. Whoever else knocks is dropped, ping included. The chain takes no other table's word away: what another table drops stays dropped.
 //
 // Where rules have names, clients inside may ask for them: in an inside network, at the firewall's address there, whoever is in that network.
 func closed(table string, dns []pure.ServesDNS) string {
@@ -39,6 +40,7 @@ add chain inet %[1]s input { type filter hook input priority filter; policy drop
 add rule inet %[1]s input iifname "lo" accept
 add rule inet %[1]s input ct state established,related accept
 add rule inet %[1]s input icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept
+add rule inet %[1]s input ip6 saddr fe80::/10 ip6 daddr fe80::/10 udp sport 547 udp dport 546 accept
 %[2]sadd rule inet %[1]s input counter drop
 `, table, asked.String())
 }
