@@ -47,6 +47,8 @@ type lab struct {
 	keys   *meshkey.Client
 	serve  *process
 	relay  *process
+	// data is the folder of the coordinator's store.
+	data string
 }
 
 // process is a running ingot-mesh.
@@ -92,6 +94,7 @@ func newLab(t *testing.T) *lab {
 	if err := l.api.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
 		t.Fatal(err)
 	}
+	l.data = filepath.Join(l.dir, "serve-data")
 	l.keys = l.minter(pki.RoleProfile("controller", ""))
 	l.startRelay()
 	l.startServe()
@@ -176,16 +179,27 @@ func (l *lab) startRelay() {
 // startServe starts the coordinator and returns when it is ready.
 func (l *lab) startServe(more ...string) {
 	l.t.Helper()
+	l.serve = l.start(l.core, "serve", append(l.serveArgs(l.data, "--health-bind", "127.0.0.1:8452"), more...)...)
+	l.coordinates()
+}
+
+func (l *lab) serveArgs(data string, more ...string) []string {
+	l.t.Helper()
 	tls := l.files("mesh", pki.RoleProfile("mesh", "", coreIP))
 	config := filepath.Join(l.dir, "mesh", "kubeconfig")
 	if err := kubeconfig.WriteRole(config, kubeconfig.Cluster{Name: "lab", URL: l.cp.URL, CA: l.ca.CertPEM()}, tls); err != nil {
 		l.t.Fatal(err)
 	}
-	l.serve = l.start(l.core, "serve", append([]string{
-		"serve", "--kubeconfig", config, "--tls-cert", tls.Cert, "--tls-key", tls.Key, "--tls-ca", tls.CA, "--health-bind", "127.0.0.1:8452",
-		"--data-dir", filepath.Join(l.dir, "serve-data"), "--url", "https://" + coreIP + ":8449", "--bind", coreIP + ":8449", "--keys-bind", coreIP + ":8450",
+	return append([]string{
+		"serve", "--kubeconfig", config, "--tls-cert", tls.Cert, "--tls-key", tls.Key, "--tls-ca", tls.CA,
+		"--data-dir", data, "--url", "https://" + coreIP + ":8449", "--bind", coreIP + ":8449", "--keys-bind", coreIP + ":8450",
 		"--relay", coreIP + ":8451/3478",
-	}, more...)...)
+	}, more...)
+}
+
+// coordinates waits until the coordinator is ready.
+func (l *lab) coordinates() {
+	l.t.Helper()
 	l.until("the coordinator is ready", func(ctx context.Context) error {
 		select {
 		case <-l.serve.Done():

@@ -64,6 +64,8 @@ func TestMesh(t *testing.T) {
 	step("the key is nowhere", func(t *testing.T) { t.Helper(); l.keyIsNowhere(t, minted.Key.Reveal(), operatorMinted.Key.Reveal()) })
 	step("memory", func(t *testing.T) { t.Helper(); l.memory(t, firewall, operator) })
 	step("a program that is too old", func(t *testing.T) { t.Helper(); l.tooOld(t, operator, firewall, operatorKey, firewallKey) })
+	step("strangers at the relay", func(t *testing.T) { t.Helper(); l.strangersAtTheRelay(t, other) })
+	step("a second coordinator", func(t *testing.T) { t.Helper(); l.secondCoordinator(t) })
 	step("the coordinator is away", func(t *testing.T) { t.Helper(); l.away(t, operator, firewall, operatorKey, firewallKey) })
 	step("expelled", func(t *testing.T) { t.Helper(); l.expelled(t, operator, firewall, other) })
 	for _, p := range []place{l.core, firewallAt, operatorAt, otherAt} {
@@ -166,10 +168,11 @@ func (l *lab) away(t *testing.T, operator, firewall *member, operatorKey, firewa
 	say(back, "both restarted, through the relay")
 	operator.unblockUDP(t)
 	firewall.unblockUDP(t)
+	l.takesOver(t)
 	l.startServe()
 	operator.known(operatorKey, "is online again", admitted)
 	firewall.known(firewallKey, "is online again", admitted)
-	say(back, "the coordinator is back")
+	say(back, "a standby coordinates")
 	operator.reaches(target).Close()
 }
 

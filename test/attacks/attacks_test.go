@@ -44,6 +44,7 @@ func all() []attack {
 		{"Using a machine's key of the mesh that was lost on its way", "it is void, and another one is told", invited, "TestAFirewallIsInvitedIntoTheMesh", "one that was lost and one that was told"},
 		{"Being dialed in the place of a peer by its name", "names are refused", mesh, "TestMesh", "is no peer's address or key, and was dialed"},
 		{"Going from member to member without a row of the matrix", "no answer", mesh, "TestMesh", "otherFirewall"},
+		{"Having one's packets carried by the relay without being in the mesh", "no relaying", mesh, "TestMesh", "strangersAtTheRelay"},
 		{"Staying in the mesh with a program that is too old", "the quarantine", mesh, "TestMesh", "who is too old reaches nobody"},
 		{"Coming back after having been expelled", "an end, and no peer", mesh, "TestMesh", "who was expelled"},
 		{"Squatting on a machine's name in the mesh", "nobody is taken for it", shell, "TestTarget", `"squatter"`},
