@@ -95,7 +95,7 @@ func controlPlaneRows() []Row {
 			Purpose: "the controller role reads hosts and sites",
 		}, yes("both are in the control plane's zone")),
 		health("1.5", HealthOfController, atController, 8447),
-		names(Row{ID: "1.8", Name: ControllerToDNS, From: atController, Purpose: "resolve the name of the API server"}, "the name of the API server only"),
+		names(Row{ID: "1.8", Name: ControllerToDNS, From: atController, Purpose: "resolve the names of the API server and of the issuer"}, "the names of the API server and of the issuer only"),
 		names(Row{ID: "1.9", Name: NodeToDNS, From: atNode, Purpose: "resolve the name of the API server"}, "the name of the API server only"),
 		mutual(Row{
 			ID: "1.6", Name: NodeToAPIServer, From: atNode, To: atAPIServer, Protocol: TCP, Ports: Port(6443), Application: "HTTPS",

@@ -11,7 +11,7 @@ func loginRows() []Row {
 	}
 	const loopback = "plain HTTP on loopback (RFC 8252 §7.3)"
 	return []Row{
-		issued(Row{ID: "7.1", Name: OperatorToIssuer, From: atOperator, Purpose: "a person logs in: `ingot login` gets tokens and renews them"},
+		issued(Row{ID: "7.1", Name: OperatorToIssuer, From: atOperator, Purpose: "a person logs in: `ingot login` gets tokens and renews them, the web page sends the browser there"},
 			"the issuer by its certificate, the person as the issuer asks; a code is worth nothing without the verifier of the program that asked for it (RFC 7636)"),
 		issued(Row{ID: "7.2", Name: APIServerToIssuer, From: atAPIServer, Purpose: "the API server reads the issuer's public keys"}, "the issuer by its certificate; what is read is public"),
 		names(Row{ID: "7.3", Name: APIServerToDNS, From: atAPIServer, Purpose: "resolve the name of the issuer", Feature: "login"}, "the name of the issuer only"),
@@ -24,5 +24,7 @@ func loginRows() []Row {
 			Purpose:       "the browser brings the code of a login back to `ingot login`, once",
 			Notes:         "the port is the system's choice, and open for the time of one login",
 		},
+		issued(Row{ID: "7.5", Name: ControllerToIssuer, From: atController, Purpose: "the web page trades the code that a person's browser brought for a token"},
+			"the issuer by its certificate; a code is worth nothing without the verifier, which never leaves the controller role (RFC 7636)"),
 	}
 }

@@ -9,6 +9,6 @@ func webRows() []Row {
 		Purpose: "a person's browser shows the site: hosts, machines, networks, the matrix",
 	}, yes("the mesh: the role listens on loopback only, and what comes from elsewhere came through the mesh"))
 	r.ServerIdentity = "ingot:controller"
-	r.Authenticated = yes("the server by its certificate; people by a token of the API server's, or by a link that is good once and for a quarter of an hour; then by a cookie that scripts cannot read and other sites cannot send")
+	r.Authenticated = yes("the server by its certificate; people by the site's issuer, by a token of the API server's, or by a link that is good once and for a quarter of an hour; then by a cookie that scripts cannot read and other sites cannot send")
 	return []Row{r}
 }

@@ -79,6 +79,7 @@ const (
 	RoutersToPartitionManagement FlowName = "routers-to-partition-management"
 	OperatorToIssuer             FlowName = "operator-to-issuer"
 	APIServerToIssuer            FlowName = "apiserver-to-issuer"
+	ControllerToIssuer           FlowName = "controller-to-issuer"
 	APIServerToDNS               FlowName = "apiserver-to-dns"
 	BrowserToLogin               FlowName = "browser-to-login"
 

@@ -19,8 +19,8 @@ import (
 	"github.com/ingotmetal/ingot/internal/controlplane/fieldowner"
 )
 
-// issuer names who signed a service account's token. Nothing fetches it; it only has to stay the same over restarts.
-const issuer = "https://kubernetes.default.svc"
+// accounts names who signed a service account's token. Nothing fetches it; it only has to stay the same over restarts.
+const accounts = "https://kubernetes.default.svc"
 
 // watchersLeave is how long open watches are kept after everything else has ended. Upstream's is the request timeout, a minute.
 const watchersLeave = time.Second
@@ -88,8 +88,8 @@ func apiServerOptions(o Options, k keyFiles) *options.Options {
 
 	opts.Authentication.Anonymous.Allow = false
 	opts.Authentication.ClientCert.ClientCA = k.serving.CA
-	opts.Authentication.ServiceAccounts.Issuers = []string{issuer}
-	opts.Authentication.ServiceAccounts.JWKSURI = issuer + "/openid/v1/jwks"
+	opts.Authentication.ServiceAccounts.Issuers = []string{accounts}
+	opts.Authentication.ServiceAccounts.JWKSURI = accounts + "/openid/v1/jwks"
 	opts.Authentication.ServiceAccounts.KeyFiles = []string{k.serviceAccountPub}
 	// Nothing here needs Kubernetes' grace of a year for accounts' tokens: a token ends when it says so, and none says more than a day.
 	opts.Authentication.ServiceAccounts.MaxExpiration = longestToken

@@ -14,6 +14,7 @@ import (
 
 	"k8s.io/kubernetes/pkg/controlplane/apiserver/options"
 
+	"github.com/ingotmetal/ingot/internal/issuer"
 	"github.com/ingotmetal/ingot/internal/pki"
 )
 
@@ -40,7 +41,7 @@ egressSelections:
 
 func (p People) configured() bool { return len(p.Configuration) > 0 || p.File != "" }
 
-func authenticationFile(l Layout) string { return filepath.Join(l.PKI(), "authentication.yaml") }
+func authenticationFile(l Layout) string { return issuer.Path(l.PKI()) }
 
 func egressFile(l Layout) string { return filepath.Join(l.PKI(), "egress.yaml") }
 

@@ -1,7 +1,10 @@
 package web
 
 import (
+	"context"
+	"crypto/sha256"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -21,8 +24,14 @@ type Options struct {
 	Mapper meta.RESTMapper
 	// Tickets is the folder of login links; empty: there are none.
 	Tickets string
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Issuers is the AuthenticationConfiguration with the issuers that people may log in at; empty: there are none.
+	Issuers string
+	// Endpoint is the URL that people reach the page by: issuers send them back to it.
+	Endpoint string
+	// DialIssuer opens the connections to issuers.
+	DialIssuer func(ctx context.Context, network, address string) (net.Conn, error)
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // Server serves the page.
@@ -31,6 +40,7 @@ type Server struct {
 	scheme   *runtime.Scheme
 	front    *front
 	sessions *book
+	attempts attempts
 }
 
 // New makes a server. Close ends what it holds open.
@@ -46,7 +56,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{o: o, scheme: scheme, front: f, sessions: newBook(o.Now)}, nil
+	return &Server{o: o, scheme: scheme, front: f, sessions: newBook(o.Now), attempts: attempts{open: map[[sha256.Size]byte]attempt{}}}, nil
 }
 
 // Close ends all sessions.
@@ -59,6 +69,9 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /session", s.whoAmI)
 	mux.HandleFunc("POST /session/token", s.loginByToken)
 	mux.HandleFunc("POST /session/link", s.loginByLink)
+	mux.HandleFunc("GET /session/issuers", s.listIssuers)
+	mux.HandleFunc("POST /session/issuer", s.beginIssuer)
+	mux.HandleFunc("POST /session/code", s.finishIssuer)
 	mux.HandleFunc("DELETE /session", s.logout)
 	mux.HandleFunc("POST /hosts", s.known(s.changeHosts))
 	mux.HandleFunc("GET /", s.serve)
@@ -115,7 +128,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	p, ok := find(path)
 	switch {
 	case f == asHTML:
-		s.front.index(w, r, ok || path == loginPath)
+		s.front.index(w, r, ok || path == loginPath || path == callbackPath)
 	case !ok:
 		refuse(w, http.StatusNotFound, "there is no such page")
 	case f == asEvents:

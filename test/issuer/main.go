@@ -6,6 +6,7 @@
 //	groups NAME a,b      what a person is in from now on
 //	lifetime 5m          how long ID tokens are good from now on
 //	forget NAME          no refresh token of the person is good any more
+//	redirect URL         one more address that logins may lead back to
 //	mint {"claims":...}  a token signed with its key, of any claims
 //
 // People are alice, bob and carol, with the password "good".
@@ -83,6 +84,7 @@ type provider struct {
 	groups   map[string][]string
 	lifetime time.Duration
 	refused  map[string]bool
+	redirect []string
 }
 
 type people map[string]*storage.User
@@ -119,6 +121,8 @@ func (p *provider) do(line string) string {
 		p.lifetime = d
 	case "forget":
 		p.refused[rest] = true
+	case "redirect":
+		p.redirect = append(p.redirect, rest)
 	case "mint":
 		var claims map[string]any
 		if err := json.Unmarshal([]byte(rest), &claims); err != nil {
@@ -151,7 +155,7 @@ func (p *provider) GetClientByClientID(ctx context.Context, id string) (op.Clien
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return client{c, p.lifetime}, nil
+	return client{c, p.lifetime, append([]string{"http://127.0.0.1/callback"}, p.redirect...)}, nil
 }
 
 // SetUserinfoFromRequest adds the groups to ID tokens.
@@ -184,6 +188,7 @@ func (p *provider) TokenRequestByRefreshToken(ctx context.Context, token string)
 type client struct {
 	op.Client
 	lifetime time.Duration
+	redirect []string
 }
 
 func (client) GrantTypes() []oidc.GrantType {
@@ -192,7 +197,7 @@ func (client) GrantTypes() []oidc.GrantType {
 func (c client) IDTokenLifetime() time.Duration     { return c.lifetime }
 func (client) IDTokenUserinfoClaimsAssertion() bool { return true }
 func (client) IsScopeAllowed(scope string) bool     { return scope == "groups" }
-func (client) RedirectURIs() []string               { return []string{"http://127.0.0.1/callback"} }
+func (c client) RedirectURIs() []string             { return c.redirect }
 
 func selfSigned(file string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -24,7 +24,7 @@ import (
 // claims are those of an ID token for us.
 func (w *world) claims(sub string, change func(c map[string]any)) string {
 	now := time.Now()
-	c := map[string]any{"iss": w.issuer.url, "aud": []string{"ingot"}, "sub": sub, "iat": now.Add(-time.Minute).Unix(), "exp": now.Add(time.Hour).Unix()}
+	c := map[string]any{"iss": w.issuer.URL, "aud": []string{"ingot"}, "sub": sub, "iat": now.Add(-time.Minute).Unix(), "exp": now.Add(time.Hour).Unix()}
 	if change != nil {
 		change(c)
 	}
@@ -56,7 +56,7 @@ func TestPeople(t *testing.T) {
 // tokensThatAreNotForUs: the API server refuses each, and takes the one that differs from them in nothing else.
 func tokensThatAreNotForUs(t *testing.T, w *world) {
 	set := func(name string, value any) func(map[string]any) { return func(c map[string]any) { c[name] = value } }
-	good := w.issuer.do(t, "mint %s", w.claims("alice", nil))
+	good := w.issuer.Do(t, "mint %s", w.claims("alice", nil))
 	if who, err := w.who(t, good); err != nil || who.Username != "oidc:alice" {
 		t.Fatalf("a good token is %q, %v", who.Username, err)
 	}
@@ -65,11 +65,11 @@ func tokensThatAreNotForUs(t *testing.T, w *world) {
 	foreign := issuer(t)
 	other := w.claims("alice", nil)
 	for name, token := range map[string]string{
-		"another audience":            w.issuer.do(t, "mint %s", w.claims("alice", set("aud", []string{"grafana"}))),
-		"another issuer":              w.issuer.do(t, "mint %s", w.claims("alice", set("iss", "https://login.example.org"))),
-		"ended":                       w.issuer.do(t, "mint %s", w.claims("alice", set("exp", time.Now().Add(-time.Minute).Unix()))),
-		"without an end":              w.issuer.do(t, "mint %s", w.claims("alice", func(c map[string]any) { delete(c, "exp") })),
-		"nobody's":                    w.issuer.do(t, "mint %s", w.claims("", nil)),
+		"another audience":            w.issuer.Do(t, "mint %s", w.claims("alice", set("aud", []string{"grafana"}))),
+		"another issuer":              w.issuer.Do(t, "mint %s", w.claims("alice", set("iss", "https://login.example.org"))),
+		"ended":                       w.issuer.Do(t, "mint %s", w.claims("alice", set("exp", time.Now().Add(-time.Minute).Unix()))),
+		"without an end":              w.issuer.Do(t, "mint %s", w.claims("alice", func(c map[string]any) { delete(c, "exp") })),
+		"nobody's":                    w.issuer.Do(t, "mint %s", w.claims("", nil)),
 		"algorithm none":              none,
 		"algorithm none with its sum": none + parts[2],
 		"without its signature":       parts[0] + "." + parts[1] + ".",
@@ -85,7 +85,7 @@ func tokensThatAreNotForUs(t *testing.T, w *world) {
 
 // nobodyIsNamedLikeAComponent: whatever the issuer says gets its prefix.
 func nobodyIsNamedLikeAComponent(t *testing.T, w *world) {
-	token := w.issuer.do(t, "mint %s", w.claims("ingot:operator:eve", func(c map[string]any) {
+	token := w.issuer.Do(t, "mint %s", w.claims("ingot:operator:eve", func(c map[string]any) {
 		c["groups"] = []string{"ingot:operator", "system:masters", "ingot:partition"}
 	}))
 	who, err := w.who(t, token)
@@ -100,7 +100,7 @@ func nobodyIsNamedLikeAComponent(t *testing.T, w *world) {
 	if _, err := w.bearer(t, token).CoreV1().Secrets("ingot-bmc").List(t.Context(), metav1.ListOptions{}); !apierrors.IsForbidden(err) {
 		t.Errorf("Secrets for a group's name: %v", err)
 	}
-	single := w.issuer.do(t, "mint %s", w.claims("dora", func(c map[string]any) { c["groups"] = "watch" }))
+	single := w.issuer.Do(t, "mint %s", w.claims("dora", func(c map[string]any) { c["groups"] = "watch" }))
 	if who, err := w.who(t, single); err != nil || !strings.Contains(strings.Join(who.Groups, " "), "oidc:watch") {
 		t.Errorf("one group that is no list: %v %v", who.Groups, err)
 	}
@@ -108,7 +108,7 @@ func nobodyIsNamedLikeAComponent(t *testing.T, w *world) {
 
 // byTheBrowser logs in, works, loses a group, is forgotten, logs in again and out.
 func byTheBrowser(t *testing.T, w *world) {
-	w.issuer.do(t, "groups alice ops")
+	w.issuer.Do(t, "groups alice ops")
 	alice := w.person(t, "alice")
 	out, err := alice.login(t, w.byBrowser(t, "alice"))
 	if err != nil || !strings.Contains(out, "Logged in") {
@@ -136,16 +136,16 @@ func byTheBrowser(t *testing.T, w *world) {
 	nothingSecretIsLeftAround(t, alice)
 
 	// From here on each use renews the token, since it has less than 30 s left, and the API server hears of the groups as they are.
-	w.issuer.do(t, "lifetime 25s")
-	w.issuer.do(t, "groups alice none")
+	w.issuer.Do(t, "lifetime 25s")
+	w.issuer.Do(t, "groups alice none")
 	expire(t, alice)
 	says("oidc:none", "auth", "whoami")
 	says("no", "auth", "can", "create", "partitions")
-	w.issuer.do(t, "forget alice")
+	w.issuer.Do(t, "forget alice")
 	if out, err := alice.run(t, "auth", "whoami"); err == nil {
 		t.Errorf("who was forgotten is still %s", out)
 	}
-	w.issuer.do(t, "lifetime 1h")
+	w.issuer.Do(t, "lifetime 1h")
 	if _, err := alice.login(t, w.byBrowser(t, "alice")); err != nil {
 		t.Fatalf("log in again: %v", err)
 	}
@@ -228,7 +228,7 @@ func nothingSecretIsLeftAround(t *testing.T, p *person) {
 
 // onAnotherDevice types the code in at the issuer's page, after the program has asked in vain at least once.
 func onAnotherDevice(t *testing.T, w *world) {
-	w.issuer.do(t, "groups bob watch")
+	w.issuer.Do(t, "groups bob watch")
 	bob := w.person(t, "bob")
 	browser := w.browser(t, "")
 	_, err := bob.login(t, func(line string) error {
@@ -238,10 +238,10 @@ func onAnotherDevice(t *testing.T, w *world) {
 		}
 		code, _, _ := strings.Cut(rest, " ")
 		form := url.Values{"user_code": {code}, "username": {"bob"}, "password": {"good"}}
-		if _, err := fetch(t.Context(), browser, http.MethodPost, w.issuer.url+"/device/login", form); err != nil {
+		if _, err := fetch(t.Context(), browser, http.MethodPost, w.issuer.URL+"/device/login", form); err != nil {
 			return err
 		}
-		response, err := fetch(t.Context(), browser, http.MethodGet, w.issuer.url+"/device/confirm?action=allowed", nil)
+		response, err := fetch(t.Context(), browser, http.MethodGet, w.issuer.URL+"/device/confirm?action=allowed", nil)
 		if err != nil {
 			return err
 		}
@@ -266,10 +266,10 @@ func onAnotherDevice(t *testing.T, w *world) {
 			return nil
 		}
 		code, _, _ := strings.Cut(rest, " ")
-		if _, err := fetch(t.Context(), browser, http.MethodPost, w.issuer.url+"/device/login", url.Values{"user_code": {code}, "username": {"bob"}, "password": {"good"}}); err != nil {
+		if _, err := fetch(t.Context(), browser, http.MethodPost, w.issuer.URL+"/device/login", url.Values{"user_code": {code}, "username": {"bob"}, "password": {"good"}}); err != nil {
 			return err
 		}
-		_, err := fetch(t.Context(), browser, http.MethodGet, w.issuer.url+"/device/confirm?action=denied", nil)
+		_, err := fetch(t.Context(), browser, http.MethodGet, w.issuer.URL+"/device/confirm?action=denied", nil)
 		return err
 	}, "--device"); err == nil || !strings.Contains(err.Error(), "access_denied") {
 		t.Errorf("who was denied: %v", err)
@@ -297,7 +297,7 @@ func stolenCode(t *testing.T, w *world) {
 			if verifier != nil {
 				form["code_verifier"] = verifier
 			}
-			response, err := fetch(t.Context(), w.browser(t, ""), http.MethodPost, w.issuer.url+"/oauth/token", form)
+			response, err := fetch(t.Context(), w.browser(t, ""), http.MethodPost, w.issuer.URL+"/oauth/token", form)
 			if err != nil {
 				return err
 			}

@@ -58,7 +58,7 @@ func tokens(t *testing.T, w *world) {
 	project := w.project(t)
 	alice, bob := w.person(t, "alice"), w.person(t, "bob")
 	for _, p := range []*person{alice, bob} {
-		w.issuer.do(t, "groups %s none", p.name)
+		w.issuer.Do(t, "groups %s none", p.name)
 		if _, err := p.login(t, w.byBrowser(t, p.name)); err != nil {
 			t.Fatal(err)
 		}
@@ -155,7 +155,7 @@ func refusals(t *testing.T, w *world, project string, alice, bob *person) {
 func escalations(t *testing.T, w *world, project string) {
 	t.Helper()
 	as := func(name string) *world {
-		c := w.bearer(t, w.issuer.do(t, "mint %s", w.claims(name, nil)))
+		c := w.bearer(t, w.issuer.Do(t, "mint %s", w.claims(name, nil)))
 		return &world{admin: c}
 	}
 	alice, bob := as("alice").admin, as("bob").admin

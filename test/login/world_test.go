@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -31,6 +30,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/cli/session"
 	"github.com/ingotmetal/ingot/internal/cli/token"
 	"github.com/ingotmetal/ingot/internal/controlplane/controlplanetest"
+	"github.com/ingotmetal/ingot/test/login/provider"
 )
 
 // patience bounds every wait for a condition.
@@ -59,74 +59,10 @@ func cli(ctx context.Context, out, errOut io.Writer, args ...string) error {
 	return root.ExecuteContext(ctx)
 }
 
-// provider is a running issuer.
-type provider struct {
-	url, ca string
-	mu      sync.Mutex
-	in      io.Writer
-	out     *bufio.Reader
-}
-
-// issuer starts one, and builds it before if it has to.
-func issuer(t *testing.T) *provider {
-	t.Helper()
-	cache, err := exec.CommandContext(t.Context(), "go", "env", "GOCACHE").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	program := filepath.Join(filepath.Dir(strings.TrimSpace(string(cache))), "ingot-test", "issuer")
-	build := exec.CommandContext(t.Context(), "go", "build", "-C", "../issuer", "-o", program, ".")
-	if text, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the issuer: %v: %s: its modules come from a module proxy or the module cache", err, text)
-	}
-	p := &provider{ca: filepath.Join(t.TempDir(), "issuer.pem")}
-	run := exec.CommandContext(t.Context(), program, p.ca)
-	var problems bytes.Buffer
-	run.Stderr = &problems
-	in, err := run.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := run.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := run.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = in.Close()
-		_ = run.Wait()
-	})
-	p.in, p.out = in, bufio.NewReader(out)
-	line, err := p.out.ReadString('\n')
-	url, ok := strings.CutPrefix(strings.TrimSpace(line), "ready ")
-	if err != nil || !ok {
-		t.Fatalf("the issuer is not ready: %q %v", line, err)
-	}
-	p.url = url
-	return p
-}
-
-// do tells the issuer something, and gives its answer.
-func (p *provider) do(t *testing.T, format string, args ...any) string {
-	t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if _, err := fmt.Fprintf(p.in, format+"\n", args...); err != nil {
-		t.Fatal(err)
-	}
-	line, err := p.out.ReadString('\n')
-	if err != nil || strings.HasPrefix(line, "error") {
-		t.Fatalf("tell the issuer %q: %s %v", format, line, err)
-	}
-	return strings.TrimSpace(line)
-}
-
 // world is a site with an issuer.
 type world struct {
 	cp     *controlplanetest.Server
-	issuer *provider
+	issuer *provider.Provider
 	ca     string
 	admin  *kubernetes.Clientset
 }
@@ -134,8 +70,8 @@ type world struct {
 // site starts both. People of the group ops are the provider's admins, those of watch its viewers.
 func site(t *testing.T) *world {
 	t.Helper()
-	w := &world{issuer: issuer(t)}
-	w.cp = controlplanetest.Start(t, "--oidc-issuer", w.issuer.url, "--oidc-client-id", "ingot", "--oidc-ca", w.issuer.ca, "--oidc-admin-group", "ops", "--oidc-viewer-group", "watch")
+	w := &world{issuer: provider.Start(t)}
+	w.cp = controlplanetest.Start(t, "--oidc-issuer", w.issuer.URL, "--oidc-client-id", "ingot", "--oidc-ca", w.issuer.CA, "--oidc-admin-group", "ops", "--oidc-viewer-group", "watch")
 	w.ca = filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(w.ca, w.cp.Admin.CAData, 0o600); err != nil {
 		t.Fatal(err)
@@ -145,7 +81,7 @@ func site(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	// The API server asks the issuer for its keys in the background.
-	good := w.bearer(t, w.issuer.do(t, "mint %s", w.claims("alice", nil)))
+	good := w.bearer(t, w.issuer.Do(t, "mint %s", w.claims("alice", nil)))
 	await(t, "the API server knows the issuer (its log says why not)", func(ctx context.Context) (bool, error) {
 		_, err := good.Discovery().RESTClient().Get().AbsPath("/api").DoRaw(ctx)
 		return err == nil, nil
@@ -209,7 +145,7 @@ func (p *person) enter(t *testing.T) {
 }
 
 func (p *person) loginArgs() []string {
-	return []string{"login", "--issuer", p.w.issuer.url, "--client-id", "ingot", "--issuer-ca", p.w.issuer.ca, "--server", p.w.cp.URL, "--certificate-authority", p.w.ca, "--timeout", patience.String()}
+	return []string{"login", "--issuer", p.w.issuer.URL, "--client-id", "ingot", "--issuer-ca", p.w.issuer.CA, "--server", p.w.cp.URL, "--certificate-authority", p.w.ca, "--timeout", patience.String()}
 }
 
 // login runs a login to its end; meet is given each line that the person is shown, and does what a person would.
@@ -236,7 +172,7 @@ func (p *person) login(t *testing.T, meet func(line string) error, more ...strin
 // browser is a browser with cookies that trusts the issuer, and stops at the first address that has stop in front.
 func (w *world) browser(t *testing.T, stop string) *http.Client {
 	t.Helper()
-	text, err := os.ReadFile(w.issuer.ca)
+	text, err := os.ReadFile(w.issuer.CA)
 	if err != nil {
 		t.Fatal(err)
 	}

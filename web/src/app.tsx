@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useState } from 'react'
-import { Login } from './pages/login'
+import { callback, Login } from './pages/login'
 import { Overview } from './pages/overview'
 import { Hosts } from './pages/hosts'
 import { Host } from './pages/host'
@@ -66,6 +66,13 @@ export function App() {
           go('/', true)
           set({ at: 'in', me: said })
         } else set({ at: 'out', said: said.error })
+      })
+      return
+    }
+    if (location.pathname === '/login/callback') {
+      void callback().then(({ me, then, said }) => {
+        go(then, true)
+        set(me ? { at: 'in', me } : { at: 'out', said })
       })
       return
     }

@@ -74,6 +74,8 @@ type Options struct {
 	NoMetal3Addresses bool
 	// WebBind is the loopback address of the web page; empty: there is none. WebTickets is the folder of its login links; empty: it gives none.
 	WebBind, WebTickets string
+	// WebIssuers is the AuthenticationConfiguration with the issuers of the page's people; WebEndpoint the URL that they reach the page by.
+	WebIssuers, WebEndpoint string
 	// Verbose logs at debug level.
 	Verbose bool
 }
@@ -101,6 +103,8 @@ func Command() *cobra.Command {
 	c.Flags().BoolVar(&o.NoMetal3Addresses, "no-metal3-addresses", false, "leave Metal3's IPPools and IPClaims alone, where Metal3's own ip-address-manager serves them")
 	c.Flags().StringVar(&o.WebBind, "web-bind", "", "loopback address of the web page, which people elsewhere reach through the mesh; empty: none")
 	c.Flags().StringVar(&o.WebTickets, "web-tickets", "", "folder of login links that ingot up writes; empty: there are none")
+	c.Flags().StringVar(&o.WebIssuers, "web-issuers", "", "file with the API server's AuthenticationConfiguration: people log in at its issuers, where the URL of --web-endpoint with /login/callback must be registered; empty: by tokens and links only")
+	c.Flags().StringVar(&o.WebEndpoint, "web-endpoint", "", "URL that people reach --web-bind by (default: its address)")
 	c.Flags().BoolVar(&o.Verbose, "verbose", false, "log more")
 	return c
 }

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -38,7 +39,10 @@ func (p page) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server, err := web.New(web.Options{API: p.api, Mapper: p.mapper, Tickets: p.o.WebTickets, Now: time.Now, Log: p.log})
+	server, err := web.New(web.Options{
+		API: p.api, Mapper: p.mapper, Tickets: p.o.WebTickets, Now: time.Now, Log: p.log,
+		Issuers: p.o.WebIssuers, Endpoint: cmp.Or(p.o.WebEndpoint, "https://"+addr.String()), DialIssuer: p.bound.DialContext(matrix.ControllerToIssuer),
+	})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/ingotmetal/ingot/internal/issuer"
 	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/internal/web/ticket"
 )
@@ -35,6 +36,14 @@ Logs are in %s. Ctrl-C stops everything; starting again goes on where it stood.
 func (s *site) tickets() string { return filepath.Join(s.o.DataDir, "web", "tickets") }
 
 func (s *site) webEndpoint() string { return cmp.Or(s.o.WebEndpoint, "https://"+s.o.WebBind) }
+
+// webIssuers is the file with the issuers of the embedded API server; empty where it has none.
+func (s *site) webIssuers() string {
+	if !s.o.People.Configured() {
+		return ""
+	}
+	return cmp.Or(s.o.People.File, issuer.Path(filepath.Join(s.o.DataDir, "pki")))
+}
 
 // webHello is the web page's address and, with the embedded API server, a link that logs its administrator in. A foreign cluster says itself who its people are.
 func (s *site) webHello(ids *identities) string {

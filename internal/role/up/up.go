@@ -303,7 +303,8 @@ func (s *site) arguments(role string, ids *identities) []string {
 		// As above: only one is ever started here.
 		args = append(args, "--leader-elect=false")
 		if s.o.WebBind != "" {
-			args = append(args, "--web-bind", s.o.WebBind, "--web-tickets", s.tickets())
+			args = append(args, "--web-bind", s.o.WebBind, "--web-tickets", s.tickets(), "--web-endpoint", s.webEndpoint())
+			add("--web-issuers", s.webIssuers())
 		}
 	case consoleName:
 		add("--data-dir", filepath.Join(s.o.DataDir, role))
