@@ -24,6 +24,7 @@ import (
 	"github.com/go-logr/logr"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/ingotmetal/ingot/bench/fleet"
 	"github.com/ingotmetal/ingot/internal/controlplane/controlplanetest"
 	"github.com/ingotmetal/ingot/test/meter"
 	"github.com/ingotmetal/ingot/test/sim/site"
@@ -90,14 +91,14 @@ func run(ctx context.Context, f flags, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
 	begun := time.Now()
-	if err := fill(ctx, server.Admin, f.hosts); err != nil {
+	if err := fleet.Fill(ctx, server.Admin, f.hosts); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%d hosts, made in %.0f s, on %d cores; each command from its start to its last line:\n", f.hosts, time.Since(begun).Seconds(), runtime.NumCPU())
 	config := filepath.Join(server.DataDir, "admin.kubeconfig")
 	if f.hold {
 		defer func() {
-			fmt.Fprintf(out, "kept until interrupted: --kubeconfig %s -n %s\n", config, namespace)
+			fmt.Fprintf(out, "kept until interrupted: --kubeconfig %s -n %s\n", config, fleet.Namespace)
 			<-ctx.Done()
 		}()
 	}
@@ -174,7 +175,7 @@ func ask(ctx context.Context, program, config string, args []string) (answer, er
 	}
 	defer os.RemoveAll(memory)
 	at := slices.Index(args, "%N")
-	args = slices.Replace(slices.Clone(args), at, at+1, "-n", namespace, "--kubeconfig", config)
+	args = slices.Replace(slices.Clone(args), at, at+1, "-n", fleet.Namespace, "--kubeconfig", config)
 	c := exec.CommandContext(ctx, program, args...) //nolint:gosec // the program that was just built
 	c.Env = append(os.Environ(), "XDG_CACHE_HOME="+memory)
 	var problem strings.Builder

@@ -173,6 +173,9 @@ type HostBody struct {
 	Story     any                       `json:"explain"`
 	Plan      any                       `json:"plan"`
 	MayChange bool                      `json:"mayChange"`
+	// Events are the API's on the host, the latest first, mostEvents at most; Components the firmware of its parts. Who may not read them sees none.
+	Events     []Event                          `json:"events,omitempty"`
+	Components []metal3.FirmwareComponentStatus `json:"components,omitempty"`
 }
 
 // host is one of them, with all that is known.
@@ -193,5 +196,9 @@ func host(ctx context.Context, c *reader, a ask) (Content, error) {
 	if h.Lifecycle != nil {
 		b.Lifecycle = h.Lifecycle.Status
 	}
-	return Content{Body: b}, nil
+	if b.Events, err = events(ctx, c, h.Host); err != nil {
+		return Content{}, err
+	}
+	b.Components, err = components(ctx, c, h.Host)
+	return Content{Body: b}, err
 }

@@ -49,6 +49,7 @@ const (
 )
 
 func overview(ctx context.Context, c *reader, a ask) (Content, error) {
+	c.begin(ctx, fleet.Kinds()...)
 	o, err := fleet.Read(ctx, c)
 	if err != nil {
 		return Content{}, err

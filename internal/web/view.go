@@ -178,6 +178,20 @@ func (v *view) watched(ctx context.Context, gvk schema.GroupVersionKind, r *read
 	return true, nil
 }
 
+// begin starts the watches of these kinds, all at once: a page that reads one kind after the other would wait for each first listing in turn. What goes wrong is told by the reading itself.
+func (r *reader) begin(ctx context.Context, lists ...client.ObjectList) {
+	var all sync.WaitGroup
+	for _, list := range lists {
+		gvk, err := apiutil.GVKForObject(list, r.view.who.server.scheme)
+		if err != nil {
+			continue
+		}
+		gvk.Kind = strings.TrimSuffix(gvk.Kind, "List")
+		all.Go(func() { _, _ = r.view.watched(ctx, gvk, r) })
+	}
+	all.Wait()
+}
+
 // reader is one page's way to the objects: watched where the person may watch, asked for where not, so that the API server says what is refused.
 type reader struct {
 	client.Client

@@ -19,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ingotmetal/ingot/internal/cli/session"
+	"github.com/ingotmetal/ingot/test/login/provider"
 )
 
 // claims are those of an ID token for us.
@@ -62,7 +63,7 @@ func tokensThatAreNotForUs(t *testing.T, w *world) {
 	}
 	parts := strings.Split(good, ".")
 	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + parts[1] + "."
-	foreign := issuer(t)
+	foreign := provider.Start(t)
 	other := w.claims("alice", nil)
 	for name, token := range map[string]string{
 		"another audience":            w.issuer.Do(t, "mint %s", w.claims("alice", set("aud", []string{"grafana"}))),
@@ -73,8 +74,8 @@ func tokensThatAreNotForUs(t *testing.T, w *world) {
 		"algorithm none":              none,
 		"algorithm none with its sum": none + parts[2],
 		"without its signature":       parts[0] + "." + parts[1] + ".",
-		"signed by another issuer":    foreign.do(t, "mint %s", other),
-		"of another issuer":           foreign.do(t, "mint %s", (&world{issuer: foreign}).claims("alice", nil)),
+		"signed by another issuer":    foreign.Do(t, "mint %s", other),
+		"of another issuer":           foreign.Do(t, "mint %s", (&world{issuer: foreign}).claims("alice", nil)),
 		"with another body":           parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(w.claims("bob", nil))) + "." + parts[2],
 	} {
 		if who, err := w.who(t, token); !apierrors.IsUnauthorized(err) {

@@ -54,6 +54,8 @@ interface Body {
   explain: Explanation
   plan: { stage: string; action?: string; what: string; fix?: string }[] | null
   mayChange: boolean
+  events?: { at: string; kind: string; reason: string; message: string; count: number }[]
+  components?: { component: string; initialVersion: string; currentVersion?: string; lastVersionFlashed?: string }[]
   lifecycle: {
     timeline?: Entry[]
     wipes?: Wipe[]
@@ -111,6 +113,8 @@ export function Host({ place, onLogout }: PageProps) {
               <Hardware b={b} />
             </section>
           </div>
+          <h2>Events</h2>
+          <Events of={b.events ?? []} now={now} />
           <h2>Wipes</h2>
           <Wipes of={[...(b.lifecycle.wipes ?? []), ...(b.lifecycle.earlierWipes ?? []).toReversed()]} />
         </>
@@ -208,6 +212,16 @@ function Hardware({ b }: { b: Body }) {
       ) : (
         <p className="quiet">Not inspected yet.</p>
       )}
+      {b.components?.length ? (
+        <>
+          <h3>Firmware</h3>
+          <Table
+            label="Firmware components"
+            head={['Part', 'At first', 'Now', 'Written last']}
+            rows={b.components.map((c) => [c.component, c.initialVersion, c.currentVersion, c.lastVersionFlashed])}
+          />
+        </>
+      ) : null}
       <h2>BMC</h2>
       <Fields
         of={[
@@ -220,6 +234,11 @@ function Hardware({ b }: { b: Body }) {
       />
     </>
   )
+}
+
+function Events({ of, now }: { of: NonNullable<Body['events']>; now: number }) {
+  if (!of.length) return <p className="quiet">None: the API server keeps events for an hour or so.</p>
+  return <Table label="Events" head={['Last', 'Kind', 'Reason', 'Message', 'Times']} rows={of.map((e) => [<Since at={e.at} now={now} />, e.kind, e.reason, e.message, e.count])} />
 }
 
 function Wipes({ of }: { of: Wipe[] }) {

@@ -1,4 +1,5 @@
-package main
+// Package fleet fills an API server with hosts for benchmarks: what an inspection and a wipe leave of a machine with four disks and four NICs. It refuses to measure.
+package fleet
 
 import (
 	"context"
@@ -16,14 +17,15 @@ import (
 )
 
 const (
-	namespace = "fleet"
+	// Namespace is where the hosts are.
+	Namespace = "fleet"
 	// writers are how many hosts are made at once, parts the disks and NICs of each, steps the entries of its timeline,
 	// teams the projects.
 	writers, parts, steps, teams = 16, 4, 12, 20
 )
 
-// fill makes the hosts.
-func fill(ctx context.Context, admin *rest.Config, hosts int) error {
+// Fill makes the hosts.
+func Fill(ctx context.Context, admin *rest.Config, hosts int) error {
 	scheme, err := session.Scheme()
 	if err != nil {
 		return err
@@ -32,7 +34,7 @@ func fill(ctx context.Context, admin *rest.Config, hosts int) error {
 	if err != nil {
 		return fmt.Errorf("client of the API server: %w", err)
 	}
-	if err := k.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
+	if err := k.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: Namespace}}); err != nil {
 		return fmt.Errorf("make the namespace: %w", err)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -77,7 +79,7 @@ func write(ctx context.Context, k client.Client, i int) error {
 // machine is a host after its inspection; every third one has a system.
 func machine(i int) *metal3.BareMetalHost {
 	const rack, third = 40, 3
-	h := &metal3.BareMetalHost{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("rack%d-%d", i/rack, i%rack), Labels: map[string]string{ingot.PartitionLabel: "east", ingot.SizeLabel: "c1"}}}
+	h := &metal3.BareMetalHost{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: fmt.Sprintf("rack%d-%d", i/rack, i%rack), Labels: map[string]string{ingot.PartitionLabel: "east", ingot.SizeLabel: "c1"}}}
 	h.Spec.BMC = metal3.BMCDetails{Address: fmt.Sprintf("redfish-virtualmedia://10.0.%d.%d/redfish/v1/Systems/1", i/256, i%256), CredentialsName: "bmc"}
 	h.Spec.Online = true
 	h.Status.Provisioning.State, h.Status.OperationalStatus = metal3.StateAvailable, metal3.OperationalStatusOK
