@@ -8,6 +8,7 @@ import (
 
 	"github.com/ingotmetal/ingot/internal/lab"
 	"github.com/ingotmetal/ingot/test/login/provider"
+	"github.com/ingotmetal/ingot/test/port"
 	"github.com/ingotmetal/ingot/test/sim/site"
 )
 
@@ -21,7 +22,7 @@ func TestPeopleOfTheIssuerInABrowser(t *testing.T) {
 		t.Fatalf("%v: `make packages` installs it", err)
 	}
 	issuer := provider.Start(t)
-	address := freeAddress(t)
+	address := port.Free(t)
 	issuer.Do(t, "groups alice ops")
 	issuer.Do(t, "lifetime 30m")
 	issuer.Do(t, "redirect https://%s/login/callback", address)

@@ -69,7 +69,8 @@ test('who logs in at the issuer comes back to where they wanted to go, with thei
   assert.equal(new URL(page.url()).origin, new URL(issuer).origin)
   await logIn(page, 'alice', '/hosts?state=available')
   await page.getByRole('heading', { name: 'Hosts' }).waitFor()
-  await page.getByText('0 of 0').waitFor()
+  // Her group's rights: who has none is told so in place of this.
+  await page.getByText('There are no hosts yet').waitFor()
   assert.equal(page.url(), `${base}/hosts?state=available`)
   const cookies = await w.context.cookies(base)
   assert.deepEqual(cookies.map((c) => [c.name, c.httpOnly, c.secure, c.sameSite]), [['__Host-ingot', true, true, 'Strict']])

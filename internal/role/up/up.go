@@ -190,7 +190,7 @@ func (s *site) prepare(ctx context.Context) (*identities, error) {
 		return nil, fmt.Errorf("read the kubeconfig %s: %w", s.admin, err)
 	}
 	cfg.Dial = socket.Bind(matrix.Operator, matrix.Builtin(), kernel.Network{}).DialContext(matrix.OperatorToAPIServer)
-	if err := install.Apply(ctx, cfg, install.Options{Partition: s.o.partition()}); err != nil {
+	if err := install.Apply(ctx, cfg, install.Options{Partition: s.o.partition(), ProviderGroups: s.o.People.ProviderGroups()}); err != nil {
 		return nil, err
 	}
 	ids, err := s.identities(cfg)
