@@ -124,7 +124,7 @@ func run(ctx context.Context, f flags) error {
 	if err != nil {
 		return err
 	}
-	log.Info("control plane ready", "url", server.URL)
+	log.Info("control plane ready", "endpoint", server.URL)
 	fmt.Println("ready", server.URL)
 	go releaseWhenIdle(ctx)
 	go keepHeadroom(ctx, f.memory<<20)

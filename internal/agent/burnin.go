@@ -258,7 +258,7 @@ func (a *agent) ownDisks(ctx context.Context, owns []step.Outside) ([]step.Disk,
 	var disks []step.Disk
 	for _, d := range all {
 		if !d.Owned(owns) || d.Removable && d.ReadOnly {
-			a.logger.Info("Disk left alone", "disk", d.Name, "serial", d.SerialNumber, "outside", string(d.Outside()))
+			a.logger.Info("Disk left alone", "disk", d.Name, "serial", d.SerialNumber, "reason", string(d.Outside()))
 			continue
 		}
 		disks = append(disks, d)

@@ -31,7 +31,7 @@ func (a *agent) clean(ctx context.Context, p protocol.Clean, report func(step.Pr
 	var disks []step.Disk
 	for _, d := range all {
 		if !d.Owned(p.Owns) || d.Removable && d.ReadOnly {
-			a.logger.Info("Disk left alone", "disk", d.Name, "serial", d.SerialNumber, "outside", string(d.Outside()))
+			a.logger.Info("Disk left alone", "disk", d.Name, "serial", d.SerialNumber, "reason", string(d.Outside()))
 			continue
 		}
 		disks = append(disks, d)

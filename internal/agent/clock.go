@@ -51,8 +51,8 @@ func (a *agent) setClockFromAnswer(h http.Header) {
 func (a *agent) setClock(to time.Time, source string) {
 	was := a.clock.Now()
 	if err := a.clock.Set(to); err != nil {
-		a.logger.Warn("Clock is wrong and cannot be set", "clock", was, "source", source, "time", to, "err", err)
+		a.logger.Warn("Clock is wrong and cannot be set", "before", was, "source", source, "after", to, "err", err)
 		return
 	}
-	a.logger.Info("Clock set", "was", was.UTC().Format(time.RFC3339), "now", to.UTC().Format(time.RFC3339), "source", source)
+	a.logger.Info("Clock set", "before", was.UTC().Format(time.RFC3339), "after", to.UTC().Format(time.RFC3339), "source", source)
 }

@@ -42,7 +42,7 @@ func (a *agent) configureRAID(ctx context.Context, p protocol.ConfigureRAID, rep
 		return failure(err)
 	}
 	for _, m := range made {
-		a.logger.Info("Array made", "disk", m.Name, "serial", m.UUID, "level", m.Level, "sizeBytes", m.SizeBytes)
+		a.logger.Info("Array made", "disk", m.Name, "serial", m.UUID, "level", m.Level, "bytes", m.SizeBytes)
 	}
 	return step.Outcome{Arrays: made}
 }

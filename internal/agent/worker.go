@@ -101,7 +101,7 @@ func (w *worker) want(ctx context.Context, s protocol.Step, told protocol.Exchan
 		return false
 	case w.phase == step.Running:
 		if !w.replaced {
-			w.logger.Warn("Another step is wanted, ending the running one", "step", w.current.ID, "wanted", s.ID)
+			w.logger.Warn("Another step is wanted, ending the running one", "step", w.current.ID, "next", s.ID)
 		}
 		w.replaced = true
 		w.cancel(errReplaced)

@@ -115,7 +115,7 @@ func (t *Trail) resume() error {
 		return err
 	}
 	for _, n := range notices {
-		t.o.Log.Warn("the audit trail was not whole", "found", n.Message, "count", n.Count)
+		t.o.Log.Warn("the audit trail was not whole", "result", n.Message, "count", n.Count)
 		if err := t.put(audit.Record{Time: now, Kind: audit.KindRepair, Notice: &n}); err != nil {
 			return err
 		}

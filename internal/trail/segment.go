@@ -146,7 +146,7 @@ func (t *Trail) retain(now time.Time) error {
 	n := audit.Notice{Message: "the oldest files were removed: they were above the limit of what is kept", Count: count, Through: through}
 	if unsent {
 		n.Message += "; a sink had not got all of them"
-		t.o.Log.Error("audit files were removed before a sink had got them", "through", through)
+		t.o.Log.Error("audit files were removed before a sink had got them", "record", through)
 	}
 	return t.put(audit.Record{Time: now, Kind: audit.KindRemoved, Notice: &n})
 }

@@ -199,7 +199,7 @@ func (k *Keeper) void(ctx context.Context, w world) error {
 			problems = append(problems, err)
 			continue
 		}
-		k.Log.Info("a key of the mesh without a MeshKey is void", "id", one.ID)
+		k.Log.Info("a key of the mesh without a MeshKey is void", "key", one.ID)
 	}
 	return errors.Join(problems...)
 }

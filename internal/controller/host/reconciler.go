@@ -214,7 +214,7 @@ func (r *Reconciler) afterWrite(v *view, d *journey.Decision, changed bool) {
 	}
 	if was, is := v.host.Status.Provisioning.State, d.Host.Status.Provisioning.State; was != is {
 		r.metrics.moved(was, is)
-		r.log.Info("host moved on", "machine", keyOf(v.host).String(), "stage", string(is), "from", string(was))
+		r.log.Info("host moved on", "machine", keyOf(v.host).String(), "stage", string(is), "before", string(was))
 	}
 }
 

@@ -263,7 +263,7 @@ func (p *process) awaitSync(ctx context.Context, synced []func() bool) error {
 		}
 	}
 	p.synced.Store(true)
-	p.log.Info("boot windows known", "windows", len(p.index.Boots()))
+	p.log.Info("boot windows known", "count", len(p.index.Boots()))
 	return nil
 }
 

@@ -71,7 +71,7 @@ func (p *process) recordUnknown(ctx context.Context, config *rest.Config) error 
 		}
 		heard, dropped := p.unknown.take()
 		if dropped > 0 {
-			p.log.Warn("requests of unknown machines not recorded: too many machines", "requests", dropped, "most", sighting.Most)
+			p.log.Warn("requests of unknown machines not recorded: too many machines", "count", dropped, "limit", sighting.Most)
 		}
 		if pending = sighting.Merge(pending, heard, time.Now()); len(pending) == 0 {
 			continue

@@ -176,5 +176,5 @@ func (s *Server) run(ctx context.Context, t *transfer) {
 	defer s.leave(t.client.Addr())
 	outcome, err := s.send(ctx, t)
 	s.Count(outcome)
-	s.Log.Info("TFTP transfer ended", "from", t.client.String(), "boot", t.boot, "file", t.name, "outcome", outcome, "err", err)
+	s.Log.Info("TFTP transfer ended", "from", t.client.String(), "boot", t.boot, "file", t.name, "result", outcome, "err", err)
 }

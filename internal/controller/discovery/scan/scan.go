@@ -163,7 +163,7 @@ func (s *Scanner) pass(ctx context.Context, p *ingot.Partition, ranges sweep.Ran
 	if err := s.write(ctx, status); err != nil {
 		return err
 	}
-	s.o.Log.Info("search for BMCs begins", "addresses", ranges.Size())
+	s.o.Log.Info("search for BMCs begins", "count", ranges.Size())
 	whole, err := s.ask(ctx, &run{site: p, next: sweep.NewPass(ranges, sweep.Seed(s.o.Partition, started.Time)).Next, status: &status, reported: now})
 	if err != nil || !whole {
 		return err
@@ -173,7 +173,7 @@ func (s *Scanner) pass(ctx context.Context, p *ingot.Partition, ranges sweep.Ran
 	status.FinishedAt = &ended
 	next := metav1.NewTime(sweep.Due(s.o.Partition, *p.Spec.Discovery.BMCScan, status.Request, &status, time.Now()).UTC())
 	status.NextAt = &next
-	s.o.Log.Info("search for BMCs ended", "addresses", ranges.Size(), "answered", status.Answered, "new", status.New)
+	s.o.Log.Info("search for BMCs ended", "count", ranges.Size(), "answered", status.Answered, "new", status.New)
 	return s.write(ctx, status)
 }
 
