@@ -46,6 +46,7 @@ func pages() []page {
 		{path: "/", make: overview},
 		{path: "/hosts", make: hosts},
 		{path: "/hosts", parts: 2, make: host},
+		{path: "/matrix", make: flows},
 	}
 }
 

@@ -52,7 +52,7 @@ func TestOnlyWhatChangedIsSent(t *testing.T) {
 func TestPagesAreFoundByTheirPaths(t *testing.T) {
 	for path, want := range map[string][]string{
 		"/": {"/"}, "/hosts": {"/hosts"}, "/hosts/": {"/hosts"}, "/hosts/default/node-0": {"/hosts", "default", "node-0"},
-		"/hosts/default": nil, "/hosts/default/": nil, "/hosts//node-0": nil, "/hosts/a/b/c": nil, "/nothing": nil, "/hostsx": nil,
+		"/hosts/default": nil, "/hosts/default/": nil, "/hosts//node-0": nil, "/hosts/a/b/c": nil, "/nothing": nil, "/hostsx": nil, "/matrix": {"/matrix"},
 	} {
 		p, ok := find(path)
 		if got := append([]string{p.path}, p.part...); ok != (want != nil) || ok && !slices.Equal(got, want) {

@@ -3,6 +3,7 @@ import { callback, Login } from './pages/login'
 import { Overview } from './pages/overview'
 import { Hosts } from './pages/hosts'
 import { Host } from './pages/host'
+import { Matrix } from './pages/matrix'
 import { follow, go, usePlace } from './router'
 
 export interface Me {
@@ -14,6 +15,7 @@ export interface Me {
 const places: [string, string][] = [
   ['/', 'Overview'],
   ['/hosts', 'Hosts'],
+  ['/matrix', 'Matrix'],
 ]
 
 export interface PageProps {
@@ -27,6 +29,7 @@ function pageOf(place: URL): { title: string; Page: (p: PageProps) => React.Reac
   if (path === '/') return { title: 'Overview', Page: Overview }
   if (path === '/hosts') return { title: 'Hosts', Page: Hosts }
   if (parts[0] === 'hosts' && parts.length === 3) return { title: decodeURIComponent(parts[2] ?? ''), Page: Host }
+  if (path === '/matrix') return { title: 'Communication matrix', Page: Matrix }
   return { title: 'Not found', Page: Missing }
 }
 

@@ -212,8 +212,47 @@ describe('host', () => {
   })
 })
 
+describe('communication matrix', () => {
+  test('two roles are picked by keys, and only their flows are shown, with reasons for exceptions', async () => {
+    const w = await opened()
+    const { page } = w
+    await page.goto('/matrix')
+    const rows = page.getByRole('region', { name: 'Flows' }).getByRole('row')
+    await rows.nth(20).waitFor()
+    const all = await rows.count()
+    await shot(page, 'matrix-light')
+    await clean(w, 'matrix')
+    const role = page.getByLabel('Role', { exact: true })
+    await tabTo(page, role)
+    await page.keyboard.type('Control')
+    await page.waitForURL(/role=controller/)
+    const peers = page.getByRole('list', { name: 'Whom Controller speaks with' })
+    await peers.waitFor()
+    const peer = peers.getByRole('button', { name: 'API server' })
+    await tabTo(page, peer)
+    await page.keyboard.press('Enter')
+    await page.waitForURL(/with=apiserver/)
+    await page.waitForFunction((n) => document.querySelectorAll('[aria-label=Flows] tr').length < n, all)
+    for (const text of (await rows.allInnerTexts()).slice(1)) assert.ok(text.includes('Controller') && text.includes('API server'), text)
+    await shot(page, 'matrix-two')
+    await page.goto('/matrix?only=exceptions')
+    await page.getByText('Within:').first().waitFor()
+    await w.context.close()
+  })
+
+  test('fits a phone, in the dark', async () => {
+    const w = await opened(phone)
+    await w.page.goto('/matrix?role=boot')
+    await w.page.getByRole('list', { name: 'Whom Boot speaks with' }).waitFor()
+    assert.ok(await w.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the page is wider than the phone')
+    await shot(w.page, 'matrix-phone')
+    await clean(w, 'matrix on a phone')
+    await w.context.close()
+  })
+})
+
 describe('every page', () => {
-  for (const [path, json] of [['/', '/index.json'], ['/hosts', '/hosts.json'], ['/hosts/default/node-0', '/hosts/default/node-0.json']]) {
+  for (const [path, json] of [['/', '/index.json'], ['/hosts', '/hosts.json'], ['/hosts/default/node-0', '/hosts/default/node-0.json'], ['/matrix', '/matrix.json']]) {
     test(`${path} has a twin in JSON`, async () => {
       const w = await opened()
       const [named, asked] = await w.page.evaluate(
