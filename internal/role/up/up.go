@@ -299,13 +299,7 @@ func (s *site) arguments(role string, ids *identities) []string {
 		// Only one partition role is ever started here, and a killed one's lease would hold up its successor.
 		args = append(append(args, "--leader-elect=false"), s.o.PartitionArgs...)
 	case controllerName:
-		add("--mesh-keys", s.o.Mesh.keysURL())
-		// As above: only one is ever started here.
-		args = append(args, "--leader-elect=false")
-		if s.o.WebBind != "" {
-			args = append(args, "--web-bind", s.o.WebBind, "--web-tickets", s.tickets(), "--web-endpoint", s.webEndpoint())
-			add("--web-issuers", s.webIssuers())
-		}
+		args = append(args, s.controllerArguments()...)
 	case consoleName:
 		add("--data-dir", filepath.Join(s.o.DataDir, role))
 		args = append(args, "--bind", s.o.ConsoleBind, "--ssh-bind", s.o.ConsoleSSHBind)
@@ -327,6 +321,23 @@ func (s *site) arguments(role string, ids *identities) []string {
 	if s.o.Verbose {
 		args = append(args, "--verbose")
 	}
+	return args
+}
+
+func (s *site) controllerArguments() []string {
+	// As the partition role: only one is ever started here.
+	args := []string{"--leader-elect=false"}
+	add := func(name, value string) {
+		if value != "" {
+			args = append(args, name, value)
+		}
+	}
+	add("--mesh-keys", s.o.Mesh.keysURL())
+	if s.o.WebBind == "" {
+		return args
+	}
+	args = append(args, "--web-bind", s.o.WebBind, "--web-tickets", s.tickets(), "--web-endpoint", s.webEndpoint())
+	add("--web-issuers", s.webIssuers())
 	return args
 }
 
