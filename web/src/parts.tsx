@@ -1,16 +1,18 @@
 import type { ReactNode } from 'react'
 import type { Live } from './live'
 
-// Frame is what every page has: its title, whether what is shown is live, and what went wrong.
-export function Frame({ title, live, children, tools }: { title: ReactNode; live: Live<unknown, unknown>; children: ReactNode; tools?: ReactNode }) {
+// Frame is what every page has: its title, whether what is shown is live (still: it cannot change while the program runs), and what went wrong.
+export function Frame({ title, live, children, tools, still }: { title: ReactNode; live: Live<unknown, unknown>; children: ReactNode; tools?: ReactNode; still?: boolean }) {
   const json = location.pathname === '/' ? '/index.json' : `${location.pathname.replace(/\/$/, '')}.json`
   return (
     <>
       <div className="title">
         <h1>{title}</h1>
-        <span className={`badge ${live.connected ? 'good' : 'warn'}`} role="status">
-          {live.connected ? '● live' : '○ not connected'}
-        </span>
+        {!still && (
+          <span className={`badge ${live.connected ? 'good' : 'warn'}`} role="status">
+            {live.connected ? '● live' : '○ not connected'}
+          </span>
+        )}
         {tools}
         <a className="quiet json" href={json + location.search}>
           JSON

@@ -1,6 +1,6 @@
 import type { PageProps } from '../app'
 import { useLive } from '../live'
-import { Frame, Table } from '../parts'
+import { Fields, Frame } from '../parts'
 import { setQuery } from '../router'
 
 interface Cell {
@@ -21,6 +21,8 @@ interface Flow {
   purpose: string
   notes?: string
   feature?: string
+  identity?: string
+  serverIdentity?: string
   cells: Cell[]
 }
 
@@ -29,27 +31,56 @@ interface Body {
   roles: { name: string; title: string; purpose?: string; outside?: boolean }[]
 }
 
+const anybody = '*'
+
 const states: Record<string, [string, string, string]> = {
   Holds: ['✓', 'holds', 'good'],
   Excepted: ['!', 'exception', 'warn'],
 }
 
-function Security({ cell }: { cell: Cell }) {
-  const [icon, word, tone] = states[cell.state] ?? ['?', 'unknown', 'bad']
+const meaning = (c: Cell) => states[c.state] ?? ['?', 'unknown', 'bad']
+
+// FlowLine is one row of the matrix; what each security cell says opens below it.
+function FlowLine({ flow: f, title }: { flow: Flow; title: (name: string) => string }) {
   return (
-    <div className="cell">
-      <span className={`badge ${tone}`}>
-        <span aria-hidden="true">{icon}</span> {word}
+    <li>
+      <span className="id">{f.key}</span>
+      <span className="ends">
+        <End role={title(f.from)} zone={f.fromZone} /> <span aria-label="to">→</span> <End role={title(f.to)} zone={f.toZone} />
       </span>
-      <small>{cell.how}</small>
-      {cell.bound && <small className="quiet">Within: {cell.bound}</small>}
-    </div>
+      <span className="wire">{f.wire}</span>
+      <details>
+        <summary>
+          <span className="purpose">{f.purpose}</span>
+          <span className="marks">
+            {f.cells.map((c) => {
+              const [icon, word, tone] = meaning(c)
+              return (
+                <span key={c.name} className={`badge ${tone}`}>
+                  <span aria-hidden="true">{icon}</span> {c.name}
+                  <span className="spoken">: {word}</span>
+                </span>
+              )
+            })}
+          </span>
+        </summary>
+        <Fields
+          of={[
+            ...f.cells.map((c): [string, string] => [c.name, `${meaning(c)[1]}: ${c.how ?? ''}${c.bound ? ` Within: ${c.bound}` : ''}`]),
+            ['Client is', f.identity],
+            ['Server is', f.serverIdentity],
+            ['Only where', f.feature && `${f.feature} is on`],
+            ['Notes', f.notes],
+          ]}
+        />
+      </details>
+    </li>
   )
 }
 
-// touches: with one role all that it speaks, with two what they speak to each other.
+// touches: with one role all that it speaks, with two what they speak to each other. A row of anybody's is everybody's.
 function touches(f: Flow, a: string, b: string): boolean {
-  const is = (end: string, role: string) => role === '' || end === role
+  const is = (end: string, role: string) => role === '' || end === role || end === anybody
   return (is(f.from, a) && is(f.to, b)) || (is(f.from, b) && is(f.to, a))
 }
 
@@ -59,7 +90,7 @@ export function Matrix({ place, onLogout }: PageProps) {
   const b = place.searchParams.get('with') ?? ''
   const only = place.searchParams.get('only') ?? ''
   const roles = live.body?.roles ?? []
-  const title = (name: string) => roles.find((r) => r.name === name)?.title ?? (name === '*' ? 'Anybody' : name)
+  const title = (name: string) => roles.find((r) => r.name === name)?.title ?? (name === anybody ? 'Anybody' : name)
   const all = [...live.rows.values()]
   const shown = all.filter((f) => touches(f, a, b) && (only !== 'exceptions' || f.cells.some((c) => c.state !== 'Holds')))
   const pick = (label: string, key: string, value: string) => (
@@ -76,7 +107,7 @@ export function Matrix({ place, onLogout }: PageProps) {
     </label>
   )
   return (
-    <Frame title="Communication matrix" live={live}>
+    <Frame title="Communication matrix" live={live} still>
       <div className="filters">
         {pick('Role', 'role', a)}
         {pick('and', 'with', b)}
@@ -93,23 +124,13 @@ export function Matrix({ place, onLogout }: PageProps) {
       </p>
       {(a || b) && shown.length > 0 && <Drawing flows={shown} title={title} pick={(role) => setQuery(a ? { with: role } : { role })} center={a || b} />}
       {shown.length > 0 ? (
-        <Table
-          label="Flows"
-          head={['Row', 'From', 'To', 'Wire', 'Purpose', 'Confidential', 'Integrity', 'Authenticated', 'Trusted']}
-          rows={shown.map((f) => [
-            f.key,
-            <End role={title(f.from)} zone={f.fromZone} />,
-            <End role={title(f.to)} zone={f.toZone} />,
-            f.wire,
-            <div className="cell">
-              {f.purpose}
-              {f.feature && <small className="quiet">Where {f.feature} is on</small>}
-            </div>,
-            ...f.cells.map((c) => <Security cell={c} />),
-          ])}
-        />
+        <ul className="flows" aria-label="Flows">
+          {shown.map((f) => (
+            <FlowLine key={f.key} flow={f} title={title} />
+          ))}
+        </ul>
       ) : (
-        <p className="quiet">No such flow: it is not opened, and a firewall drops it.</p>
+        <p className="quiet">{only === 'exceptions' ? 'No flow with an exception here.' : 'No such flow: it is not opened, and a firewall drops it.'}</p>
       )}
     </Frame>
   )
@@ -117,10 +138,9 @@ export function Matrix({ place, onLogout }: PageProps) {
 
 function End({ role, zone }: { role: string; zone: string }) {
   return (
-    <div className="cell">
-      {role}
-      <small className="quiet">{zone === '*' ? 'anywhere' : zone}</small>
-    </div>
+    <span>
+      <b>{role}</b> <small className="quiet">{zone === anybody ? 'anywhere' : zone}</small>
+    </span>
   )
 }
 
@@ -128,9 +148,10 @@ function End({ role, zone }: { role: string; zone: string }) {
 function Drawing({ flows, title, pick, center }: { flows: Flow[]; title: (name: string) => string; pick: (role: string) => void; center: string }) {
   const peers = new Map<string, { out: number; in: number }>()
   for (const f of flows) {
-    const peer = f.from === center ? f.to : f.from
+    const out = f.from === center || (f.from === anybody && f.to !== center)
+    const peer = out ? f.to : f.from
     const n = peers.get(peer) ?? { out: 0, in: 0 }
-    if (f.from === center) n.out++
+    if (out) n.out++
     else n.in++
     peers.set(peer, n)
   }
@@ -143,7 +164,7 @@ function Drawing({ flows, title, pick, center }: { flows: Flow[]; title: (name: 
             {n.out > 0 && <span>{n.out} →</span>}
             {n.in > 0 && <span>← {n.in}</span>}
           </span>
-          {peer === '*' ? <span>{title(peer)}</span> : <button type="button" onClick={() => pick(peer)}>{title(peer)}</button>}
+          {peer === anybody || peer === center ? <span>{title(peer)}</span> : <button type="button" onClick={() => pick(peer)}>{title(peer)}</button>}
         </li>
       ))}
     </ul>
