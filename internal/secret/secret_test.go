@@ -43,7 +43,7 @@ func TestNothingShowsASecret(t *testing.T) {
 			"JSON": func(b *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) },
 		} {
 			var out bytes.Buffer
-			slog.New(handler(&out)).Info("login", "value", v)
+			slog.New(handler(&out)).Info("login", "key", v)
 			shown(t, name+" logged as "+kind, out.String())
 		}
 		shown(t, name+" in an error", errors.Join(fmt.Errorf("log in with %v", v)).Error())

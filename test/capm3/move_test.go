@@ -2,6 +2,7 @@ package capm3_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -46,11 +47,13 @@ func clusterctl(ctx context.Context, t *testing.T) string {
 // defineCluster installs Cluster API's own definitions, from the module that clusterctl is built of.
 func defineCluster(ctx context.Context, t *testing.T, s *site.Site) {
 	t.Helper()
-	list := exec.CommandContext(ctx, "go", "list", "-C", "clusterctl", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/cluster-api")
-	out, err := list.Output()
+	// It may not be on this machine yet: listing a module does not bring it here.
+	out, err := exec.CommandContext(ctx, "go", "mod", "download", "-C", "clusterctl", "-json", "sigs.k8s.io/cluster-api").Output()
 	must(t, err)
+	var module struct{ Dir string }
+	must(t, json.Unmarshal(out, &module))
 	for _, kind := range []string{"clusters", "machines"} {
-		text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(out)), "config", "crd", "bases", "cluster.x-k8s.io_"+kind+".yaml"))
+		text, err := os.ReadFile(filepath.Join(module.Dir, "config", "crd", "bases", "cluster.x-k8s.io_"+kind+".yaml"))
 		must(t, err)
 		u := &unstructured.Unstructured{}
 		must(t, yaml.Unmarshal(text, &u.Object))

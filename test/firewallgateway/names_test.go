@@ -108,7 +108,7 @@ func nameServer(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	var log strings.Builder
-	c := exec.Command("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--addn-hosts="+file, "--local-ttl=600", "--port=53", "--bind-interfaces", "--user=root", "--pid-file=",
+	c := exec.CommandContext(t.Context(), "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--addn-hosts="+file, "--local-ttl=600", "--port=53", "--bind-interfaces", "--user=root", "--pid-file=",
 		"--listen-address="+visitor[0].String(), "--listen-address="+visitor[1].String(), "--cname=alias.wild.example.org,target.elsewhere.example", "--log-facility=-", "--max-cache-ttl=600")
 	c.Stderr = &log
 	if err := w.outside.Do(c.Start); err != nil {

@@ -36,7 +36,7 @@ func (p *power) Reboot(context.Context) error {
 func (p *power) end(message string, command int) error {
 	var err error
 	p.once.Do(func() {
-		p.logger.Info(message)
+		p.logger.Info(message) //nolint:sloglint // one of two constants
 		p.console.drain()
 		unix.Sync()
 		err = unix.Reboot(command)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -81,7 +80,7 @@ func (o *operator) startPartition() {
 		o.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(o.t.Context())
-	if err := discovery.Add(ctx, mgr, discovery.Options{Partition: site, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}); err != nil {
+	if err := discovery.Add(ctx, mgr, discovery.Options{Partition: site, Log: slog.New(slog.DiscardHandler)}); err != nil {
 		o.t.Fatal(err)
 	}
 	ended := make(chan error, 1)

@@ -2,7 +2,6 @@ package bmcevent_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -92,7 +91,7 @@ func newWorld(t *testing.T, now func() time.Time) *world {
 		t.Fatal(err)
 	}
 	pool := bmc.NewPool(bmcs, bmc.PoolOptions{})
-	_, err = bmcevent.Add(mgr, bmcevent.Options{Partition: name, BMCs: pool, Targets: w, Live: live, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: now})
+	_, err = bmcevent.Add(mgr, bmcevent.Options{Partition: name, BMCs: pool, Targets: w, Live: live, Log: slog.New(slog.DiscardHandler), Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}

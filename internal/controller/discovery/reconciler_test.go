@@ -2,7 +2,6 @@ package discovery_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -79,7 +78,7 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
-	o := discovery.Options{Partition: w.namespace, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Prober: w.prober, LookEvery: 50 * time.Millisecond}
+	o := discovery.Options{Partition: w.namespace, Log: slog.New(slog.DiscardHandler), Prober: w.prober, LookEvery: 50 * time.Millisecond}
 	if err := discovery.Add(ctx, mgr, o); err != nil {
 		w.t.Fatal(err)
 	}

@@ -219,7 +219,7 @@ func (d *Daemon) relocate(ctx context.Context) error {
 	for i := range g.Networks {
 		g.Networks[i].Interface = interfaces[g.Networks[i].Name]
 	}
-	d.o.Log.Info("the network cards have other names", "interfaces", fmt.Sprint(interfaces))
+	d.o.Log.Info("the network cards have other names", "nic", fmt.Sprint(interfaces))
 	next := d.kept
 	next.Gateway, next.Interfaces = &g, interfaces
 	return d.replace(ctx, next, cards)

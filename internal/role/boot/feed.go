@@ -110,7 +110,7 @@ func (f *feed) serve(w *ingot.BootWindow) {
 	}
 	if err == nil {
 		f.log.Info("boot window known", "boot", w.Name, "machine", w.Spec.Host.Name, "purpose", string(w.Spec.Purpose), "method", string(w.Spec.Method),
-			"closes", w.Spec.ClosesAt.Time, "redeemed", w.Status.RedeemedAt != nil)
+			"until", w.Spec.ClosesAt.Time, "redeemed", w.Status.RedeemedAt != nil)
 		return
 	}
 	f.index.Remove(w.Name)

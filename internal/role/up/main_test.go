@@ -54,7 +54,7 @@ func role(args []string) int {
 		if err == nil {
 			// Where Ingot's own accounts at BMCs stand: the partition role reads there whether there are hosts or not, and the boot role nowhere.
 			_, denied := client.CoreV1().Secrets(ingot.BMCNamespace).Get(ctx, "bmc", metav1.GetOptions{})
-			log.Info("here", "user", who.Status.UserInfo.Username, "readsSecrets", apierrors.IsNotFound(denied), "args", args, "pid", os.Getpid())
+			log.Info("here", "user", who.Status.UserInfo.Username, "readsSecrets", apierrors.IsNotFound(denied), "args", args, "pid", os.Getpid()) //nolint:sloglint // for the test alone
 		}
 		select {
 		case <-ctx.Done():

@@ -72,7 +72,7 @@ func (s *Server) known(w http.ResponseWriter, r *http.Request) bool {
 
 func (s *Server) refuseBoot(w http.ResponseWriter, r *http.Request, bootID string) {
 	s.o.Logger.Warn("Agent refused: its certificate is not for this boot or ran out", "boot", printable(bootID),
-		"certificate", r.TLS.VerifiedChains[0][0].Subject.CommonName, "source", sourceOf(r))
+		"who", r.TLS.VerifiedChains[0][0].Subject.CommonName, "source", sourceOf(r))
 	refuse(w)
 }
 

@@ -159,7 +159,7 @@ func (s *Server) fail(w http.ResponseWriter, message, bootID string, err error) 
 		answerError(w, http.StatusServiceUnavailable, protocol.CodeBusy, "not ready, ask again")
 		return
 	}
-	s.o.Logger.Error(message, "boot", printable(bootID), "err", err)
+	s.o.Logger.Error(message, "boot", printable(bootID), "err", err) //nolint:sloglint // each caller gives a constant
 	answerError(w, http.StatusInternalServerError, protocol.CodeInternal, "internal error, ask again")
 }
 
