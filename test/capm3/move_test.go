@@ -137,6 +137,7 @@ func (p provider) block(ctx context.Context, m machine, blocked bool) error {
 
 // clusterctl moves a cluster with its host to another site, whose Ingot goes on with the machine without touching it; the host that is nobody's stays.
 func TestClusterctlMovesACluster(t *testing.T) {
+	clusterctl(t.Context(), t) // before the clock starts: where nothing of it was compiled yet it takes minutes
 	ctx := sitetest.Bounded(t)
 	from := sitetest.Start(t, site.Options{Lab: lab.Options{Machines: 2}})
 	to := sitetest.Start(t, site.Options{Beside: from})
