@@ -97,7 +97,7 @@ func Join(ctx context.Context, o Options) (*Member, error) {
 	back := joined(o.Dir)
 	says := func(format string, args ...any) {
 		line := fmt.Sprintf(format, args...)
-		o.Log.Debug("mesh", "says", line)
+		o.Log.Debug("mesh", "message", line)
 		if expelled(line, back) {
 			out.take()
 		}

@@ -51,7 +51,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := book.register(); err != nil {
 		return err
 	}
-	s := derpserver.New(private, func(format string, args ...any) { o.Log.Debug("relay", "says", fmt.Sprintf(format, args...)) })
+	s := derpserver.New(private, func(format string, args ...any) { o.Log.Debug("relay", "message", fmt.Sprintf(format, args...)) })
 	defer func() { _ = s.Close() }()
 	s.SetVerifyClientURL(admissionURL)
 	mux := http.NewServeMux()
