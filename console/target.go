@@ -64,7 +64,7 @@ func ParseTarget(kind, namespace, name string) (Target, error) {
 // ParseLogin reads an SSH login's user name.
 func ParseLogin(user string) (Target, error) {
 	parts := strings.SplitN(user, ".", 3)
-	if len(parts) != 3 { //nolint:mnd // kind, namespace and name
+	if len(parts) != 3 { // kind, namespace and name
 		return Target{}, fmt.Errorf("login %q: write machine.NAMESPACE.NAME, claim.NAMESPACE.NAME or host.NAMESPACE.NAME", user)
 	}
 	return ParseTarget(parts[0], parts[1], parts[2])

@@ -31,13 +31,13 @@ func TestJoin(t *testing.T) {
 	calls := filepath.Join(root, "calls")
 	for _, program := range []string{"systemctl", "ingot-mesh-member"} {
 		text := "#!/bin/sh\necho \"" + program + " $*\" >> " + calls + "\n[ \"$1\" != is-enabled ]\n"
-		if err := os.WriteFile(filepath.Join(bin, program), []byte(text), 0o755); err != nil { //nolint:gosec // a program
+		if err := os.WriteFile(filepath.Join(bin, program), []byte(text), 0o755); err != nil { // a program
 			t.Fatal(err)
 		}
 	}
 	file := filepath.Join(root, "part-001")
 	text := strings.ReplaceAll(string(part.Text), "/etc/", root+"/etc/")
-	if err := os.WriteFile(file, []byte(text), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(file, []byte(text), 0o700); err != nil { // a program
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "sh", file)

@@ -141,7 +141,7 @@ func takeLook(d *journey.Draft, s *ingot.ComponentsStatus) Seen {
 	if u.HeardAt == nil || !d.Now.Before(u.HeardAt.Add(time.Minute)) {
 		u.HeardAt = d.Stamp()
 	}
-	u.Percent = int32(max(0, min(r.Update.Percent, 100)) / percentStep * percentStep) //nolint:gosec // from 0 to 100
+	u.Percent = int32(max(0, min(r.Update.Percent, 100)) / percentStep * percentStep) // from 0 to 100
 	judge(d, u, r.Update)
 	return Looked
 }

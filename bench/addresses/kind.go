@@ -19,7 +19,7 @@ import (
 )
 
 // prefix is what addresses are given from, each time in a VRF of its own: 131,072 of them.
-var prefix = netip.MustParsePrefix("10.0.0.0/15") //nolint:gochecknoglobals // a constant that Go has no word for
+var prefix = netip.MustParsePrefix("10.0.0.0/15") // a constant that Go has no word for
 
 const poolName = "pool"
 

@@ -269,7 +269,7 @@ func (b *bench) await(ctx context.Context, k kind, namespace, begins string, n i
 		if err := b.client.List(ctx, list, client.InNamespace(namespace)); err != nil {
 			return err
 		}
-		err := meta.EachListItem(list, func(o runtime.Object) error { return see(o.(client.Object)) }) //nolint:forcetypeassert // lists are of objects
+		err := meta.EachListItem(list, func(o runtime.Object) error { return see(o.(client.Object)) }) // lists are of objects
 		if err != nil {
 			return err
 		}

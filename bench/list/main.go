@@ -176,7 +176,7 @@ func ask(ctx context.Context, program, config string, args []string) (answer, er
 	defer os.RemoveAll(memory)
 	at := slices.Index(args, "%N")
 	args = slices.Replace(slices.Clone(args), at, at+1, "-n", fleet.Namespace, "--kubeconfig", config)
-	c := exec.CommandContext(ctx, program, args...) //nolint:gosec // the program that was just built
+	c := exec.CommandContext(ctx, program, args...) // the program that was just built
 	c.Env = append(os.Environ(), "XDG_CACHE_HOME="+memory)
 	var problem strings.Builder
 	c.Stderr = &problem

@@ -50,7 +50,7 @@ func newSite(c config) (*site, error) {
 	if s.dir, err = os.MkdirTemp("", "ingot-bench-serve-"); err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(s.dir, 0o755); err != nil { //nolint:gosec // atftpd and nginx serve from it as other users
+	if err := os.Chmod(s.dir, 0o755); err != nil { // atftpd and nginx serve from it as other users
 		return nil, err
 	}
 	if s.servers, err = netns.New(); err != nil {
@@ -70,10 +70,10 @@ func (s *site) close() error {
 // file makes a file below the folder and gives its path.
 func (s *site) file(name string, content []byte) (string, error) {
 	path := filepath.Join(s.dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // as above
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { // as above
 		return "", err
 	}
-	return path, os.WriteFile(path, content, 0o644) //nolint:gosec // as above
+	return path, os.WriteFile(path, content, 0o644) // as above
 }
 
 // process is a server that runs.

@@ -97,7 +97,7 @@ func DecodeEvent(line []byte) (Event, error) {
 	if err := json.Unmarshal(line, &parts); err != nil {
 		return e, fmt.Errorf("read an asciicast event: %w", err)
 	}
-	if len(parts) != 3 { //nolint:mnd // time, code and data
+	if len(parts) != 3 { // time, code and data
 		return e, fmt.Errorf("read an asciicast event: %d values, want 3", len(parts))
 	}
 	var at float64

@@ -257,7 +257,7 @@ func TestStopsWithWatchersOpen(t *testing.T) {
 	}
 	defer watch.Stop()
 	cp.Stop(t)
-	for range watch.ResultChan() { //nolint:revive // drained until the server closes it
+	for range watch.ResultChan() { // drained until the server closes it
 	}
 }
 

@@ -331,7 +331,7 @@ func roleMAC(a netip.Addr) net.HardwareAddr {
 
 // join plugs a host into the switch and waits until it is in.
 func (l *Lab) join(ctx context.Context, s netstack.Spec) (*netstack.Network, error) {
-	host, err := netstack.Open(s, l.log) //nolint:contextcheck // a host that is plugged in stays until Close
+	host, err := netstack.Open(s, l.log) // a host that is plugged in stays until Close
 	if err != nil {
 		return nil, err
 	}

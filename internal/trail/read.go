@@ -214,5 +214,5 @@ func (r *Reader) following() (*Segment, error) {
 			return &f, nil
 		}
 	}
-	return nil, nil //nolint:nilnil // there is none
+	return nil, nil // there is none
 }

@@ -8,7 +8,7 @@ import (
 
 // Set by -ldflags "-X". Written at link time only, read-only afterwards.
 //
-//nolint:gochecknoglobals // the linker's -X can set nothing but package-level strings
+// the linker's -X can set nothing but package-level strings
 var (
 	number = "devel"
 	commit = "unknown"

@@ -43,7 +43,7 @@ func (c *Coordinator) Nodes() []Node {
 
 func nodeOf(v types.NodeView) Node {
 	n := Node{
-		ID: int64(v.ID().Uint64()), MachineKey: v.MachineKey().String(), NodeKey: v.NodeKey().String(), Hostname: v.Hostname(), //nolint:gosec // numbers of rows are small
+		ID: int64(v.ID().Uint64()), MachineKey: v.MachineKey().String(), NodeKey: v.NodeKey().String(), Hostname: v.Hostname(), // numbers of rows are small
 		Addresses: v.IPs(), Tags: v.Tags().AsSlice(), Ephemeral: v.IsEphemeral(),
 	}
 	if h := v.Hostinfo(); h.Valid() {
@@ -56,7 +56,7 @@ func nodeOf(v types.NodeView) Node {
 		n.Online = online
 	}
 	if id, ok := v.AuthKeyID().GetOk(); ok {
-		n.KeyID = int64(id) //nolint:gosec // numbers of rows are small
+		n.KeyID = int64(id) // numbers of rows are small
 	}
 	return n
 }
@@ -68,7 +68,7 @@ const farewell = time.Second
 //
 // It is told first: headscale leaves the stream of a node that it removed open and silent, so that its program would go on for ever without a peer.
 func (c *Coordinator) Expel(id int64) error {
-	node := types.NodeID(id) //nolint:gosec // it came from Nodes
+	node := types.NodeID(id) // it came from Nodes
 	v, ok := c.state.GetNodeByID(node)
 	if !ok {
 		return nil
@@ -100,7 +100,7 @@ func (c *Coordinator) Expel(id int64) error {
 // Retag gives a node other tags. They must be in the policy. Members are sent the whole map: a peer that comes in an update of a part is not always taken into tailscale's WireGuard, which then knows no peer of that
 // key and drops its handshakes (seen with 1.101.0-pre: "Received invalid initiation message" for minutes, from a peer that the map had).
 func (c *Coordinator) Retag(id int64, tags []string) error {
-	_, changed, err := c.state.SetNodeTags(types.NodeID(id), tags) //nolint:gosec // it came from Nodes
+	_, changed, err := c.state.SetNodeTags(types.NodeID(id), tags) // it came from Nodes
 	if err != nil {
 		return fmt.Errorf("give node %d of the mesh the tags %v: %w", id, tags, err)
 	}
@@ -124,7 +124,7 @@ func (c *Coordinator) Mint(ephemeral bool, expires time.Time) (id int64, text se
 	if err != nil {
 		return 0, secret.String{}, fmt.Errorf("make a key of the mesh: %w", err)
 	}
-	return int64(k.ID), secret.New(k.Key), nil //nolint:gosec // numbers of rows are small
+	return int64(k.ID), secret.New(k.Key), nil // numbers of rows are small
 }
 
 // Key is one in the store, without its text.
@@ -141,14 +141,14 @@ func (c *Coordinator) Keys() ([]Key, error) {
 	}
 	all := make([]Key, 0, len(stored))
 	for _, k := range stored {
-		all = append(all, Key{int64(k.ID), k.Used}) //nolint:gosec // numbers of rows are small
+		all = append(all, Key{int64(k.ID), k.Used}) // numbers of rows are small
 	}
 	return all, nil
 }
 
 // Void removes a key. A node that joined by it stays.
 func (c *Coordinator) Void(id int64) error {
-	if err := c.state.DeletePreAuthKey(uint64(id)); err != nil { //nolint:gosec // it came from Keys
+	if err := c.state.DeletePreAuthKey(uint64(id)); err != nil { // it came from Keys
 		return fmt.Errorf("remove key %d of the mesh: %w", id, err)
 	}
 	return nil

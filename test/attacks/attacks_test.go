@@ -97,7 +97,7 @@ func TestEachAttackHasItsTest(t *testing.T) {
 		t.Errorf("%d attacks are listed, want %d at least", len(names), fewest)
 	}
 	if *update {
-		if err := os.WriteFile(page, []byte(b.String()), 0o644); err != nil { //nolint:gosec // a page for everybody
+		if err := os.WriteFile(page, []byte(b.String()), 0o644); err != nil { // a page for everybody
 			t.Fatal(err)
 		}
 		return

@@ -54,7 +54,7 @@ func (r *race) quotas() map[string]int {
 // addressQuotas bound the addresses of two projects, so that some of their machines go without: of one all together, of the other those of IPv4.
 func (r *race) addressQuotas() map[string]ingot.AddressQuota {
 	shares := r.shares()
-	most := func(p int) *int32 { return ptr.To(int32(shares[p] - short)) } //nolint:gosec // some hundreds
+	most := func(p int) *int32 { return ptr.To(int32(shares[p] - short)) } // some hundreds
 	return map[string]ingot.AddressQuota{project(1): {Total: most(1)}, project(2): {IPv4: most(2)}}
 }
 
@@ -91,7 +91,7 @@ func (r *race) furnish(ctx context.Context) error {
 		all = append(all, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: project(p), Labels: map[string]string{ingot.TenantLabel: tenant, ingot.ProjectLabel: project(p)}}})
 	}
 	for namespace, most := range r.quotas() {
-		q := &ingot.Quota{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "q"}, Spec: ingot.QuotaSpec{Machines: ptr.To(int32(most))}} //nolint:gosec // some thousands
+		q := &ingot.Quota{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "q"}, Spec: ingot.QuotaSpec{Machines: ptr.To(int32(most))}} // some thousands
 		if a, bounded := r.addressQuotas()[namespace]; bounded {
 			q.Spec.Addresses = &a
 		}

@@ -100,7 +100,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client of the API server: %w", err)
 	}
-	r := &race{Options: o, admin: admin, racks: "racks", random: rand.New(rand.NewPCG(o.Seed, 1))} //nolint:gosec // dice
+	r := &race{Options: o, admin: admin, racks: "racks", random: rand.New(rand.NewPCG(o.Seed, 1))} // dice
 	if err := r.furnish(ctx); err != nil {
 		return nil, fmt.Errorf("furnish the site: %w", err)
 	}

@@ -121,7 +121,7 @@ func (r *race) explained(ctx context.Context) error {
 		if !saysNoAddress(m, r.addressBounds()) || bounds[m.Namespace] == 0 {
 			continue
 		}
-		c := exec.CommandContext(ctx, filepath.Join(r.Programs, "ingot"), "machine", "explain", m.Name, "--namespace", m.Namespace, "--kubeconfig", filepath.Join(r.Server.DataDir, "admin.kubeconfig")) //nolint:gosec // the program that was just built
+		c := exec.CommandContext(ctx, filepath.Join(r.Programs, "ingot"), "machine", "explain", m.Name, "--namespace", m.Namespace, "--kubeconfig", filepath.Join(r.Server.DataDir, "admin.kubeconfig")) // the program that was just built
 		out, err := c.CombinedOutput()
 		if words := quotaWords(m.Namespace, bounds[m.Namespace]); err != nil || !strings.Contains(string(out), words) {
 			return fmt.Errorf("ingot machine explain %s does not say %q: %w\n%s", m.Name, words, err, out)

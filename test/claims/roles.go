@@ -78,7 +78,7 @@ func (rs *roles) start(r *role) error {
 		return fmt.Errorf("open the log of a controller: %w", err)
 	}
 	defer log.Close()
-	c := exec.Command(r.program, r.args...) //nolint:gosec,noctx // the program that was just built; stop ends it
+	c := exec.Command(r.program, r.args...) //nolint:noctx // the program that was just built; stop ends it
 	c.Stdout, c.Stderr = log, log
 	p, err := child.Start(c)
 	if err != nil {

@@ -104,7 +104,7 @@ func nameServer(t *testing.T, w *world) {
 		hosts.WriteString(line + "\n")
 	}
 	file := filepath.Join(t.TempDir(), "hosts")
-	if err := os.WriteFile(file, []byte(hosts.String()), 0o644); err != nil { //nolint:gosec // dnsmasq reads it as another user
+	if err := os.WriteFile(file, []byte(hosts.String()), 0o644); err != nil { // dnsmasq reads it as another user
 		t.Fatal(err)
 	}
 	var log strings.Builder

@@ -35,7 +35,7 @@ type Reservation struct {
 // Reserve gives an address on 127.0.0.1 that nobody listens at, whose port is free for TCP and UDP.
 func Reserve(ctx context.Context) (*Reservation, error) {
 	for range tries {
-		n := first + rand.IntN(count) //nolint:gosec // a test's dice
+		n := first + rand.IntN(count) // a test's dice
 		// A socket in the abstract namespace is gone with the process, as a file would not be.
 		lock, err := new(net.ListenConfig).Listen(ctx, "unix", "@ingot-test-port-"+strconv.Itoa(n))
 		if err != nil {

@@ -128,6 +128,6 @@ func (s *site) render(p *page) ([]byte, error) {
 	}
 	var out bytes.Buffer
 	// What goldmark renders has no HTML of the sources in it, and no links but the checked ones.
-	err = t.Execute(&out, map[string]any{"Title": p.title, "Up": up, "Groups": groups, "Body": template.HTML(body.String())}) //nolint:gosec // see above
+	err = t.Execute(&out, map[string]any{"Title": p.title, "Up": up, "Groups": groups, "Body": template.HTML(body.String())}) // see above
 	return out.Bytes(), err
 }

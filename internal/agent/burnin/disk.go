@@ -68,7 +68,7 @@ var errEnough = errors.New("too many faults")
 
 // diskRun is one test under way.
 type diskRun struct {
-	ctx          context.Context //nolint:containedctx // the run is one call's
+	ctx          context.Context // the run is one call's
 	d            disk.Disk
 	buffer, want []byte
 	report       func(done, total int64)

@@ -126,7 +126,7 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 		return now.Add(-d), nil
 	}
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04", time.DateTime, time.DateOnly} {
-		if at, err := time.ParseInLocation(layout, text, time.Local); err == nil { //nolint:gosmopolitan // what a person types is their own time
+		if at, err := time.ParseInLocation(layout, text, time.Local); err == nil { // what a person types is their own time
 			return at, nil
 		}
 	}
@@ -144,7 +144,7 @@ func columns() []print.Column[audit.Record] {
 	}
 	return []print.Column[audit.Record]{
 		{Header: "SEQ", Cell: func(r audit.Record) string { return strconv.FormatUint(r.Seq, 10) }},
-		{Header: "TIME", Cell: func(r audit.Record) string { return r.Time.Local().Format("2006-01-02 15:04:05") }}, //nolint:gosmopolitan // for a person
+		{Header: "TIME", Cell: func(r audit.Record) string { return r.Time.Local().Format("2006-01-02 15:04:05") }}, // for a person
 		{Header: "USER", Cell: of(func(q audit.Request) string {
 			if q.ImpersonatedBy != "" {
 				return q.User + " by " + q.ImpersonatedBy

@@ -79,7 +79,7 @@ func ShellCertificate(ctx context.Context, s *session.Session, partition string,
 	if err != nil {
 		return nil, err
 	}
-	parsed, _, _, _, err := ssh.ParseAuthorizedKey([]byte(got.Certificate)) //nolint:dogsled // only the key is wanted
+	parsed, _, _, _, err := ssh.ParseAuthorizedKey([]byte(got.Certificate)) // only the key is wanted
 	if err != nil {
 		return nil, fmt.Errorf("read the certificate: %w", err)
 	}
@@ -91,7 +91,7 @@ func ShellCertificate(ctx context.Context, s *session.Session, partition string,
 }
 
 func explain(s *session.Session, endpoint, path string, got server.CertificateAnswer) error {
-	authority, _, _, _, err := ssh.ParseAuthorizedKey([]byte(got.Authority)) //nolint:dogsled // only the key is wanted
+	authority, _, _, _, err := ssh.ParseAuthorizedKey([]byte(got.Authority)) // only the key is wanted
 	if err != nil {
 		return errors.New("the console role names no authority")
 	}

@@ -129,7 +129,7 @@ func keysOf(text string) ([]string, error) {
 	if strings.Contains(text, " ") {
 		return []string{strings.TrimSpace(text)}, nil
 	}
-	content, err := os.ReadFile(text) //nolint:gosec // a file that the user names
+	content, err := os.ReadFile(text) // a file that the user names
 	if err != nil {
 		return nil, fmt.Errorf("--ssh-key: %s is neither a public key nor a file: %w", text, err)
 	}

@@ -119,7 +119,7 @@ func target(m *ingot.Machine, nodes []ingot.MeshNode) (*ingot.MeshNode, ssh.Publ
 	if m.Status.SSHHostKey == "" {
 		return nil, nil, fmt.Errorf("machine %s was told of no mesh at its first boot: nobody logs in there by `ingot ssh`", where)
 	}
-	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(m.Status.SSHHostKey)) //nolint:dogsled // only the key is wanted
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(m.Status.SSHHostKey)) // only the key is wanted
 	if err != nil {
 		return nil, nil, fmt.Errorf("status.sshHostKey of machine %s: %w", where, err)
 	}

@@ -70,7 +70,7 @@ func TestRequest(t *testing.T) {
 			_, _ = w.Write([]byte(answer))
 			return
 		}
-		_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Code: int32(status), Reason: metav1.StatusReason(http.StatusText(status))}) //nolint:gosec // HTTP's
+		_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Code: int32(status), Reason: metav1.StatusReason(http.StatusText(status))}) // HTTP's
 	}))
 	defer s.Close()
 	r, err := New(&rest.Config{Host: s.URL})

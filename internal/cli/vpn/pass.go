@@ -141,7 +141,7 @@ func (p *Pass) Command(verb string, more ...string) (*exec.Cmd, error) {
 		}
 	}
 	args := append([]string{verb, "--dir", filepath.Join(p.Dir, "member"), "--coordinator", p.Coordinator, "--ca", p.CAFile, "--key-file", p.KeyFile}, more...)
-	return exec.Command(file, args...), nil //nolint:gosec,noctx // our own program, which the caller ends
+	return exec.Command(file, args...), nil //nolint:noctx // our own program, which the caller ends
 }
 
 // authority is the CA of the mesh: a file's, or what the partitions publish through the API server.

@@ -44,7 +44,7 @@ func upCommand(s *session.Session, o *Options) *cobra.Command {
 				return err
 			}
 			// The key is read from the file. No DNS and no routes: the mesh is its members' addresses.
-			up := exec.CommandContext(cmd.Context(), client, "up", "--login-server="+p.Coordinator, "--auth-key=file:"+p.KeyFile, "--accept-dns=false", "--accept-routes=false") //nolint:gosec // the person's own client
+			up := exec.CommandContext(cmd.Context(), client, "up", "--login-server="+p.Coordinator, "--auth-key=file:"+p.KeyFile, "--accept-dns=false", "--accept-routes=false") // the person's own client
 			up.Stdout, up.Stderr = s.Out, s.Err
 			if err := up.Run(); err != nil {
 				return errors.Join(fmt.Errorf("tailscale up: %w", err), p.Close(cmd.Context()))

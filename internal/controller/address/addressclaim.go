@@ -215,7 +215,7 @@ func (r addressClaims) make(ctx context.Context, o *clusteripam.IPAddressClaim, 
 		},
 		Spec: clusteripam.IPAddressSpec{
 			ClaimRef: clusteripam.IPAddressClaimReference{Name: o.Name}, PoolRef: o.Spec.PoolRef,
-			Address: g.Address.String(), Prefix: ptr.To(int32(prefix)), Gateway: gateway, //nolint:gosec // at most 128
+			Address: g.Address.String(), Prefix: ptr.To(int32(prefix)), Gateway: gateway, // at most 128
 		},
 	}
 	err := r.live.Create(ctx, made)

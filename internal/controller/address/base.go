@@ -223,7 +223,7 @@ func (b *base) refused(err error) (refusal, bool) {
 // patience is when a refusal by a quota is asked again. Of several processes that were refused together each waits for another time, so that one is first.
 func patience(raced bool) time.Duration {
 	if raced {
-		return 100*time.Millisecond + rand.N(900*time.Millisecond) //nolint:gosec // it spreads retries and guards nothing
+		return 100*time.Millisecond + rand.N(900*time.Millisecond) // it spreads retries and guards nothing
 	}
 	return recheck
 }

@@ -106,7 +106,7 @@ func PoolOf(o *metal3ipam.IPPool) (ipam.Pool, error) {
 		if err != nil {
 			return p, fmt.Errorf("annotation %s: %q is no number of seconds", QuarantineAnnotation, text)
 		}
-		p.Rest = time.Duration(seconds) * time.Second //nolint:gosec // 25 bits
+		p.Rest = time.Duration(seconds) * time.Second // 25 bits
 	}
 	for i := range o.Spec.Pools {
 		r, err := rangeOf(&o.Spec.Pools[i], o.Spec.Gateway)

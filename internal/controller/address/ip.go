@@ -126,7 +126,7 @@ func (r ips) show(ctx context.Context, o *ingot.IP, n *ingot.Network, g ledger.G
 	o = o.DeepCopy()
 	first := o.Status.Address == ""
 	if first {
-		o.Status.Address, o.Status.PrefixLength, o.Status.DNSServers = g.Address.String(), int32(g.Prefix.Bits()), n.Spec.DNSServers //nolint:gosec // at most 128
+		o.Status.Address, o.Status.PrefixLength, o.Status.DNSServers = g.Address.String(), int32(g.Prefix.Bits()), n.Spec.DNSServers // at most 128
 		for _, text := range n.Spec.Gateways {
 			if a, err := netip.ParseAddr(text); err == nil && a.Is4() == g.Address.Is4() && g.Prefix.Contains(a) {
 				o.Status.Gateway = a.String()

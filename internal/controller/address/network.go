@@ -167,12 +167,12 @@ func (r networks) count(ctx context.Context, o *ingot.Network) error {
 	if err != nil {
 		return err
 	}
-	o.Status.Children, o.Status.Held = int32(children), int64(held) //nolint:gosec // a record has no such number of networks
+	o.Status.Children, o.Status.Held = int32(children), int64(held) // a record has no such number of networks
 	o.Status.SizeIPv4, o.Status.FreeIPv4 = saturate(u.V4.Size), saturate(u.V4.Free)
 	return nil
 }
 
-func saturate(n uint64) int64 { return int64(min(n, math.MaxInt64)) } //nolint:gosec // bounded
+func saturate(n uint64) int64 { return int64(min(n, math.MaxInt64)) } // bounded
 
 func (r networks) tell(ctx context.Context, o *ingot.Network, why refusal) (reconcile.Result, error) {
 	r.await(kindNetwork, o)

@@ -198,7 +198,7 @@ func (r *Reconciler) onBMC(ctx context.Context, o *metal3.BMCEventSubscription, 
 		return "", err
 	}
 	lock, _ := r.hosts.LoadOrStore(types.NamespacedName{Namespace: o.Namespace, Name: o.Spec.HostName}, &sync.Mutex{})
-	own := lock.(*sync.Mutex) //nolint:forcetypeassert // stored above
+	own := lock.(*sync.Mutex) // stored above
 	own.Lock()
 	defer own.Unlock()
 	want := bmc.Subscription{ID: d.ID, Destination: o.Spec.Destination, Context: o.Spec.Context, Headers: headers}

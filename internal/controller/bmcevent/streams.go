@@ -34,7 +34,7 @@ type Streams struct {
 
 	mu sync.Mutex
 	// ctx is set while the process leads; nil: nothing is opened.
-	ctx    context.Context //nolint:containedctx // streams live as long as the runnable, over the calls that want them
+	ctx    context.Context // streams live as long as the runnable, over the calls that want them
 	hosts  map[types.NamespacedName]*listener
 	active int
 	work   sync.WaitGroup

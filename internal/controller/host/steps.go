@@ -113,7 +113,7 @@ func inspectionOf(host *metal3.BareMetalHost, owns []step.Outside) (*protocol.In
 		return nil, notNow("%s", err)
 	}
 	if !benchmark {
-		return nil, nil //nolint:nilnil // an inspection has no parameters of its own
+		return nil, nil // an inspection has no parameters of its own
 	}
 	return &protocol.Inspect{Benchmark: true, Owns: owns}, nil
 }

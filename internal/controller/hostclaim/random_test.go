@@ -35,7 +35,7 @@ func TestRandomLives(t *testing.T) {
 		}
 	}
 	t.Logf("INGOT_SEED=%d", seed)
-	random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test's dice
+	random := rand.New(rand.NewPCG(seed, 1)) // a test's dice
 	w := newWorld(t)
 	w.secret(w.tenant, "user", "x")
 	for i := range randomHosts {

@@ -37,7 +37,7 @@ func TestRandomLives(t *testing.T) {
 		}
 	}
 	t.Logf("INGOT_SEED=%d", seed)
-	random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test's dice
+	random := rand.New(rand.NewPCG(seed, 1)) // a test's dice
 	w := newWorld(t)
 	w.network(w.racks, "net", "10.7.0.0/24")
 	w.create(&ingot.Quota{ObjectMeta: metav1.ObjectMeta{Namespace: w.a, Name: "q"}, Spec: ingot.QuotaSpec{Machines: ptr.To(int32(quotaOfA))}})

@@ -144,7 +144,7 @@ func count(s *survey.Survey, v *claim.Inventory, uses map[string]ledger.Use, q *
 
 func number(n int) int32 {
 	const most = 1 << 30
-	return int32(min(n, most)) //nolint:gosec // bounded
+	return int32(min(n, most)) // bounded
 }
 
 // stand writes how a reservation stands.

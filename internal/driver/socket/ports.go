@@ -100,7 +100,7 @@ func (b *Bound) Reach(flow matrix.FlowName, port uint16) (*PortError, error) {
 		return nil, err
 	}
 	if len(row.Ports) == 0 || row.Ports.Contains(port) {
-		return nil, nil //nolint:nilnil // no port is missing
+		return nil, nil // no port is missing
 	}
 	missing := &PortError{Role: b.role, Row: row, Address: "port " + strconv.Itoa(int(port)), Port: port, Dials: true}
 	row.Ports = append(slices.Clone(row.Ports), matrix.PortRange{First: port, Last: port})

@@ -9,7 +9,7 @@ package checksum
 
 import (
 	"bytes"
-	"crypto/md5" //nolint:gosec // Metal3's API lets users name md5 sums
+	"crypto/md5" // Metal3's API lets users name md5 sums
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
@@ -48,7 +48,7 @@ func (d Digest) String() string { return string(d.Algorithm) + ":" + hex.EncodeT
 func (d Digest) New() hash.Hash {
 	switch d.Algorithm {
 	case MD5:
-		return md5.New() //nolint:gosec // see the package comment
+		return md5.New() // see the package comment
 	case SHA512:
 		return sha512.New()
 	default:

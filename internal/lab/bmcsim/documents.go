@@ -113,7 +113,7 @@ func (b *BMC) manager(*call) reply {
 		more["LogServices"] = ref(b.selCollection())
 	}
 	if b.who.CDByAttributes {
-		more["Links"].(doc)["Oem"] = doc{"Dell": doc{"DellAttributes": []doc{ref(b.attributesPath())}}} //nolint:forcetypeassert // made above
+		more["Links"].(doc)["Oem"] = doc{"Dell": doc{"DellAttributes": []doc{ref(b.attributesPath())}}} // made above
 	}
 	return ok(resource(b.managerPath(), "#Manager.v1_19_1.Manager", b.who.ManagerID, "Manager", more))
 }

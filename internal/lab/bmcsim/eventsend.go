@@ -23,7 +23,7 @@ const (
 func (b *BMC) deliverTo(s *subscriber) {
 	ctx, cancel := context.WithCancel(b.server.ctx)
 	s.end = cancel
-	t := &http.Transport{DialContext: b.server.opts.MediaDial, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: b.server.opts.MediaRoots, InsecureSkipVerify: !s.verify}} //nolint:gosec // VerifyCertificate is false from the start (EventDestination)
+	t := &http.Transport{DialContext: b.server.opts.MediaDial, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: b.server.opts.MediaRoots, InsecureSkipVerify: !s.verify}} // VerifyCertificate is false from the start (EventDestination)
 	sender := &http.Client{Transport: t, Timeout: deliveryTimeout}
 	b.server.work.Go(func() {
 		defer t.CloseIdleConnections()

@@ -29,7 +29,7 @@ func newFetcher(o Options) *fetcher {
 		return &http.Client{Transport: &http.Transport{
 			DialContext: dial, TLSHandshakeTimeout: 30 * time.Second, ResponseHeaderTimeout: 30 * time.Second, MaxIdleConnsPerHost: 16, IdleConnTimeout: 30 * time.Second,
 			// A drive that does not verify (VirtualMedia.VerifyCertificate false) takes any server, as real ones do.
-			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.MediaRoots, InsecureSkipVerify: insecure}, //nolint:gosec // see above
+			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.MediaRoots, InsecureSkipVerify: insecure}, // see above
 		}}
 	}
 	return &fetcher{verifying: client(false), trusting: client(true)}

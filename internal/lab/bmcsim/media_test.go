@@ -34,7 +34,7 @@ func newMediaHost(t *testing.T) *mediaHost {
 		} else {
 			h.ranges.Add(1)
 		}
-		content := h.content.Load().(string) //nolint:forcetypeassert // stored above
+		content := h.content.Load().(string) // stored above
 		w.Header().Set("ETag", `"`+content[:4]+`"`)
 		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(content))
 	}))
@@ -58,12 +58,12 @@ func eject(t *testing.T, r rig) {
 
 func TestMediaByRange(t *testing.T) {
 	h := newMediaHost(t)
-	r := newRig(t, bmcsim.Options{MediaRoots: h.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}, nil) //nolint:forcetypeassert // httptest's client
+	r := newRig(t, bmcsim.Options{MediaRoots: h.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}, nil) // httptest's client
 	if status, doc := h.insert(t, r); status != http.StatusNoContent {
 		t.Fatalf("insert: %d %v", status, doc)
 	}
 	m := r.bmc.PeekBoot().Medium
-	want := h.content.Load().(string) //nolint:forcetypeassert // stored by newMediaHost
+	want := h.content.Load().(string) // stored by newMediaHost
 	for _, at := range []struct{ off, n int }{{0, 16}, {65530, 12}, {3, 200_000}, {len(want) - 5, 5}} {
 		got := make([]byte, at.n)
 		n, err := m.Image.ReadAt(got, int64(at.off))

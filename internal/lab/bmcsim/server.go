@@ -104,7 +104,7 @@ func (s *Server) Add(c Config) (*BMC, error) {
 	if err != nil {
 		return nil, fmt.Errorf("BMC %q: listen at %s: %w", c.Name, c.Listen, err)
 	}
-	addr := l.Addr().(*net.TCPAddr).AddrPort() //nolint:forcetypeassert // a TCP listener's address
+	addr := l.Addr().(*net.TCPAddr).AddrPort() // a TCP listener's address
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

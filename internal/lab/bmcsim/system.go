@@ -119,7 +119,7 @@ func onOff(on bool) string {
 func (b *BMC) patchSystem(c *call) reply {
 	var ask struct {
 		Boot *struct {
-			BootSourceOverrideEnabled, BootSourceOverrideTarget, BootSourceOverrideMode, HttpBootUri *string //nolint:revive // Redfish's spelling
+			BootSourceOverrideEnabled, BootSourceOverrideTarget, BootSourceOverrideMode, HttpBootUri *string // Redfish's spelling
 		}
 	}
 	if rep := c.into(&ask); rep != nil {

@@ -113,7 +113,7 @@ func (b *board) logInfo(context.Context, *handlers.HandlerContext, []byte) ([]by
 	defer b.mu.Unlock()
 	out := make([]byte, 14)
 	out[0] = 0x51
-	binary.LittleEndian.PutUint16(out[1:], uint16(len(b.log))) //nolint:gosec // a lab's log is short
+	binary.LittleEndian.PutUint16(out[1:], uint16(len(b.log))) // a lab's log is short
 	binary.LittleEndian.PutUint16(out[3:], 0x1000)
 	return out, types.CodeOK, nil
 }

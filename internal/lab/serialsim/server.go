@@ -50,7 +50,7 @@ func Start(host string, key ssh.Signer, m Machine, check func(user, password str
 
 // Port is where the server is.
 func (s *Server) Port() int {
-	return s.listener.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // a TCP listener's address
+	return s.listener.Addr().(*net.TCPAddr).Port // a TCP listener's address
 }
 
 // Drop cuts the connections of those who watch.

@@ -80,7 +80,7 @@ func (m *Machine) configure(ctx context.Context, ack *dhcpv4.DHCPv4) (dialFunc, 
 	if err != nil {
 		return nil, nil, err
 	}
-	host, err := netstack.OpenOver(netstack.Spec{Socket: m.config.Port.Name(), MAC: m.mac(), Address: address}, m.plug, m.log) //nolint:contextcheck // the host lives until release
+	host, err := netstack.OpenOver(netstack.Spec{Socket: m.config.Port.Name(), MAC: m.mac(), Address: address}, m.plug, m.log) // the host lives until release
 	if err != nil {
 		return nil, nil, err
 	}

@@ -40,7 +40,7 @@ func (m *Machine) bootHTTP(ctx context.Context, plan bmcsim.BootPlan) ([]byte, e
 
 // rangeReader reads a medium by ranges (RFC 9110 §14.2). Firmware fetches all of it; of the medium's 30 MB only what this machine looks at is fetched, so that a thousand of them can boot.
 type rangeReader struct {
-	ctx    context.Context //nolint:containedctx // io.ReaderAt has no room for one
+	ctx    context.Context // io.ReaderAt has no room for one
 	client *http.Client
 	url    string
 }

@@ -144,7 +144,7 @@ func (m *Machine) PowerOn(_ context.Context, plan bmcsim.BootPlan) error {
 	if m.on.Load() {
 		return nil
 	}
-	return m.start(plan) //nolint:contextcheck // a boot outlives the call that ordered it
+	return m.start(plan) // a boot outlives the call that ordered it
 }
 
 // ForceOff implements bmcsim.Machine.
@@ -173,7 +173,7 @@ func (m *Machine) Reset(_ context.Context, plan bmcsim.BootPlan) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stop()
-	return m.start(plan) //nolint:contextcheck // a boot outlives the call that ordered it
+	return m.start(plan) // a boot outlives the call that ordered it
 }
 
 // Powered implements bmcsim.Machine.

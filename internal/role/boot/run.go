@@ -54,7 +54,7 @@ type process struct {
 // Run is the role until ctx ends.
 func Run(ctx context.Context, o Options, log *slog.Logger) error {
 	ctrllog.SetLogger(logr.FromSlogHandler(log.Handler()))
-	network, leave, err := o.Network(log) //nolint:contextcheck // the network's life is the process's, and Close ends it
+	network, leave, err := o.Network(log) // the network's life is the process's, and Close ends it
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func TestUnknownMachinesAreRecorded(t *testing.T) {
 	if heard, _ := s.process.unknown.take(); len(heard) != 0 {
 		t.Errorf("recorded, though the Partition does not want it: %+v", heard)
 	}
-	site := objects(ingot.MethodPXE, overIPv4(), "", nil)[0].(*ingot.Partition) //nolint:forcetypeassert // the first object is the Partition
+	site := objects(ingot.MethodPXE, overIPv4(), "", nil)[0].(*ingot.Partition) // the first object is the Partition
 	site.Spec.Discovery = &ingot.DiscoveryPolicy{Namespace: "racks"}
 	s.process.feed.OnUpdate(nil, site)
 

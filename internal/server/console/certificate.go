@@ -56,7 +56,7 @@ func (s *Server) certificate(w http.ResponseWriter, r *http.Request, who caller.
 		http.Error(w, "the request is no JSON with a publicKey", http.StatusBadRequest)
 		return
 	}
-	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(ask.PublicKey)) //nolint:dogsled // only the key is wanted
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(ask.PublicKey)) // only the key is wanted
 	if err != nil {
 		http.Error(w, "publicKey is no public key of SSH: give one line of a .pub file", http.StatusBadRequest)
 		return

@@ -165,7 +165,7 @@ func prepare(ctx context.Context, conn *pgx.Conn) error {
 // row is an item's values, in the order of insert.
 func row(installation string, i ship.Item) []any {
 	r := i.Record
-	values := []any{installation, int64(r.Seq), r.Time, string(r.Kind)} //nolint:gosec // 2^63 records take longer than the trail will live
+	values := []any{installation, int64(r.Seq), r.Time, string(r.Kind)} // 2^63 records take longer than the trail will live
 	if q := r.Request; q != nil {
 		values = append(values, text(q.User), text(q.ImpersonatedBy), text(q.Verb))
 		if o := q.Object; o != nil {

@@ -56,7 +56,7 @@ func newDatabase(t *testing.T) *database {
 		}
 	}
 	file := filepath.Join(d.dir, "password")
-	if err := os.WriteFile(file, []byte(password), 0o644); err != nil { //nolint:gosec // another user reads it, in a test
+	if err := os.WriteFile(file, []byte(password), 0o644); err != nil { // another user reads it, in a test
 		t.Fatal(err)
 	}
 	init := d.command("initdb", "--pgdata", filepath.Join(d.dir, "data"), "--auth", "scram-sha-256", "--username", "auditor", "--pwfile", file, "--no-sync", "--encoding", "UTF8", "--locale", "C")

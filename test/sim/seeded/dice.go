@@ -38,7 +38,7 @@ func (d *dice) throw(what string) uint64 {
 }
 
 // below gives a number from 0 to n-1.
-func (d *dice) below(n int, what string) int { return int(d.throw(what) % uint64(n)) } //nolint:gosec // n is positive, and so is the result
+func (d *dice) below(n int, what string) int { return int(d.throw(what) % uint64(n)) } // n is positive, and so is the result
 
 // chance is true in so many of a thousand throws.
 func (d *dice) chance(permille int, what string) bool {

@@ -42,7 +42,7 @@ func TestSeeds(t *testing.T) {
 					if done := seed - int64(first); done > 0 && done%1000 == 0 {
 						t.Logf("%d seeds", done)
 					}
-					passes.Add(int64(runSeed(t, uint64(seed), nil))) //nolint:gosec // seeds are positive
+					passes.Add(int64(runSeed(t, uint64(seed), nil))) // seeds are positive
 				}
 			})
 		}

@@ -155,14 +155,14 @@ func (l *Ledger) choose(ctx context.Context, q Request) (*entry, *change, error)
 	} else {
 		q.As = ""
 	}
-	lease, refused := l.state.Acquire(ipam.Request{Pool: q.Pool, Holder: holder, Family: q.Family, Address: q.Address, Seed: rand.Uint64()}, l.Now()) //nolint:gosec // it spreads addresses and guards nothing
+	lease, refused := l.state.Acquire(ipam.Request{Pool: q.Pool, Holder: holder, Family: q.Family, Address: q.Address, Seed: rand.Uint64()}, l.Now()) // it spreads addresses and guards nothing
 	if refused != nil {
 		return nil, nil, refused
 	}
 	block := blockOf(lease.Address)
 	r := l.record(recordName(lease.VRF, block))
 	r.vrf, r.block = lease.VRF, block
-	e := &entry{record: r, address: lease.Address, pool: q.Pool, claim: q.Claim, as: q.As, turn: int64(lease.Turn)} //nolint:gosec // a count
+	e := &entry{record: r, address: lease.Address, pool: q.Pool, claim: q.Claim, as: q.As, turn: int64(lease.Turn)} // a count
 	if len(q.Limits) > 0 {
 		e.pending = mark()
 	}

@@ -39,7 +39,7 @@ func (s *Scanner) ask(ctx context.Context, r *run) (whole bool, err error) {
 	if r.waiting, err = s.waiting(ctx); err != nil {
 		return false, err
 	}
-	ports := knock.Ports{Redfish: uint16(r.site.Spec.Discovery.BMCScan.RedfishPort), IPMI: uint16(r.site.Spec.Discovery.BMCScan.IPMIPort)} //nolint:gosec // the schema bounds them
+	ports := knock.Ports{Redfish: uint16(r.site.Spec.Discovery.BMCScan.RedfishPort), IPMI: uint16(r.site.Spec.Discovery.BMCScan.IPMIPort)} // the schema bounds them
 	probing, cancel := context.WithCancel(ctx)
 	defer cancel()
 	found := make(chan discovery.Finding, inFlight)

@@ -155,7 +155,7 @@ func (s *Scanner) same(ctx context.Context, began *ingot.Partition) bool {
 func (s *Scanner) pass(ctx context.Context, p *ingot.Partition, ranges sweep.Ranges, now time.Time) error {
 	started := metav1.NewTime(now.UTC().Truncate(time.Second))
 	status := ingot.BMCScanStatus{
-		Request: p.Annotations[ingot.ScanAnnotation], Ranges: p.Spec.Discovery.BMCScan.Ranges, StartedAt: &started, Addresses: int32(ranges.Size()), //nolint:gosec // at most 65536
+		Request: p.Annotations[ingot.ScanAnnotation], Ranges: p.Spec.Discovery.BMCScan.Ranges, StartedAt: &started, Addresses: int32(ranges.Size()), // at most 65536
 	}
 	if old := p.Status.BMCScan; old != nil {
 		status.FinishedAt = old.FinishedAt

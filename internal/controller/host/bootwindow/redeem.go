@@ -65,7 +65,7 @@ func evidence(e *attest.Evidence) *ingot.TPMEvidence {
 		out.Certificate = &ingot.TPMCertificate{Issuer: c.Issuer, SerialNumber: c.SerialNumber, SHA256: c.SHA256}
 	}
 	for _, r := range e.PCRs {
-		out.PCRs = append(out.PCRs, ingot.PCRValue{Index: int32(r.Index), SHA256: r.SHA256}) //nolint:gosec // there are 24 of them
+		out.PCRs = append(out.PCRs, ingot.PCRValue{Index: int32(r.Index), SHA256: r.SHA256}) // there are 24 of them
 	}
 	return out
 }

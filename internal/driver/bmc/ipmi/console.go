@@ -148,7 +148,7 @@ func activation(err error) error {
 
 // silent is a keyboard that nobody touches: Read waits for the end of the watch.
 type silent struct {
-	ctx context.Context //nolint:containedctx // an io.Reader has no other way to end
+	ctx context.Context // an io.Reader has no other way to end
 }
 
 func (s silent) Read([]byte) (int, error) {

@@ -12,7 +12,7 @@ import (
 
 // dialer gives the library the one way to the network that there is. The library passes an address that it made of host and port, wrongly for IPv6.
 type dialer struct {
-	ctx     context.Context //nolint:containedctx // the library's interface has no context; this one lives for one login
+	ctx     context.Context // the library's interface has no context; this one lives for one login
 	dial    Dial
 	address string
 	meter   *meter

@@ -317,7 +317,7 @@ func TestCertificates(t *testing.T) {
 func TestOldTLS(t *testing.T) {
 	server := httptest.NewUnstartedServer(goodBMC())
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10} //nolint:gosec // that is the case
+	server.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10} // that is the case
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	_, err := newDriver(t, fast()).Open(t.Context(), bmc.Target{Address: "redfish+" + server.URL, DisableCertificateVerification: true})

@@ -45,7 +45,7 @@ type Open func(ctx context.Context) (Way, error)
 // Book finds lines by their keys, so that two who ask for one console share it.
 type Book[K comparable] struct {
 	// Ctx ends all lines.
-	Ctx context.Context //nolint:containedctx // the role's life, not a call's
+	Ctx context.Context // the role's life, not a call's
 	Log *slog.Logger
 
 	mu    sync.Mutex
