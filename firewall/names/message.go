@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -135,10 +136,13 @@ func (a *Answer) follow(name string) {
 	a.TTL = time.Duration(least) * time.Second
 }
 
-// Pass is the answer for the client, within a size (0: any, over TCP), with no TTL longer than most: what a client keeps, the firewall has to keep as long.
+// Pass is the answer for the client, within a size (0: any, over TCP), with no TTL longer than most: what a client keeps, the firewall has to keep as long. Of a truncated one, whose
+// addresses nobody looked at, it has none.
 func (q *Query) Pass(a Answer, size int, most time.Duration) ([]byte, error) {
 	m := a.Message
 	m.ID = q.Message.ID
+	// Addresses beside the name's own were not looked at either.
+	m.Answers, m.Additionals = slices.DeleteFunc(slices.Clone(m.Answers), a.unseen), slices.DeleteFunc(slices.Clone(m.Additionals), a.unseen)
 	m.Questions = q.Message.Questions // as the client wrote it: some mix cases, and want them back
 	for _, section := range [][]dnsmessage.Resource{m.Answers, m.Authorities, m.Additionals} {
 		for i := range section {
@@ -151,12 +155,23 @@ func (q *Query) Pass(a Answer, size int, most time.Duration) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the answer for %s: %w", q.Name, err)
 	}
-	if size == 0 || len(wire) <= size && !a.Truncated {
+	if !a.Truncated && (size == 0 || len(wire) <= size) {
 		return wire, nil
 	}
 	cut := q.empty()
 	cut.Truncated = true
 	return cut.Pack()
+}
+
+// unseen: a record has an address that is not among those that were found.
+func (a *Answer) unseen(r dnsmessage.Resource) bool {
+	switch body := r.Body.(type) {
+	case *dnsmessage.AResource:
+		return !slices.Contains(a.Addresses, netip.AddrFrom4(body.A))
+	case *dnsmessage.AAAAResource:
+		return !slices.Contains(a.Addresses, netip.AddrFrom16(body.AAAA))
+	}
+	return false
 }
 
 // Ask is the query with another ID, for a name server.

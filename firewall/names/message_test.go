@@ -129,6 +129,40 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// Addresses of other names, of a failed answer, or of the additional section were looked at by nobody, and reach nobody.
+func TestNoAddressPassesUnseen(t *testing.T) {
+	q := asked(t, query("api.example.org.", dnsmessage.TypeA, 0))
+	for name, spoil := range map[string]func(m *dnsmessage.Message){
+		"another name's": func(m *dnsmessage.Message) { m.Answers = append(m.Answers, record("inside.example. 60s A 10.77.1.1")) },
+		"additional": func(m *dnsmessage.Message) {
+			m.Additionals = append(m.Additionals, record("api.example.org. 60s A 10.77.1.1"))
+		},
+		"of a failure": func(m *dnsmessage.Message) {
+			m.RCode, m.Answers = dnsmessage.RCodeNameError, []dnsmessage.Resource{record("api.example.org. 60s A 10.77.1.1")}
+		},
+	} {
+		m := answer(9, "api.example.org.", "api.example.org. 60s A 192.0.2.1")
+		spoil(&m)
+		a, err := q.ReadAnswer(9, pack(m))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wire, err := q.Pass(a, 0, time.Hour)
+		var got dnsmessage.Message
+		if err != nil || got.Unpack(wire) != nil {
+			t.Fatal(err)
+		}
+		for _, r := range append(got.Answers, got.Additionals...) {
+			if body, ok := r.Body.(*dnsmessage.AResource); ok && body.A != [4]byte{192, 0, 2, 1} {
+				t.Errorf("%s: the client gets %v", name, body.A)
+			}
+		}
+		if want := len(a.Addresses); len(got.Answers) != want {
+			t.Errorf("%s: %d records, want the %d that were looked at", name, len(got.Answers), want)
+		}
+	}
+}
+
 // What the client gets: its own ID and spelling, TTLs that the firewall can keep, and what is too long is cut as a whole.
 func TestWhatTheClientGets(t *testing.T) {
 	for _, c := range []struct {

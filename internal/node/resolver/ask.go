@@ -23,10 +23,8 @@ func (p *Proxy) ask(ctx context.Context, servers []netip.AddrPort, q *names.Quer
 	for range rounds {
 		for _, server := range servers {
 			a, err := p.exchange(ctx, "udp", server, q)
-			if err == nil && a.Truncated {
-				if more, err := p.exchange(ctx, "tcp", server, q); err == nil {
-					a = more
-				}
+			if err == nil && a.Truncated { // half an answer was not looked at, and reaches nobody
+				a, err = p.exchange(ctx, "tcp", server, q)
 			}
 			switch {
 			case err != nil:
