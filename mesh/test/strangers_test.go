@@ -25,7 +25,7 @@ func (l *lab) throughRelay(t *testing.T, private key.NodePrivate) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	c.TLSConfig = &tls.Config{RootCAs: l.ca.Pool(), MinVersion: tls.VersionTLS12}
 	ctx, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()

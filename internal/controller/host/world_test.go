@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -94,7 +93,7 @@ func newWorldOn(t *testing.T, cp *controlplanetest.Server) *world {
 	}
 	w := &world{
 		t: t, partition: name, namespace: name, admin: admin, role: cp.As(t, "partition", name), bmcs: fake.New(), machines: map[string]*machine{},
-		log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		log: slog.New(slog.DiscardHandler),
 	}
 	if os.Getenv("INGOT_TEST_LOG") != "" {
 		w.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))

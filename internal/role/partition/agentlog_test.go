@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -21,7 +20,7 @@ var someHost = types.NamespacedName{Namespace: "ns", Name: "a"}
 
 func newTestLogs(dir string) *agentLogs {
 	find := func(context.Context, string) (types.NamespacedName, error) { return someHost, nil }
-	return newAgentLogs(dir, find, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	return newAgentLogs(dir, find, slog.New(slog.DiscardHandler))
 }
 
 func lines(texts ...string) []protocol.LogLine {

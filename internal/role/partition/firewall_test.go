@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -93,7 +92,7 @@ func TestAFirewallsMachineGetsItsIdentityAtItsFirstBoot(t *testing.T) {
 	s := b.served("")
 
 	trade := func(ctx context.Context, told firstboot.Told, place enroll.Place) error {
-		return firstboot.Trade(ctx, told, firstboot.Options{Place: place, Dial: (&net.Dialer{}).DialContext, Pause: 50 * time.Millisecond, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		return firstboot.Trade(ctx, told, firstboot.Options{Place: place, Dial: (&net.Dialer{}).DialContext, Pause: 50 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
 	}
 	refused := func(what string, told firstboot.Told) {
 		t.Helper()

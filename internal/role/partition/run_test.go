@@ -84,7 +84,7 @@ func (b *bench) run() (stop func()) {
 	b.t.Helper()
 	ctx, cancel := context.WithCancel(b.t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, b.o, slog.New(slog.NewTextHandler(io.Discard, nil))) }()
+	go func() { ended <- Run(ctx, b.o, slog.New(slog.DiscardHandler)) }()
 	return func() {
 		cancel()
 		select {

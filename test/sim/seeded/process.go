@@ -3,7 +3,6 @@ package seeded
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -61,7 +60,7 @@ func (w *world) startProcess() error {
 			Partition: partitionName, AgentEndpoint: agentEndpoint, MediaEndpoint: mediaEndpoint, CABundle: []byte("CA"),
 			FirstBootKey: secret.New("a key of the partition, at least 32 bytes"), BMCTimeout: time.Minute, BMCActions: 16, ProgressEvery: 10 * time.Second,
 		},
-		BMCs: p, Live: apiClient{w.store, p, nil}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		BMCs: p, Live: apiClient{w.store, p, nil}, Log: slog.New(slog.DiscardHandler),
 		Decide: w.decide, Now: w.now, Metrics: prometheus.NewRegistry(),
 	}
 	var err error

@@ -3,7 +3,6 @@ package login_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -141,7 +140,7 @@ func (d dyingAccounts) Remove(ctx context.Context, username string) error {
 func (s *site) start() {
 	s.dead = false
 	s.keeper = login.New(login.Options{
-		Live: s.client, BMCs: s, Partition: "site", Now: func() time.Time { return s.now }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Live: s.client, BMCs: s, Partition: "site", Now: func() time.Time { return s.now }, Log: slog.New(slog.DiscardHandler),
 		Tell: func(_ *metal3.BareMetalHost, _ bool, reason, _ string) { s.events = append(s.events, reason) },
 	})
 }
