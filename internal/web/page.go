@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -27,7 +28,11 @@ type ask struct {
 	who *person
 	// part are the pieces of the path behind the page's own.
 	part []string
-	now  time.Time
+	// query are the parameters of the address.
+	query url.Values
+	now   time.Time
+	// live: the page is made again when something changes.
+	live bool
 }
 
 // page is one page.
@@ -36,8 +41,10 @@ type page struct {
 	path  string
 	parts int
 	make  func(ctx context.Context, c *reader, a ask) (Content, error)
-	// part are those of this request.
-	part []string
+	// part and query are those of this request.
+	part  []string
+	query url.Values
+	live  bool
 }
 
 // pages are all of them.
@@ -46,6 +53,10 @@ func pages() []page {
 		{path: "/", make: overview},
 		{path: "/hosts", make: hosts},
 		{path: "/hosts", parts: 2, make: host},
+		{path: "/audit", make: trail},
+		{path: "/audit", parts: 1, make: record},
+		{path: "/firewalls", make: firewalls},
+		{path: "/firewalls", parts: 2, make: firewall},
 		{path: "/matrix", make: flows},
 	}
 }
@@ -110,7 +121,7 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, who *person, p pag
 func (s *Server) read(ctx context.Context, c *reader, who *person, p page) (Content, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
-	return p.make(ctx, c, ask{who: who, part: p.part, now: s.o.Now()})
+	return p.make(ctx, c, ask{who: who, part: p.part, query: p.query, live: p.live, now: s.o.Now()})
 }
 
 // explain says what is wrong to a person, and with which code.
@@ -120,6 +131,8 @@ func (s *Server) explain(err error) (int, string) {
 		return http.StatusUnauthorized, "the API server knows you no longer: log in again"
 	case apierrors.IsForbidden(err):
 		return http.StatusForbidden, "your rights do not reach: " + err.Error()
+	case apierrors.IsBadRequest(err):
+		return http.StatusBadRequest, err.Error()
 	case apierrors.IsNotFound(err):
 		return http.StatusNotFound, err.Error()
 	}

@@ -126,6 +126,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	path, f := formOf(r)
 	w.Header().Set("Vary", "Accept")
 	p, ok := find(path)
+	p.query = r.URL.Query()
 	switch {
 	case f == asHTML:
 		s.front.index(w, r, ok || path == loginPath || path == callbackPath)

@@ -126,6 +126,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, who *person, p p
 	ctx, cancel := context.WithDeadline(r.Context(), who.until)
 	defer cancel()
 	defer context.AfterFunc(who.ctx, cancel)()
+	p.live = true
 	began := time.Now()
 	content, err := s.read(ctx, c, who, p)
 	if err != nil {

@@ -199,6 +199,8 @@ type reader struct {
 	wake chan struct{}
 	// read are the kinds that the page rests on; guarded by the view's lock.
 	read map[schema.GroupVersionKind]bool
+	// tail is the audit trail, where the page is of that.
+	tail *tail
 }
 
 // stir wakes the page, once however often it is called before it looks.
@@ -218,6 +220,9 @@ func (v *view) reader() *reader {
 }
 
 func (r *reader) close() {
+	if r.tail != nil {
+		r.tail.close()
+	}
 	r.view.mu.Lock()
 	defer r.view.mu.Unlock()
 	delete(r.view.waiting, r)

@@ -181,11 +181,11 @@ func TestPagesInABrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command(ctx, t, []string{
-		"INGOT_CHROMIUM=" + chromium, "INGOT_WEB_URL=https://" + address, "INGOT_WEB_LINK=" + link, "INGOT_WEB_SPKI=" + key(t, filepath.Join(s.DataDir, "roles", "controller", "tls.crt")),
-		"INGOT_WEB_TOKEN=" + token(ctx, t, k, "editor", "ingot:provider:editor"), "INGOT_WEB_VIEWER_TOKEN=" + token(ctx, t, k, "viewer", "ingot:provider:viewer"),
-		"INGOT_WEB_STRANGER_TOKEN=" + token(ctx, t, k, "stranger", ""),
-	}, "node", "--test", "--test-concurrency=1", "--test-reporter=spec", "test/pages.test.mjs")
+	command(ctx, t, append(operator(ctx, t, s, k),
+		"INGOT_CHROMIUM="+chromium, "INGOT_WEB_URL=https://"+address, "INGOT_WEB_LINK="+link, "INGOT_WEB_SPKI="+key(t, filepath.Join(s.DataDir, "roles", "controller", "tls.crt")),
+		"INGOT_WEB_TOKEN="+token(ctx, t, k, "editor", "ingot:provider:editor"), "INGOT_WEB_VIEWER_TOKEN="+token(ctx, t, k, "viewer", "ingot:provider:viewer"),
+		"INGOT_WEB_STRANGER_TOKEN="+token(ctx, t, k, "stranger", ""),
+	), "node", "--test", "--test-concurrency=1", "--test-reporter=spec", "test/pages.test.mjs", "test/operator.test.mjs")
 }
 
 // token is one of an account that has a role of the provider, or none.

@@ -4,6 +4,9 @@ import { Overview } from './pages/overview'
 import { Hosts } from './pages/hosts'
 import { Host } from './pages/host'
 import { Matrix } from './pages/matrix'
+import { Firewalls } from './pages/firewalls'
+import { Firewall } from './pages/firewall'
+import { Audit, AuditRecord } from './pages/audit'
 import { follow, go, usePlace } from './router'
 
 export interface Me {
@@ -15,7 +18,9 @@ export interface Me {
 const places: [string, string][] = [
   ['/', 'Overview'],
   ['/hosts', 'Hosts'],
+  ['/firewalls', 'Firewalls'],
   ['/matrix', 'Matrix'],
+  ['/audit', 'Audit'],
 ]
 
 export interface PageProps {
@@ -29,6 +34,10 @@ function pageOf(place: URL): { title: string; Page: (p: PageProps) => React.Reac
   if (path === '/') return { title: 'Overview', Page: Overview }
   if (path === '/hosts') return { title: 'Hosts', Page: Hosts }
   if (parts[0] === 'hosts' && parts.length === 3) return { title: decodeURIComponent(parts[2] ?? ''), Page: Host }
+  if (path === '/firewalls') return { title: 'Firewalls', Page: Firewalls }
+  if (parts[0] === 'firewalls' && parts.length === 3) return { title: decodeURIComponent(parts[2] ?? ''), Page: Firewall }
+  if (path === '/audit') return { title: 'Audit', Page: Audit }
+  if (parts[0] === 'audit' && parts.length === 2) return { title: `Record ${parts[1]}`, Page: AuditRecord }
   if (path === '/matrix') return { title: 'Communication matrix', Page: Matrix }
   return { title: 'Not found', Page: Missing }
 }

@@ -1,5 +1,5 @@
 // A page's content and its changes, as the server tells them (server-sent events). Nothing is asked for twice but after a lost connection.
-import { useEffect, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 
 export interface Failure {
   code: number
@@ -42,12 +42,16 @@ const again = 2000
 
 export function useLive<Body, Row>(path: string, onLogout: () => void): Live<Body, Row> {
   const [state, set] = useState<Live<Body, Row>>({ rows: new Map(), version: 0, connected: false })
+  const shown = useRef('')
   useEffect(() => {
     let over = false
     let source: EventSource | undefined
     let timer = 0
     const rows = new Map<string, Row>()
-    set({ rows, version: 0, connected: false })
+    // Of another query of the same page what is there stays until the new is: nothing flickers, and the focus stays where it is.
+    const page = path.split('?')[0]!
+    set((s) => (shown.current === page ? { ...s, failure: undefined } : { rows, version: 0, connected: false }))
+    shown.current = page
     const failed = (f: Failure) => {
       if (over) return
       if (f.code === 401) onLogout()
@@ -82,6 +86,13 @@ export function useLive<Body, Row>(path: string, onLogout: () => void): Live<Bod
     // onLogout is the same for the app's whole life.
   }, [path])
   return state
+}
+
+// keeping is a path with those parts of the query that the server is to know: the project that is looked at, and what else is named.
+export function keeping(path: string, q: URLSearchParams, ...keys: string[]): string {
+  const out = new URLSearchParams()
+  for (const k of ['namespace', ...keys]) if (q.get(k)) out.set(k, q.get(k)!)
+  return out.size ? `${path}?${out}` : path
 }
 
 export async function post(path: string, what: unknown): Promise<{ ok: boolean; code: number; said: unknown }> {

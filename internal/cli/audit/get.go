@@ -107,7 +107,7 @@ func request(q audit.Request) []print.Field {
 		{Name: "User", Value: q.User}, {Name: "Groups", Value: strings.Join(q.Groups, ", ")}, {Name: "Credential", Value: q.Credential}, {Name: "Impersonated by", Value: q.ImpersonatedBy},
 		{Name: "Verb", Value: q.Verb}, {Name: "Object", Value: object},
 		{Name: "From", Value: q.From}, {Name: "Says it is for", Value: strings.Join(q.Forwarded, ", ")}, {Name: "Agent", Value: q.Agent},
-		{Name: "Result", Value: outcome(q)}, {Name: "Message", Value: q.Message}, {Name: "Fields", Value: strings.Join(q.Fields, ", ")},
+		{Name: "Result", Value: Outcome(q)}, {Name: "Message", Value: q.Message}, {Name: "Fields", Value: strings.Join(q.Fields, ", ")},
 		{Name: "Took", Value: (time.Duration(q.DurationMicros) * time.Microsecond).String()},
 	}
 	for _, k := range slices.Sorted(maps.Keys(q.Annotations)) {

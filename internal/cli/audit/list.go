@@ -69,10 +69,10 @@ func list(ctx context.Context, s *session.Session, f listFlags) error {
 		return err
 	}
 	now := time.Now()
-	if f.f.Since, err = moment("--since", f.since, now); err != nil {
+	if f.f.Since, err = Moment("--since", f.since, now); err != nil {
 		return err
 	}
-	if f.f.Until, err = moment("--until", f.until, now); err != nil {
+	if f.f.Until, err = Moment("--until", f.until, now); err != nil {
 		return err
 	}
 	if f.last < 0 {
@@ -117,8 +117,8 @@ func list(ctx context.Context, s *session.Session, f listFlags) error {
 	return print.Objects(s.Out, format, all, all, columns())
 }
 
-// moment reads a time or how long ago.
-func moment(flag, text string, now time.Time) (time.Time, error) {
+// Moment reads a time or how long ago.
+func Moment(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
@@ -168,7 +168,7 @@ func columns() []print.Column[audit.Record] {
 			}
 			return r.Request.Path
 		}},
-		{Header: "RESULT", Cell: of(outcome)},
+		{Header: "RESULT", Cell: of(Outcome)},
 		{Header: "FROM", Cell: of(func(q audit.Request) string { return q.From })},
 		{Header: "TOOK", Wide: true, Cell: of(func(q audit.Request) string {
 			return (time.Duration(q.DurationMicros) * time.Microsecond).Round(100 * time.Microsecond).String()
@@ -178,7 +178,8 @@ func columns() []print.Column[audit.Record] {
 	}
 }
 
-func outcome(q audit.Request) string {
+// Outcome is what became of a request, in a word or two.
+func Outcome(q audit.Request) string {
 	switch {
 	case q.Stage == audit.StageIntent:
 		return "intent"

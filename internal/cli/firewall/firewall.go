@@ -56,7 +56,7 @@ func columns(now time.Time) []print.Column[ingot.Firewall] {
 		{Header: "READY", Flag: "ready", Cell: func(f ingot.Firewall) string { is, _ := ready(&f); return is }},
 		{Header: "WHY", Cell: func(f ingot.Firewall) string { _, why := ready(&f); return why }},
 		{Header: "RULES", Cell: func(f ingot.Firewall) string { return strconv.Itoa(len(f.Spec.Egress) + len(f.Spec.Ingress)) }},
-		{Header: "ENFORCED", Cell: enforced},
+		{Header: "ENFORCED", Cell: Enforced},
 		{Header: "SEEN", Cell: func(f ingot.Firewall) string {
 			if f.Status.LastSeen == nil {
 				return ""
@@ -81,8 +81,8 @@ func columns(now time.Time) []print.Column[ingot.Firewall] {
 	}
 }
 
-// enforced says which generation's rules the machine has.
-func enforced(f ingot.Firewall) string {
+// Enforced says which generation's rules the machine has.
+func Enforced(f ingot.Firewall) string {
 	a := f.Status.Applied
 	if a == nil {
 		return "none"
@@ -147,7 +147,7 @@ func summary(f *ingot.Firewall) string {
 		}
 		line("network", fmt.Sprintf("%s (%s), %s, behind it %s", n.Network, side, strings.Join(n.Addresses, " "), strings.Join(n.Prefixes, " ")))
 		if n.NIC != nil {
-			line("", "by "+card(n.NIC))
+			line("", "by "+Card(n.NIC))
 		}
 		for _, a := range n.Masquerade {
 			line("", "what comes from inside goes out as "+a)
@@ -161,7 +161,7 @@ func summary(f *ingot.Firewall) string {
 		line("name", told(&f.Status.Names[i]))
 	}
 	line("rules", fmt.Sprintf("%d of egress, %d of ingress", len(f.Spec.Egress), len(f.Spec.Ingress)))
-	line("enforced", enforced(*f))
+	line("enforced", Enforced(*f))
 	if a := f.Status.Applied; a != nil {
 		line("digest", a.Digest)
 		line("problem", a.Problem)
@@ -173,8 +173,8 @@ func summary(f *ingot.Firewall) string {
 	return b.String()
 }
 
-// card is the network card of a network.
-func card(n *ingot.MachineNICStatus) string {
+// Card is the network card of a network.
+func Card(n *ingot.MachineNICStatus) string {
 	text := strings.TrimSpace(n.Name + " " + n.MACAddress)
 	if n.VLAN > 0 {
 		text = fmt.Sprintf("VLAN %d of %s", n.VLAN, text)

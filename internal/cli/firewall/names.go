@@ -53,10 +53,10 @@ func standIns(f *ingot.Firewall, name string) []netip.Addr {
 }
 
 // explainName says what becomes of a packet to a name, whichever address it has.
-func explainName(f *ingot.Firewall, g *gateway.Gateway, p pure.Packet, name string) (explanation, error) {
+func explainName(f *ingot.Firewall, g *gateway.Gateway, p pure.Packet, name string) (Explanation, error) {
 	name = names.Normal(name)
 	if err := names.Check(name); err != nil || strings.HasPrefix(name, "*") {
-		return explanation{}, fmt.Errorf("--to %q is neither an address nor a name such as api.example.org", name)
+		return Explanation{}, fmt.Errorf("--to %q is neither an address nor a name such as api.example.org", name)
 	}
 	g = g.LearnedFrom(func(patterns []string, _ netip.Addr) bool { return names.Any(patterns, name) })
 	var at netip.Addr
@@ -66,11 +66,11 @@ func explainName(f *ingot.Firewall, g *gateway.Gateway, p pure.Packet, name stri
 		}
 	}
 	if !at.IsValid() {
-		return explanation{Verdict: pure.Drop.String(), By: gateway.ByNoNetwork, Fix: "nothing: no network outside has addresses of the family that a name could have"}, nil
+		return Explanation{Verdict: pure.Drop.String(), By: gateway.ByNoNetwork, Fix: "nothing: no network outside has addresses of the family that a name could have"}, nil
 	}
 	p.Destination = at
 	d := g.Explain(p)
-	e := explanation{Verdict: d.Verdict.String(), By: d.By}
+	e := Explanation{Verdict: d.Verdict.String(), By: d.By}
 	if d.Verdict != pure.Accept {
 		e.Fix = fixes()[d.By]
 		if rules := g.Named(name); len(rules) > 0 {

@@ -62,8 +62,8 @@ func explainCommand(s *session.Session) *cobra.Command {
 	return c
 }
 
-// explanation is what becomes of a packet.
-type explanation struct {
+// Explanation is what becomes of a packet, by what, and what would let it pass.
+type Explanation struct {
 	Verdict    string `json:"verdict"`
 	By         string `json:"by"`
 	LeavesFrom string `json:"leavesFrom,omitempty"`
@@ -72,32 +72,37 @@ type explanation struct {
 	Fix        string `json:"fix,omitempty"`
 }
 
-func explain(f *ingot.Firewall, p packet) (explanation, error) {
+// Explain says what becomes of a new packet; to is an address or a name.
+func Explain(f *ingot.Firewall, from, to, protocol string, port uint16) (Explanation, error) {
+	return explain(f, packet{from, to, protocol, port})
+}
+
+func explain(f *ingot.Firewall, p packet) (Explanation, error) {
 	g, err := object.Gateway(f, nil)
 	if errors.Is(err, object.ErrUnresolved) {
-		return explanation{}, fmt.Errorf("firewall %s/%s: %w: `ingot firewall describe %s` says why", f.Namespace, f.Name, err, f.Name)
+		return Explanation{}, fmt.Errorf("firewall %s/%s: %w: `ingot firewall describe %s` says why", f.Namespace, f.Name, err, f.Name)
 	}
 	if err != nil {
-		return explanation{}, err
+		return Explanation{}, err
 	}
 	from, err := netip.ParseAddr(p.from)
 	if err != nil {
-		return explanation{}, fmt.Errorf("--from: %w", err)
+		return Explanation{}, fmt.Errorf("--from: %w", err)
 	}
 	to, notAddress := netip.ParseAddr(p.to)
 	if notAddress == nil && from.Is4() != to.Is4() {
-		return explanation{}, errors.New("--from and --to are not of one family")
+		return Explanation{}, errors.New("--from and --to are not of one family")
 	}
 	number := gateway.Protocol(strings.ToUpper(p.protocol)).Number(from.Is6())
 	if number == 0 {
-		return explanation{}, fmt.Errorf("--proto %q: write TCP, UDP, SCTP or ICMP", p.protocol)
+		return Explanation{}, fmt.Errorf("--proto %q: write TCP, UDP, SCTP or ICMP", p.protocol)
 	}
 	asked := pure.Packet{Source: from, Destination: to, Protocol: number, SourcePort: 40000, DestinationPort: p.port}
 	if notAddress != nil {
 		return explainName(f, g, asked, p.to)
 	}
 	d := g.LearnedFrom(object.Resolved(f)).Explain(asked)
-	e := explanation{Verdict: d.Verdict.String(), By: d.By}
+	e := Explanation{Verdict: d.Verdict.String(), By: d.By}
 	if d.By == gateway.ByDNS {
 		e.Note = "answered by the firewall itself at " + d.Destination.String() + ", since rules have names"
 		return e, nil

@@ -1,0 +1,237 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	firewallcli "github.com/ingotmetal/ingot/internal/cli/firewall"
+)
+
+// FirewallBody is one firewall.
+type FirewallBody struct {
+	Row FirewallRow `json:"row"`
+	// Problem is why the machine does not enforce a later generation.
+	Problem    string             `json:"problem,omitempty"`
+	Digest     string             `json:"digest,omitempty"`
+	DNSServers []string           `json:"dnsServers,omitempty"`
+	Networks   []FirewallNetwork  `json:"networks"`
+	Rules      []FirewallRule     `json:"rules"`
+	Names      []FirewallName     `json:"names"`
+	Drops      []FirewallDrop     `json:"drops"`
+	By         []Refusal          `json:"refusedBy"`
+	From       []Refusal          `json:"refusedFrom"`
+	Conditions []metav1.Condition `json:"conditions"`
+	MeshHidden bool               `json:"meshHidden,omitempty"`
+	// Packet is what was asked about; Answer says what becomes of it, and Wrong why that cannot be said.
+	Packet *Packet                  `json:"packet,omitempty"`
+	Answer *firewallcli.Explanation `json:"answer,omitempty"`
+	Wrong  string                   `json:"wrong,omitempty"`
+}
+
+// FirewallNetwork is a network that it joins.
+type FirewallNetwork struct {
+	Network    string   `json:"network"`
+	Inside     bool     `json:"inside"`
+	Prefixes   []string `json:"prefixes"`
+	Addresses  []string `json:"addresses,omitempty"`
+	Card       string   `json:"card,omitempty"`
+	Masquerade []string `json:"masquerade,omitempty"`
+	// OneToOne are lines such as "192.0.2.80 stands for 10.0.4.80".
+	OneToOne []string `json:"oneToOne,omitempty"`
+}
+
+// The states of a rule.
+const (
+	ruleEnforced = "enforced"
+	ruleWaits    = "waiting"
+	ruleNameless = "no name asked yet"
+)
+
+// FirewallRule is a rule with what became of it.
+type FirewallRule struct {
+	// Name is "egress/web", as explain and the counters have it.
+	Name     string   `json:"name"`
+	Protocol string   `json:"protocol"`
+	Ports    []string `json:"ports,omitempty"`
+	From     []string `json:"from,omitempty"`
+	To       []string `json:"to,omitempty"`
+	ToFQDNs  []string `json:"toFQDNs,omitempty"`
+	Family   string   `json:"family,omitempty"`
+	Limit    int32    `json:"newConnectionsPerSecond,omitempty"`
+	Comment  string   `json:"comment,omitempty"`
+	State    string   `json:"state"`
+}
+
+// FirewallName is a name of a rule and what clients were told of it.
+type FirewallName struct {
+	Name      string   `json:"name"`
+	Addresses []string `json:"addresses,omitempty"`
+	Until     string   `json:"until,omitempty"`
+	Answers   int64    `json:"answers"`
+	Refused   int64    `json:"refused"`
+	Problem   string   `json:"problem,omitempty"`
+}
+
+// FirewallDrop is a flow that was refused.
+type FirewallDrop struct {
+	From    string `json:"from"`
+	To      string `json:"to"`
+	Wire    string `json:"wire"`
+	Packets int64  `json:"packets"`
+	By      string `json:"by"`
+	Last    string `json:"last"`
+}
+
+// Refusal sums up drops by what they have in common.
+type Refusal struct {
+	What    string `json:"what"`
+	Packets int64  `json:"packets"`
+	Flows   int    `json:"flows"`
+}
+
+// Packet is one that is asked about.
+type Packet struct {
+	From     string `json:"from"`
+	To       string `json:"to"`
+	Protocol string `json:"protocol"`
+	Port     string `json:"port,omitempty"`
+}
+
+// firewall is one of them.
+func firewall(ctx context.Context, c *reader, a ask) (Content, error) {
+	c.begin(ctx, &ingot.FirewallList{}, &ingot.MeshNodeList{})
+	var f ingot.Firewall
+	if err := c.Get(ctx, client.ObjectKey{Namespace: a.part[0], Name: a.part[1]}, &f); err != nil {
+		return Content{}, fmt.Errorf("read firewall %s/%s: %w", a.part[0], a.part[1], err)
+	}
+	mesh, known, err := members(ctx, c)
+	if err != nil {
+		return Content{}, err
+	}
+	b := FirewallBody{
+		Row: firewallRow(&f, mesh), DNSServers: f.Status.DNSServers, Networks: networksOf(&f), Names: namesOf(&f), Drops: dropsOf(&f),
+		By:         refusals(&f, func(d ingot.FirewallDrop) string { return d.By }),
+		From:       refusals(&f, func(d ingot.FirewallDrop) string { return d.From }),
+		Conditions: f.Status.Conditions, MeshHidden: !known,
+	}
+	if x := f.Status.Applied; x != nil {
+		b.Problem, b.Digest = x.Problem, x.Digest
+	}
+	b.Rules = slices.Concat(rulesOf(&f, "egress", f.Spec.Egress, b.Row.Current), rulesOf(&f, "ingress", f.Spec.Ingress, b.Row.Current))
+	b.explain(&f, a.query)
+	return Content{Body: b}, nil
+}
+
+func networksOf(f *ingot.Firewall) []FirewallNetwork {
+	all := make([]FirewallNetwork, 0, len(f.Spec.Networks))
+	for i := range f.Status.Networks {
+		n := &f.Status.Networks[i]
+		x := FirewallNetwork{Network: n.Network, Inside: n.Inside, Prefixes: n.Prefixes, Addresses: n.Addresses, Masquerade: n.Masquerade}
+		if n.NIC != nil {
+			x.Card = firewallcli.Card(n.NIC)
+		}
+		for _, p := range n.OneToOne {
+			x.OneToOne = append(x.OneToOne, p.Outside+" stands for "+p.Inside)
+		}
+		all = append(all, x)
+	}
+	return all
+}
+
+// rulesOf are the rules of a direction. Which of an earlier generation the machine still has it does not say: where that is not the object's, each waits.
+func rulesOf(f *ingot.Firewall, direction string, rules []ingot.FirewallRule, current bool) []FirewallRule {
+	all := make([]FirewallRule, 0, len(rules))
+	for i := range rules {
+		r := &rules[i]
+		x := FirewallRule{
+			Name: direction + "/" + r.Name, Protocol: string(r.Protocol), Ports: r.Ports, From: r.From, To: r.To, ToFQDNs: r.ToFQDNs, Family: string(r.Family),
+			Limit: r.NewConnectionsPerSecond, Comment: r.Comment, State: ruleEnforced,
+		}
+		switch {
+		case !current:
+			x.State = ruleWaits
+		case len(r.ToFQDNs) > 0 && !learned(f, r.ToFQDNs):
+			x.State = ruleNameless
+		}
+		all = append(all, x)
+	}
+	return all
+}
+
+// learned says whether a client has an address of one of the names now.
+func learned(f *ingot.Firewall, patterns []string) bool {
+	return slices.ContainsFunc(f.Status.Names, func(n ingot.FirewallName) bool {
+		return len(n.Addresses) > 0 && slices.ContainsFunc(patterns, func(p string) bool {
+			below, wild := strings.CutPrefix(p, "*")
+			return p == n.Name || wild && strings.HasSuffix(n.Name, below)
+		})
+	})
+}
+
+func namesOf(f *ingot.Firewall) []FirewallName {
+	all := make([]FirewallName, 0, len(f.Status.Names))
+	for _, n := range f.Status.Names {
+		all = append(all, FirewallName{n.Name, n.Addresses, at(n.Until), n.Answers, n.Refused, n.Problem})
+	}
+	return all
+}
+
+func dropsOf(f *ingot.Firewall) []FirewallDrop {
+	all := make([]FirewallDrop, 0, len(f.Status.Drops))
+	for _, d := range f.Status.Drops {
+		wire := d.Protocol
+		if d.Port != 0 {
+			wire = fmt.Sprintf("%s/%d", d.Protocol, d.Port)
+		}
+		all = append(all, FirewallDrop{d.From, d.To, wire, d.Packets, d.By, at(&d.Last)})
+	}
+	return all
+}
+
+// refusals sums up, the most packets first.
+func refusals(f *ingot.Firewall, of func(ingot.FirewallDrop) string) []Refusal {
+	sums := map[string]*Refusal{}
+	for _, d := range f.Status.Drops {
+		what := of(d)
+		if sums[what] == nil {
+			sums[what] = &Refusal{What: what}
+		}
+		sums[what].Packets += d.Packets
+		sums[what].Flows++
+	}
+	all := make([]Refusal, 0, len(sums))
+	for _, r := range sums {
+		all = append(all, *r)
+	}
+	slices.SortFunc(all, func(x, y Refusal) int { return cmp.Or(cmp.Compare(y.Packets, x.Packets), cmp.Compare(x.What, y.What)) })
+	return all
+}
+
+// explain answers what the address asks: from, to, protocol and port of a packet, as `ingot firewall explain` does.
+func (b *FirewallBody) explain(f *ingot.Firewall, q url.Values) {
+	p := Packet{strings.TrimSpace(q.Get("from")), strings.TrimSpace(q.Get("to")), cmp.Or(q.Get("protocol"), "TCP"), strings.TrimSpace(q.Get("port"))}
+	if p.From == "" && p.To == "" {
+		return
+	}
+	b.Packet = &p
+	port, err := strconv.ParseUint(cmp.Or(p.Port, "0"), 10, 16)
+	if err != nil {
+		b.Wrong = fmt.Sprintf("port %q: write a number from 1 to 65535", p.Port)
+		return
+	}
+	e, err := firewallcli.Explain(f, p.From, p.To, p.Protocol, uint16(port))
+	if err != nil {
+		b.Wrong = strings.TrimPrefix(err.Error(), "--")
+		return
+	}
+	b.Answer = &e
+}
