@@ -152,7 +152,14 @@ func partitionRows() []Row {
 			Trusted:       no("image stores are anywhere", "the digest is part of the update in the host's HostFirmwareComponents; link-local addresses and the machine itself are never dialed"),
 			Purpose:       "fetch an image of firmware that has a digest, to verify it, and to push it to a BMC that does not fetch",
 		},
-		names(Row{ID: "2.2", Name: PartitionToDNS, From: atPartition, Purpose: "resolve names in BMC addresses and in the URLs of firmware's images, and the API server's"}, "names of BMCs, of image stores and of the API server only"),
+		{
+			ID: "2.9", Name: PartitionToTraces, From: atPartition, To: atTraces, Protocol: TCP, Ports: Port(4318), Application: "HTTPS", Feature: "traces",
+			Confidential: yes("TLS 1.2 or later"), Integrity: yes("TLS 1.2 or later"),
+			Authenticated: yes("the collector by its certificate; Ingot by a token"),
+			Trusted:       no("the collector may be anywhere", "the collector's certificate is verified before anything is sent; spans hold no secrets, and nothing is decided from an answer"),
+			Purpose:       "traces of what was done to hosts, by OTLP over HTTP, where --traces-endpoint names a collector",
+		},
+		names(Row{ID: "2.2", Name: PartitionToDNS, From: atPartition, Purpose: "resolve names in BMC addresses and in the URLs of firmware's images, the API server's and the trace collector's"}, "names of BMCs, of image stores, of the API server and of the trace collector only"),
 		mutual(Row{
 			ID: "2.3", Name: OperatorToPartition, From: atOperator, To: atPartition, Protocol: TCP, Ports: Port(8444),
 			Identity: "ingot:operator:<name>",

@@ -1,5 +1,8 @@
 package matrix
 
+// atTraces is where traces go.
+var atTraces = Endpoint{TraceCollector, ZoneOutside}
+
 // Ends of the audit trail's flows.
 var (
 	atAuditor = Endpoint{Auditor, ZoneControlPlane}

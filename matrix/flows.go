@@ -20,6 +20,7 @@ const (
 	PartitionToBMCIPMI  FlowName = "partition-to-bmc-ipmi"
 	PartitionToImages   FlowName = "partition-to-image-store"
 	PartitionToDNS      FlowName = "partition-to-dns"
+	PartitionToTraces   FlowName = "partition-to-trace-collector"
 	OperatorToPartition FlowName = "operator-to-partition"
 	BootToDNS           FlowName = "boot-to-dns"
 	HealthOfPartition   FlowName = "partition-health"

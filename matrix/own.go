@@ -33,6 +33,7 @@ func Own() Matrix {
 			{Name: ImageStore, Title: "Image store", Purpose: "serves the images that hosts name", Outside: true},
 			{Name: NameServer, Title: "Name server", Purpose: "the site's DNS resolver", Outside: true},
 			{Name: AuditArchive, Title: "Audit archive", Purpose: "keeps the audit trail apart: a database, or what takes it by HTTPS", Outside: true},
+			{Name: TraceCollector, Title: "Trace collector", Purpose: "takes traces of what was done to hosts, by OpenTelemetry's protocol", Outside: true},
 			{Name: Issuer, Title: "Issuer", Purpose: "says who people are, by OpenID Connect", Outside: true},
 			{Name: Switch, Title: "Switch", Purpose: "the switch that a machine is cabled to", Outside: true},
 		},

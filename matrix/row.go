@@ -20,6 +20,8 @@ const (
 	// Auditor sends the audit trail to the archive, which is AuditArchive.
 	Auditor      Role = "auditor"
 	AuditArchive Role = "audit-archive"
+	// TraceCollector takes the traces of what was done to hosts.
+	TraceCollector Role = "trace-collector"
 	// Console shows people the serial consoles of one site's machines.
 	Console Role = "console"
 	// Issuer says who people are, by OpenID Connect.

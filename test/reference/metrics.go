@@ -32,6 +32,7 @@ func servedBy() map[string][]string {
 		"internal/controller/bmcevent":          {"partition"},
 		"internal/controller/host":              {"partition"},
 		"internal/controller/host/metal3metric": {"partition"},
+		"internal/driver/otlp":                  {"partition"},
 	}
 }
 

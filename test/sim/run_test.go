@@ -1,18 +1,28 @@
 package sim_test
 
 import (
+	"context"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
+	"github.com/ingotmetal/ingot/internal/driver/otlp/otlptest"
 	"github.com/ingotmetal/ingot/internal/lab"
+	"github.com/ingotmetal/ingot/step"
 	"github.com/ingotmetal/ingot/test/sim/site"
 	"github.com/ingotmetal/ingot/test/sim/site/sitetest"
+	"github.com/ingotmetal/ingot/tracing"
 )
 
 func TestMachinesAreProvisioned(t *testing.T) {
 	ctx := sitetest.Bounded(t)
-	s := sitetest.Start(t, site.Options{Lab: lab.Options{Machines: 4}})
+	collector := otlptest.New(t)
+	s := sitetest.Start(t, site.Options{Lab: lab.Options{Machines: 4}, Args: []string{"--traces-endpoint", collector.URL, "--traces-tls-ca", collector.CA}})
 	for _, m := range s.Lab.State().Machines {
 		if err := s.Enrol(ctx, m, nil); err != nil {
 			t.Fatal(err)
@@ -23,6 +33,49 @@ func TestMachinesAreProvisioned(t *testing.T) {
 	}
 	checkDisks(t, s)
 	checkLogs(t, s)
+	for _, m := range s.Lab.State().Machines {
+		checkTraces(ctx, t, collector, m)
+	}
+}
+
+// checkTraces waits for the traces of a machine's stages, each of which is whole, and for the first boot, which hangs below the provisioning.
+func checkTraces(ctx context.Context, t *testing.T, c *otlptest.Collector, m lab.Machine) {
+	t.Helper()
+	var roots map[string]otlptest.Span
+	ctx, stop := context.WithTimeout(ctx, 2*time.Minute) // each machine is provisioned and has reported
+	defer stop()
+	err := wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(context.Context) (bool, error) {
+		roots = map[string]otlptest.Span{}
+		booted := false
+		for _, s := range c.Spans() {
+			if s.Attributes[tracing.KeyHostName] == m.Name && s.Attributes[tracing.KeyNamespace] == m.Namespace {
+				roots[s.GetName()] = s
+				booted = booted || s.GetName() == tracing.FirstBoot
+			}
+		}
+		_, written := roots["provisioning"]
+		return booted && written, nil
+	})
+	if err != nil {
+		t.Fatalf("machine %s: the traces %v arrived: %v", m.Name, slices.Collect(maps.Keys(roots)), err)
+	}
+	for _, stage := range []string{"registering", "inspecting", "preparing"} {
+		if _, is := roots[stage]; !is {
+			t.Errorf("machine %s: no trace of %s", m.Name, stage)
+		}
+	}
+	root, steps := roots["provisioning"], map[string]bool{}
+	for _, s := range c.Spans() {
+		if string(s.GetParentSpanId()) == string(root.GetSpanId()) {
+			steps[s.GetName()] = true
+			if string(s.GetTraceId()) != string(root.GetTraceId()) {
+				t.Errorf("machine %s: %s hangs in another trace than what it hangs below", m.Name, s.GetName())
+			}
+		}
+	}
+	if !steps[string(step.WriteImage)] || !steps[tracing.FirstBoot] || root.Attributes[tracing.KeyNext] != "provisioned" || root.Attributes[tracing.KeyImage] == "" || root.Resource["service.name"] != "ingot-partition" {
+		t.Errorf("machine %s: provisioning has the steps %v and says %v", m.Name, steps, root.Attributes)
+	}
 }
 
 // Hosts whose BMC speaks IPMI only, which has no virtual media: the agent comes over the network.

@@ -85,6 +85,7 @@ func (r *Reconciler) SaveFirstBoot(ctx context.Context, key types.NamespacedName
 		if l.Status.FirstBoot.ReportedAt != nil {
 			return nil
 		}
+		was := l.Status.DeepCopy()
 		at := metav1.NewTime(r.now())
 		l.Status.FirstBoot.ReportedAt = &at
 		l.Status.FirstBoot.Hostname, l.Status.FirstBoot.Kernel, l.Status.FirstBoot.InstanceID = report.Hostname, report.Kernel, report.InstanceID
@@ -92,9 +93,10 @@ func (r *Reconciler) SaveFirstBoot(ctx context.Context, key types.NamespacedName
 			// As the next look would say; it then has nothing to write.
 			l.Status.Outcome.Message = run.Reported(at.Time)
 		}
+		is := l.Status.DeepCopy() // the answer may hold no more than the metadata
 		err = r.cached.Status().Update(ctx, l)
 		if err == nil {
-			r.firstBootDone(ctx, key, report)
+			r.firstBootDone(ctx, key, report, was, is)
 			return nil
 		}
 		if !apierrors.IsConflict(err) {
@@ -151,9 +153,10 @@ func (r *Reconciler) firstBootRecord(ctx context.Context, key types.NamespacedNa
 }
 
 // firstBootDone tells people and has the host looked at, which closes its window.
-func (r *Reconciler) firstBootDone(ctx context.Context, key types.NamespacedName, report FirstBootReport) {
+func (r *Reconciler) firstBootDone(ctx context.Context, key types.NamespacedName, report FirstBootReport, was, is *ingot.HostLifecycleStatus) {
 	host := &metal3.BareMetalHost{}
 	if err := r.cached.Get(ctx, key, host); err == nil {
+		r.trace(host, was, is)
 		r.events.Eventf(host, nil, corev1.EventTypeNormal, "FirstBootReported", "first-boot", "the installed system reported as %q", report.Hostname)
 	}
 	r.log.Info("first boot reported", "machine", key.String(), "hostname", report.Hostname)

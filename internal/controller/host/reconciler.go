@@ -28,6 +28,7 @@ import (
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/lifecycle"
 	"github.com/ingotmetal/ingot/run"
+	"github.com/ingotmetal/ingot/tracing"
 )
 
 // Config is what a reconciler is told at its start.
@@ -81,6 +82,7 @@ type Reconciler struct {
 	hands        *hands
 	queue        *queue
 	events       events.EventRecorder
+	traces       Traces
 	metrics      *metrics
 	decide       func(journey.Facts, time.Time) journey.Decision
 	now          func() time.Time
@@ -209,12 +211,23 @@ func (r *Reconciler) afterWrite(v *view, d *journey.Decision, changed bool) {
 		r.agents.Withdraw(is.ID, wanted)
 	}
 	if changed {
+		r.trace(d.Host, &v.facts.Record, &d.Record)
 		r.publish(v.host, d)
 		r.metrics.metal3.Decided(v.host, v.facts.Record.Outcome.Reason, d)
 	}
 	if was, is := v.host.Status.Provisioning.State, d.Host.Status.Provisioning.State; was != is {
 		r.metrics.moved(was, is)
 		r.log.Info("host moved on", "machine", keyOf(v.host).String(), "stage", string(is), "before", string(was))
+	}
+}
+
+// trace sends the spans of what ended with a write that was done. They are sent once, and lost with a process that dies in between.
+func (r *Reconciler) trace(host *metal3.BareMetalHost, was, is *ingot.HostLifecycleStatus) {
+	if r.traces == nil {
+		return
+	}
+	if spans := tracing.Ended(host, was, is); len(spans) > 0 {
+		r.traces.Export(spans)
 	}
 }
 

@@ -36,7 +36,11 @@ import (
 	"github.com/ingotmetal/ingot/internal/controller/host/vitals"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/lifecycle"
+	"github.com/ingotmetal/ingot/tracing"
 )
+
+// Traces takes spans. It does not hold its caller up.
+type Traces interface{ Export(spans []tracing.Span) }
 
 // Options are what a reconciler is built on. Nil fields have a default where one is named.
 type Options struct {
@@ -46,6 +50,8 @@ type Options struct {
 	Streams Streams
 	// FirmwareImages fetches images of firmware that have a digest; nil: updates by such are refused.
 	FirmwareImages components.Images
+	// Traces takes the spans of what ended; nil: nobody wants them.
+	Traces Traces
 	// Live is a client without a cache.
 	Live client.Client
 	// Workers is how many hosts are looked at at once.
@@ -112,7 +118,7 @@ func New(o Options, s Surroundings) (*Reconciler, error) {
 	return &Reconciler{
 		config: o.Config, cached: s.Cached, live: o.Live, index: s.Index, logins: login.New(loginOptions(o, s)),
 		windows: bootwindow.New(s.Cached, o.Live), dataImages: dataimage.New(s.Cached), firmware: firmware.New(s.Cached), components: components.New(s.Cached, o.FirmwareImages), hardware: hardware.New(s.Cached), vitals: vitals.New(), streams: o.Streams, agents: agentbook.New(), access: access.New(), memories: newMemories(), machines: newMachines(),
-		hands: newHands(o.Config.BMCActions), queue: &queue{q: s.Queue}, events: s.Events,
+		hands: newHands(o.Config.BMCActions), queue: &queue{q: s.Queue}, events: s.Events, traces: o.Traces,
 		metrics: m, decide: o.Decide, now: o.Now, log: o.Log,
 	}, nil
 }

@@ -28,8 +28,10 @@ type Options struct {
 	// FirewallAPIServer is the API server's URL that Firewalls' machines are given; empty: the one in the kubeconfig.
 	FirewallAPIServer string
 	// BMCCA is a PEM file that verifies the BMCs' certificates; empty: the system's roots.
-	BMCCA       string
-	LeaderElect bool
+	BMCCA string
+	// TracesEndpoint is the collector's URL that traces of hosts are sent to, TracesCA a PEM file that verifies its certificate, TracesTokenFile the file of its bearer token; empty: none.
+	TracesEndpoint, TracesCA, TracesTokenFile string
+	LeaderElect                               bool
 	// Workers is how many hosts are decided on at once.
 	Workers int
 	// BMCCallsPerSecond is the budget of one BMC.
@@ -81,6 +83,9 @@ func Command() *cobra.Command {
 	f.StringVar(&o.ConsoleSSHEndpoint, "console-ssh-endpoint", "", "host and port of the console role's SSH server as people reach it (default: none)")
 	f.StringVar(&o.FirewallAPIServer, "firewall-api-server", "", "URL by which the machines of Firewalls reach the API server (default: the one in --kubeconfig)")
 	f.StringVar(&o.BMCCA, "bmc-ca", "", "PEM file that verifies the BMCs' certificates (default: the system's roots)")
+	f.StringVar(&o.TracesEndpoint, "traces-endpoint", "", "URL of an OpenTelemetry collector that traces of hosts are sent to, like https://collector.example.com:4318 (default: none)")
+	f.StringVar(&o.TracesCA, "traces-tls-ca", "", "PEM file that verifies the collector's certificate (default: the system's roots)")
+	f.StringVar(&o.TracesTokenFile, "traces-token-file", "", "file of the collector's bearer token (default: none is sent)")
 	f.BoolVar(&o.LeaderElect, "leader-elect", true, "wait for the leadership of the partition; off where only one process is ever started")
 	f.IntVar(&o.Workers, "workers", 8, "hosts that are decided on at once")
 	f.IntVar(&o.BMCEventStreams, "bmc-event-streams", 1000, "BMCs whose events are listened to at once, in the place of polling them each minute; 0: none")
@@ -105,6 +110,8 @@ func (o *Options) check() error {
 		return errors.New("--console-endpoint must be https://: people send their tokens there")
 	case o.FirewallAPIServer != "" && !strings.HasPrefix(o.FirewallAPIServer, "https://"):
 		return errors.New("--firewall-api-server must be https://")
+	case o.TracesEndpoint == "" && (o.TracesCA != "" || o.TracesTokenFile != ""):
+		return errors.New("--traces-tls-ca and --traces-token-file are for the collector: give --traces-endpoint")
 	case o.Workers < 1:
 		return errors.New("--workers must be at least 1")
 	case o.BMCEventStreams < 0:

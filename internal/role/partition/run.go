@@ -196,6 +196,10 @@ func (p *process) hosts(ctx context.Context, mgr manager.Manager, bmcs *bmc.Pool
 	if err != nil {
 		return nil, err
 	}
+	traces, err := p.traces(ctx, mgr)
+	if err != nil {
+		return nil, err
+	}
 	hosts, err := host.Add(ctx, mgr, host.Options{
 		Config: host.Config{
 			Partition: p.o.Partition, AgentEndpoint: p.agentEndpoint(), MediaEndpoint: p.o.MediaEndpoint, CABundle: p.caPEM,
@@ -203,7 +207,7 @@ func (p *process) hosts(ctx context.Context, mgr manager.Manager, bmcs *bmc.Pool
 			BMCCAPEM: bmcCA, FirstBootKey: p.trust.firstBootKey,
 			BootDeadline: p.o.BootDeadline, BMCTimeout: bmcTimeout, BMCActions: bmcActions, ProgressEvery: progressEvery,
 		},
-		BMCs: bmcs, Streams: streams, FirmwareImages: images, Live: p.live, Metrics: p.counters, Workers: p.o.Workers, Log: p.log,
+		BMCs: bmcs, Streams: streams, FirmwareImages: images, Traces: traces, Live: p.live, Metrics: p.counters, Workers: p.o.Workers, Log: p.log,
 	})
 	if err != nil {
 		return nil, err

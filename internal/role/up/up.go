@@ -292,6 +292,9 @@ func (s *site) arguments(role string, ids *identities) []string {
 		}
 		add("--firewall-api-server", s.apiServerOutside(ids))
 		add("--bmc-ca", s.o.BMCCA)
+		add("--traces-endpoint", s.o.TracesEndpoint)
+		add("--traces-tls-ca", s.o.TracesCA)
+		add("--traces-token-file", s.o.TracesTokenFile)
 		add("--console-endpoint", s.consoleEndpoint())
 		if s.o.ConsoleBind != "" {
 			add("--console-ssh-endpoint", cmp.Or(s.o.ConsoleSSHEndpoint, s.o.ConsoleSSHBind))
