@@ -126,7 +126,7 @@ func (s *State) plan(p Pool) (plan, *Refusal) {
 			return plan{}, refused
 		}
 		for _, prefix := range n.Prefixes {
-			cut = append(cut, edges(prefix)...)
+			cut = append(cut, Edges(prefix)...)
 			if len(p.Ranges) == 0 {
 				ranges = append(ranges, PoolRange{Subnet: prefix})
 			}
@@ -143,7 +143,7 @@ func (s *State) plan(p Pool) (plan, *Refusal) {
 		}
 		out.whole = append(out.whole, whole)
 		if r.Subnet.IsValid() {
-			cut = append(cut, edges(r.Subnet)...)
+			cut = append(cut, Edges(r.Subnet)...)
 		}
 		if r.Gateway.IsValid() {
 			out.gateways = append(out.gateways, r.Gateway)
@@ -234,8 +234,8 @@ func spans(ranges []span.Range) []span.Span {
 	return all
 }
 
-// edges are the addresses of a prefix that nobody may have: see Pool.
-func edges(p netip.Prefix) []span.Span {
+// Edges are the addresses of a prefix that nobody may have: see Pool.
+func Edges(p netip.Prefix) []span.Span {
 	if p.Bits() >= p.Addr().BitLen()-1 {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/bits"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -52,7 +53,7 @@ func usageCommand(s *session.Session) *cobra.Command {
 
 func usageColumns(time.Time) []print.Column[Usage] {
 	number := func(header string, of func(Usage) uint64) print.Column[Usage] {
-		return print.Column[Usage]{Header: header, Cell: func(u Usage) string { return count(of(u)) }, Order: print.By(of)}
+		return print.Column[Usage]{Header: header, Cell: func(u Usage) string { return Words(of(u)) }, Order: print.By(of)}
 	}
 	return []print.Column[Usage]{
 		{Header: "NETWORK", Flag: "network", Cell: func(u Usage) string { return u.Network }},
@@ -72,8 +73,8 @@ func usageColumns(time.Time) []print.Column[Usage] {
 	}
 }
 
-// count writes numbers of a size that nobody reads as powers of two.
-func count(n uint64) string {
+// Words writes numbers of a size that nobody reads as powers of two.
+func Words(n uint64) string {
 	const read = 1 << 40
 	switch {
 	case n == math.MaxUint64:
@@ -97,9 +98,9 @@ func load(ctx context.Context, c client.Client, opts ...client.ListOption) ([]Us
 	}
 	var all []Usage
 	now := time.Now()
-	book := read(records.Items)
+	books := Read(records.Items)
 	for i := range networks.Items {
-		of, err := usages(&networks.Items[i], book, now)
+		of, err := Usages(&networks.Items[i], books, now)
 		if err != nil {
 			return nil, err
 		}
@@ -108,14 +109,23 @@ func load(ctx context.Context, c client.Client, opts ...client.ListOption) ([]Us
 	return all, nil
 }
 
-// book is what records say of one VRF.
+// Books are what records say, by VRF.
+type Books map[string]*book
+
+// book is one VRF's.
 type book struct {
-	addresses []ingot.RecordedAddress
+	addresses []entry // sorted
 	networks  []ingot.RecordedNetwork
 }
 
-func read(records []ingot.AddressRecord) map[string]*book {
-	all := map[string]*book{}
+type entry struct {
+	address netip.Addr
+	record  *ingot.RecordedAddress
+}
+
+// Read makes books of records, which must not change afterwards.
+func Read(records []ingot.AddressRecord) Books {
+	all := Books{}
 	for i := range records {
 		s := &records[i].Spec
 		b := all[s.VRF]
@@ -123,22 +133,36 @@ func read(records []ingot.AddressRecord) map[string]*book {
 			b = &book{}
 			all[s.VRF] = b
 		}
-		b.addresses = append(b.addresses, s.Addresses...)
+		for j := range s.Addresses {
+			if a, err := netip.ParseAddr(s.Addresses[j].Address); err == nil {
+				b.addresses = append(b.addresses, entry{a, &s.Addresses[j]})
+			}
+		}
 		b.networks = append(b.networks, s.Networks...)
+	}
+	for _, b := range all {
+		slices.SortStableFunc(b.addresses, func(x, y entry) int { return x.address.Compare(y.address) })
 	}
 	return all
 }
 
-// usages counts each prefix of a network as package ipam does, by a state that has it alone.
-func usages(n *ingot.Network, books map[string]*book, now time.Time) ([]Usage, error) {
+// in are the addresses of a prefix.
+func (b *book) in(prefix netip.Prefix) []entry {
+	before := func(e entry, a netip.Addr) int { return e.address.Compare(a) }
+	from, _ := slices.BinarySearchFunc(b.addresses, prefix.Addr(), before)
+	to := from
+	for to < len(b.addresses) && prefix.Contains(b.addresses[to].address) {
+		to++
+	}
+	return b.addresses[from:to]
+}
+
+// Usages counts each prefix of a network as package ipam does, by a state that has it alone.
+func Usages(n *ingot.Network, books Books, now time.Time) ([]Usage, error) {
 	b := cmp.Or(books[n.Status.VRF], &book{})
-	var reserved []span.Range
-	for _, text := range append(append([]string(nil), n.Spec.Excluded...), n.Spec.Gateways...) {
-		r, err := span.Parse(text)
-		if err != nil {
-			return nil, fmt.Errorf("network %s/%s: spec.excluded: %w", n.Namespace, n.Name, err)
-		}
-		reserved = append(reserved, r)
+	reserved, err := ranges(n)
+	if err != nil {
+		return nil, err
 	}
 	var all []Usage
 	for _, text := range n.Status.Prefixes {
@@ -157,6 +181,19 @@ func usages(n *ingot.Network, books map[string]*book, now time.Time) ([]Usage, e
 	return all, nil
 }
 
+// ranges are what a network gives to nobody, beside the edges of its prefixes.
+func ranges(n *ingot.Network) ([]span.Range, error) {
+	var all []span.Range
+	for _, text := range slices.Concat(n.Spec.Excluded, n.Spec.Gateways) {
+		r, err := span.Parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("network %s/%s: spec.excluded: %w", n.Namespace, n.Name, err)
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
 // given counts addresses.
 func (b *book) given(u *Usage, prefix netip.Prefix, reserved []span.Range, now time.Time) {
 	const pool = "pool"
@@ -170,12 +207,8 @@ func (b *book) given(u *Usage, prefix netip.Prefix, reserved []span.Range, now t
 		Networks: []ipam.Network{{Name: pool, Kind: ipam.External, VRF: u.VRF, Prefixes: []netip.Prefix{prefix}, Reserved: inside}},
 		Pools:    []ipam.Pool{{Name: pool, VRF: u.VRF, Network: pool}},
 	}
-	for i := range b.addresses {
-		r := &b.addresses[i]
-		a, err := netip.ParseAddr(r.Address)
-		if err != nil || !prefix.Contains(a) {
-			continue
-		}
+	for _, e := range b.in(prefix) {
+		a, r := e.address, e.record
 		switch {
 		case r.Until == nil:
 			u.Held++
@@ -196,7 +229,7 @@ func (b *book) given(u *Usage, prefix netip.Prefix, reserved []span.Range, now t
 
 // cut counts the addresses of children's prefixes.
 func (b *book) cut(u *Usage, name string, prefix netip.Prefix, now time.Time) {
-	u.Size = size(prefix)
+	var held, resting span.Key
 	for _, n := range b.networks {
 		if n.Parent != name || n.Until != nil && !n.Until.After(now) {
 			continue
@@ -207,26 +240,17 @@ func (b *book) cut(u *Usage, name string, prefix netip.Prefix, now time.Time) {
 				continue
 			}
 			if n.Until == nil {
-				u.Held = sum(u.Held, size(p))
+				held, _ = held.Add(span.OfPrefix(p).Size())
 			} else {
-				u.Quarantined = sum(u.Quarantined, size(p))
+				resting, _ = resting.Add(span.OfPrefix(p).Size())
 			}
 		}
 	}
-	u.Free = u.Size - min(u.Size, sum(u.Held, u.Quarantined))
-}
-
-func size(p netip.Prefix) uint64 {
-	host := p.Addr().BitLen() - p.Bits()
-	if host >= 64 {
-		return math.MaxUint64
+	// What is left is counted before numbers are cut off at 2^64-1: a /48 with one /64 in it is not full.
+	whole := span.OfPrefix(prefix).Size()
+	taken, _ := held.Add(resting)
+	if whole.Less(taken) {
+		taken = whole
 	}
-	return 1 << host
-}
-
-func sum(a, b uint64) uint64 {
-	if a > math.MaxUint64-b {
-		return math.MaxUint64
-	}
-	return a + b
+	u.Size, u.Held, u.Quarantined, u.Free = whole.Saturate(), held.Saturate(), resting.Saturate(), whole.Sub(taken).Saturate()
 }

@@ -24,6 +24,7 @@ func TestUsages(t *testing.T) {
 		{Spec: ingot.AddressRecordSpec{VRF: "red", Networks: []ingot.RecordedNetwork{
 			{Network: "a/c", Parent: "n/super", Prefixes: []string{"10.8.0.0/26"}}, {Network: "a/d", Parent: "n/super", Prefixes: []string{"10.8.0.64/26"}, Until: &later},
 			{Network: "a/e", Parent: "n/super", Prefixes: []string{"10.8.0.128/26"}, Until: &before}, {Network: "a/f", Parent: "n/else", Prefixes: []string{"10.8.0.192/26"}},
+			{Network: "a/g", Parent: "n/super", Prefixes: []string{"2001:db8:8:1::/64"}},
 		}}},
 	}
 	four := &ingot.Network{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "four"}}
@@ -35,12 +36,12 @@ func TestUsages(t *testing.T) {
 		{Network: "four", Prefix: "10.0.0.0/28", Size: 10, Held: 2, Quarantined: 1, Free: 7},
 		{Network: "four", Prefix: "2001:db8::/64", Size: math.MaxUint64, Held: 1, Free: math.MaxUint64 - 1},
 		{Network: "super", Prefix: "10.8.0.0/24", Size: 256, Held: 64, Quarantined: 64, Free: 128},
-		{Network: "super", Prefix: "2001:db8:8::/48", Size: math.MaxUint64, Free: math.MaxUint64},
+		{Network: "super", Prefix: "2001:db8:8::/48", Size: math.MaxUint64, Held: math.MaxUint64, Free: math.MaxUint64},
 	}
-	books := read(records)
+	books := Read(records)
 	var got []Usage
 	for _, n := range []*ingot.Network{four, super} {
-		of, err := usages(n, books, now)
+		of, err := Usages(n, books, now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +57,7 @@ func TestUsages(t *testing.T) {
 		}
 	}
 	for n, words := range map[uint64]string{0: "0", 254: "254", 1 << 40: "1099511627776", 1<<63 + 1: "~2^64", math.MaxUint64: "2^64+"} {
-		if text := count(n); text != words {
+		if text := Words(n); text != words {
 			t.Errorf("%d is written %s, want %s", n, text, words)
 		}
 	}
