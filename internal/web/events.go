@@ -30,15 +30,15 @@ const (
 	readEvents = 1000
 )
 
-// events are those on a host, asked for anew with each change of it: a watch tells events by their namespace only.
-func events(ctx context.Context, c *reader, h metal3.BareMetalHost) ([]Event, error) {
+// events are those on an object, asked for anew with each change of it: a watch tells events by their namespace only.
+func events(ctx context.Context, c *reader, kind, namespace, name string) ([]Event, error) {
 	var list corev1.EventList
-	err := c.List(ctx, &list, client.InNamespace(h.Namespace), client.MatchingFields{"involvedObject.kind": "BareMetalHost", "involvedObject.name": h.Name}, client.Limit(readEvents))
+	err := c.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{"involvedObject.kind": kind, "involvedObject.name": name}, client.Limit(readEvents))
 	switch {
 	case apierrors.IsForbidden(err):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("list the events of host %s/%s: %w", h.Namespace, h.Name, err)
+		return nil, fmt.Errorf("list the events of %s %s/%s: %w", kind, namespace, name, err)
 	}
 	return latest(list.Items), nil
 }

@@ -196,7 +196,7 @@ func host(ctx context.Context, c *reader, a ask) (Content, error) {
 	if h.Lifecycle != nil {
 		b.Lifecycle = h.Lifecycle.Status
 	}
-	if b.Events, err = events(ctx, c, h.Host); err != nil {
+	if b.Events, err = events(ctx, c, "BareMetalHost", h.Host.Namespace, h.Host.Name); err != nil {
 		return Content{}, err
 	}
 	b.Components, err = components(ctx, c, h.Host)

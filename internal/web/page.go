@@ -57,6 +57,12 @@ func pages() []page {
 		{path: "/audit", parts: 1, make: record},
 		{path: "/firewalls", make: firewalls},
 		{path: "/firewalls", parts: 2, make: firewall},
+		{path: "/machines", make: machines},
+		{path: "/machines", parts: 2, make: machine},
+		{path: "/networks", make: networks},
+		{path: "/networks", parts: 2, make: network},
+		{path: "/images", make: images},
+		{path: "/sizes", make: sizes},
 		{path: "/matrix", make: flows},
 	}
 }

@@ -268,6 +268,14 @@ func (r *reader) Get(ctx context.Context, key client.ObjectKey, object client.Ob
 	return r.view.cache.Get(ctx, key, object, opts...)
 }
 
+// everywhere reads all namespaces, also of a page that looks at one; then nothing is watched.
+func (r *reader) everywhere() client.Client {
+	if r.view.namespace == "" {
+		return r
+	}
+	return r.Client
+}
+
 // may asks for a right in the view's namespace.
 func (r *reader) may(ctx context.Context, verb, group, resource string) (bool, error) {
 	return r.view.right(ctx, right{verb, group, resource})

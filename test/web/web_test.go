@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -181,11 +182,20 @@ func TestPagesInABrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command(ctx, t, append(operator(ctx, t, s, k),
+	env := append(operator(ctx, t, s, k),
 		"INGOT_CHROMIUM="+chromium, "INGOT_WEB_URL=https://"+address, "INGOT_WEB_LINK="+link, "INGOT_WEB_SPKI="+key(t, filepath.Join(s.DataDir, "roles", "controller", "tls.crt")),
 		"INGOT_WEB_TOKEN="+token(ctx, t, k, "editor", "ingot:provider:editor"), "INGOT_WEB_VIEWER_TOKEN="+token(ctx, t, k, "viewer", "ingot:provider:viewer"),
 		"INGOT_WEB_STRANGER_TOKEN="+token(ctx, t, k, "stranger", ""),
-	), "node", "--test", "--test-concurrency=1", "--test-reporter=spec", "test/pages.test.mjs", "test/operator.test.mjs")
+	)
+	pages := func(t *testing.T, env []string, names ...string) {
+		t.Helper()
+		command(ctx, t, env, "node", slices.Concat([]string{"--test", "--test-concurrency=1", "--test-reporter=spec"}, names)...)
+	}
+	pages(t, env, "test/pages.test.mjs", "test/operator.test.mjs")
+	// After those that count hosts, since it gives some of them away.
+	tenants(ctx, t, s, k, func(more ...string) {
+		pages(t, slices.Concat(env, more), "test/networks.test.mjs", "test/machines.test.mjs", "test/catalog.test.mjs")
+	})
 }
 
 // token is one of an account that has a role of the provider, or none.

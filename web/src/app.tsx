@@ -7,6 +7,12 @@ import { Matrix } from './pages/matrix'
 import { Firewalls } from './pages/firewalls'
 import { Firewall } from './pages/firewall'
 import { Audit, AuditRecord } from './pages/audit'
+import { Images } from './pages/images'
+import { Machine } from './pages/machine'
+import { Machines } from './pages/machines'
+import { Networks } from './pages/networks'
+import { Network } from './pages/network'
+import { Sizes } from './pages/sizes'
 import { follow, go, usePlace } from './router'
 
 export interface Me {
@@ -19,6 +25,10 @@ const places: [string, string][] = [
   ['/', 'Overview'],
   ['/hosts', 'Hosts'],
   ['/firewalls', 'Firewalls'],
+  ['/machines', 'Machines'],
+  ['/networks', 'Networks'],
+  ['/images', 'Images'],
+  ['/sizes', 'Sizes'],
   ['/matrix', 'Matrix'],
   ['/audit', 'Audit'],
 ]
@@ -38,6 +48,12 @@ function pageOf(place: URL): { title: string; Page: (p: PageProps) => React.Reac
   if (parts[0] === 'firewalls' && parts.length === 3) return { title: decodeURIComponent(parts[2] ?? ''), Page: Firewall }
   if (path === '/audit') return { title: 'Audit', Page: Audit }
   if (parts[0] === 'audit' && parts.length === 2) return { title: `Record ${parts[1]}`, Page: AuditRecord }
+  if (path === '/machines') return { title: 'Machines', Page: Machines }
+  if (parts[0] === 'machines' && parts.length === 3) return { title: decodeURIComponent(parts[2] ?? ''), Page: Machine }
+  if (path === '/networks') return { title: 'Networks', Page: Networks }
+  if (parts[0] === 'networks' && parts.length === 3) return { title: decodeURIComponent(parts[2] ?? ''), Page: Network }
+  if (path === '/images') return { title: 'Images', Page: Images }
+  if (path === '/sizes') return { title: 'Sizes', Page: Sizes }
   if (path === '/matrix') return { title: 'Communication matrix', Page: Matrix }
   return { title: 'Not found', Page: Missing }
 }

@@ -1,8 +1,10 @@
-import type { ReactNode } from 'react'
+import { type ReactNode, useState } from 'react'
 import type { Live } from './live'
+import { setQuery } from './router'
 
-// Frame is what every page has: its title, whether what is shown is live (still: it cannot change while the program runs), and what went wrong.
-export function Frame({ title, live, children, tools, still }: { title: ReactNode; live: Live<unknown, unknown>; children: ReactNode; tools?: ReactNode; still?: boolean }) {
+// Frame is what every page has: its title, whether what is shown is live (still: it cannot change while the program runs), and what went wrong. projects: who may not see all of the site
+// can look at one project of it.
+export function Frame({ title, live, children, tools, still, projects }: { title: ReactNode; live: Live<unknown, unknown>; children: ReactNode; tools?: ReactNode; still?: boolean; projects?: boolean }) {
   const json = location.pathname === '/' ? '/index.json' : `${location.pathname.replace(/\/$/, '')}.json`
   return (
     <>
@@ -23,6 +25,7 @@ export function Frame({ title, live, children, tools, still }: { title: ReactNod
           {live.failure.error}
         </p>
       )}
+      {live.failure?.code === 403 && projects && <Project />}
       {live.version === 0 && !live.failure ? <p className="quiet">Loading…</p> : live.version === 0 ? null : children}
     </>
   )
@@ -67,5 +70,25 @@ export function Table({ label, head, rows }: { label: string; head: string[]; ro
         </tbody>
       </table>
     </div>
+  )
+}
+
+// Project asks which project to look at, for people whose rights end there.
+function Project() {
+  const [name, set] = useState('')
+  return (
+    <form
+      className="card project"
+      onSubmit={(e) => {
+        e.preventDefault()
+        if (name.trim()) setQuery({ namespace: name.trim() })
+      }}
+    >
+      <p>All of the site is not yours to see. A project that you have rights in is: name its namespace.</p>
+      <label>
+        Namespace <input value={name} onChange={(e) => set(e.target.value)} autoComplete="off" autoCapitalize="none" spellCheck={false} />
+      </label>{' '}
+      <button type="submit">Show it</button>
+    </form>
   )
 }

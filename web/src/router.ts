@@ -9,11 +9,12 @@ function say() {
 
 addEventListener('popstate', say)
 
-export function go(to: string, replace = false) {
+// go changes the place; stay: what is looked at is another part of the same page, which is not scrolled.
+export function go(to: string, replace = false, stay = false) {
   if (replace) history.replaceState(null, '', to)
   else {
     history.pushState(null, '', to)
-    scrollTo(0, 0)
+    if (!stay) scrollTo(0, 0)
   }
   say()
 }

@@ -64,3 +64,13 @@ export function Severity({ level }: { level: string }) {
 export function Bar({ percent, label }: { percent: number; label: string }) {
   return <progress max={100} value={percent} aria-label={label} />
 }
+
+// State is what a Ready condition says.
+export function State({ ready, reason }: { ready: string; reason?: string }) {
+  const [icon, tone] = ready === 'True' ? ['✓', 'good'] : ready === 'False' ? ['!', 'bad'] : ['·', 'quiet']
+  return (
+    <span className={`badge ${tone}`}>
+      <span aria-hidden="true">{icon}</span> {reason || 'new'}
+    </span>
+  )
+}

@@ -89,3 +89,22 @@ export async function tabTo(page, wanted, most = 60) {
   }
   assert.fail('not reached by Tab')
 }
+
+// fits: nothing makes the page wider than the screen.
+export async function fits(page) {
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the page is wider than the phone')
+}
+
+// twin: the page is there in JSON, by its name and by what is asked for, and has what is named.
+export async function twin(page, path, has) {
+  const [named, asked] = await page.evaluate(async (path) => {
+    const get = async (p, accept) => {
+      const r = await fetch(p, { headers: { Accept: accept } })
+      return [r.status, r.headers.get('Content-Type'), Object.keys(await r.json())]
+    }
+    return [await get(`${path}.json`, 'text/html'), await get(path, 'application/json')]
+  }, path)
+  assert.deepEqual(named, asked)
+  assert.equal(named[0], 200)
+  assert.ok(named[2].includes(has), `${path} has no ${has}`)
+}

@@ -88,7 +88,7 @@ func freeCommand(s *session.Session) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if by := owner(o); by != "" && !yes {
+		if by := Owner(o); by != "" && !yes {
 			return fmt.Errorf("IP %s/%s belongs to %s, which would lose its address %s: say --yes to give it back all the same", o.Namespace, o.Name, by, o.Status.Address)
 		}
 		if err := c.Delete(cmd.Context(), o, client.Preconditions{UID: &o.UID}); client.IgnoreNotFound(err) != nil {

@@ -65,7 +65,7 @@ func explainCommand(s *session.Session) *cobra.Command {
 		}
 		var e Explanation
 		if a, wrong := netip.ParseAddr(name); wrong == nil {
-			e, err = explainAddress(cmd.Context(), c, a)
+			e, err = ExplainAddress(cmd.Context(), c, a)
 		} else {
 			var o *ingot.IP
 			if c, o, err = kind().Read(cmd.Context(), s, name); err == nil {
@@ -78,7 +78,7 @@ func explainCommand(s *session.Session) *cobra.Command {
 		if format == print.JSON || format == print.YAML {
 			return print.Object(s.Out, format, e)
 		}
-		_, err = fmt.Fprint(s.Out, e.text())
+		_, err = fmt.Fprint(s.Out, e.Text())
 		return err
 	})
 	return c
@@ -86,7 +86,7 @@ func explainCommand(s *session.Session) *cobra.Command {
 
 // explainIP tells of an IP, and of the address that it has or asks for.
 func explainIP(ctx context.Context, c client.Client, o *ingot.IP) (Explanation, error) {
-	e := Explanation{IPs: []string{o.Namespace + "/" + o.Name}, Owner: owner(o)}
+	e := Explanation{IPs: []string{o.Namespace + "/" + o.Name}, Owner: Owner(o)}
 	if x := meta.FindStatusCondition(o.Status.Conditions, ingot.ReadyCondition); x == nil {
 		e.Why = "no controller role has looked at it yet: see whether one runs"
 	} else if x.Status != "True" {
@@ -119,8 +119,8 @@ func explainIP(ctx context.Context, c client.Client, o *ingot.IP) (Explanation, 
 	return e, e.holders(ctx, c, a, n.Status.VRF)
 }
 
-// explainAddress looks in all that may be seen.
-func explainAddress(ctx context.Context, c client.Client, a netip.Addr) (Explanation, error) {
+// ExplainAddress looks in all that may be seen.
+func ExplainAddress(ctx context.Context, c client.Client, a netip.Addr) (Explanation, error) {
 	e := Explanation{Address: a.String()}
 	var networks ingot.NetworkList
 	if err := c.List(ctx, &networks); err != nil {
@@ -138,7 +138,7 @@ func explainAddress(ctx context.Context, c client.Client, a netip.Addr) (Explana
 	for i := range ips.Items {
 		if o := &ips.Items[i]; o.Status.Address == a.String() {
 			e.IPs = append(e.IPs, o.Namespace+"/"+o.Name)
-			e.Owner = owner(o)
+			e.Owner = Owner(o)
 		}
 	}
 	if len(e.IPs) > 1 {
@@ -189,7 +189,8 @@ func (e *Explanation) holders(ctx context.Context, c client.Client, a netip.Addr
 	return nil
 }
 
-func (e *Explanation) text() string {
+// Text is the explanation in some lines.
+func (e *Explanation) Text() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	switch {

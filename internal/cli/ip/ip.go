@@ -45,7 +45,7 @@ func columns(now time.Time) []print.Column[ingot.IP] {
 		{Header: "ADDRESS", Flag: "address", Cell: func(o row) string { return o.Status.Address }},
 		{Header: "NETWORK", Flag: "network", Cell: func(o row) string { return networkOf(&o) }},
 		{Header: "TYPE", Flag: "type", Cell: func(o row) string { return string(o.Spec.Type) }},
-		{Header: "OWNER", Flag: "owner", Cell: func(o row) string { return owner(&o) }},
+		{Header: "OWNER", Flag: "owner", Cell: func(o row) string { return Owner(&o) }},
 		{Header: "READY", Flag: "state", Cell: func(o row) string {
 			if x := meta.FindStatusCondition(o.Status.Conditions, ingot.ReadyCondition); x != nil {
 				return x.Reason
@@ -65,8 +65,8 @@ func networkOf(o *ingot.IP) string {
 	return o.Spec.Network.Name
 }
 
-// owner is what the IP goes with.
-func owner(o *ingot.IP) string {
+// Owner is what the IP goes with.
+func Owner(o *ingot.IP) string {
 	var all []string
 	for _, r := range o.OwnerReferences {
 		all = append(all, r.Kind+"/"+r.Name)
@@ -120,7 +120,7 @@ func summary(o *ingot.IP) string {
 	line("asked for", o.Spec.Address)
 	line("network", networkOf(o))
 	line("type", string(o.Spec.Type))
-	line("owner", owner(o))
+	line("owner", Owner(o))
 	line("gateway", o.Status.Gateway)
 	line("DNS servers", strings.Join(o.Status.DNSServers, ", "))
 	line("tags", strings.Join(o.Spec.Tags, ", "))

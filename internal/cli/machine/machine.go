@@ -54,14 +54,9 @@ func columns(now time.Time) []print.Column[ingot.Machine] {
 		{Header: "ROLE", Wide: true, Cell: func(m ingot.Machine) string { return string(m.Spec.Role) }},
 		{Header: "SIZE", Flag: "size", Cell: func(m ingot.Machine) string { return m.Spec.Size }},
 		{Header: "PARTITION", Flag: "partition", Cell: func(m ingot.Machine) string { return m.Spec.Partition }},
-		{Header: "IMAGE", Cell: func(m ingot.Machine) string {
-			if m.Status.Image != nil {
-				return m.Status.Image.Name
-			}
-			return m.Spec.Image
-		}},
-		{Header: "ADDRESSES", Cell: func(m ingot.Machine) string { return strings.Join(addresses(&m), ",") }},
-		{Header: "HOST", Wide: true, Cell: func(m ingot.Machine) string { return hostOf(&m) }},
+		{Header: "IMAGE", Cell: func(m ingot.Machine) string { return Image(&m) }},
+		{Header: "ADDRESSES", Cell: func(m ingot.Machine) string { return strings.Join(Addresses(&m), ",") }},
+		{Header: "HOST", Wide: true, Cell: func(m ingot.Machine) string { return Host(&m) }},
 		{Header: "WHY", Wide: true, Cell: func(m ingot.Machine) string {
 			if x := meta.FindStatusCondition(m.Status.Conditions, ingot.MachineReadyCondition); x != nil {
 				return x.Reason
@@ -73,7 +68,16 @@ func columns(now time.Time) []print.Column[ingot.Machine] {
 	}
 }
 
-func addresses(m *ingot.Machine) []string {
+// Image is the name of the image that a machine has, or of none yet what it asks for.
+func Image(m *ingot.Machine) string {
+	if m.Status.Image != nil {
+		return m.Status.Image.Name
+	}
+	return m.Spec.Image
+}
+
+// Addresses are those that a machine has.
+func Addresses(m *ingot.Machine) []string {
 	var all []string
 	for _, a := range m.Status.Addresses {
 		all = append(all, a.Address)
@@ -81,7 +85,7 @@ func addresses(m *ingot.Machine) []string {
 	return all
 }
 
-func hostOf(m *ingot.Machine) string {
+func Host(m *ingot.Machine) string {
 	if h := m.Status.Host; h != nil {
 		return h.Namespace + "/" + h.Name
 	}
@@ -127,7 +131,7 @@ func summary(m *ingot.Machine) string {
 	line("role", string(m.Spec.Role))
 	line("size", m.Spec.Size)
 	line("partition", m.Spec.Partition)
-	line("host", hostOf(m))
+	line("host", Host(m))
 	if i := m.Status.Image; i != nil {
 		line("image", i.Name+" ("+i.Digest+")")
 	} else {
@@ -155,7 +159,7 @@ func explainCommand(s *session.Session) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		e, err := explanation(cmd.Context(), c, m)
+		e, err := Explain(cmd.Context(), c, m)
 		if apierrors.IsForbidden(err) {
 			// A tenant may not list the provider's hosts. What they may know of them the controller has said.
 			_, err := fmt.Fprintf(s.Out, "machine %s/%s: %s\n%s", m.Namespace, m.Name, m.Status.Phase, verdict.Said(m.Status.Conditions))
@@ -171,7 +175,8 @@ func explainCommand(s *session.Session) *cobra.Command {
 	})
 }
 
-func explanation(ctx context.Context, c client.Reader, m *ingot.Machine) (claim.Explanation, error) {
+// Explain says why a machine has the host that it has, or none, by all that the choice rests on.
+func Explain(ctx context.Context, c client.Reader, m *ingot.Machine) (claim.Explanation, error) {
 	f, err := claimfacts.Read(ctx, c)
 	if err != nil {
 		return claim.Explanation{}, err

@@ -50,10 +50,10 @@ func columns(now time.Time) []print.Column[ingot.Size] {
 	return []print.Column[object]{
 		{Header: "NAME", Cell: func(o object) string { return o.Name }},
 		{Header: "HOSTS", Cell: func(o object) string { return fmt.Sprint(o.Status.Hosts) }},
-		{Header: "CORES", Cell: func(o object) string { return bounds(o, ingot.SizeCores) }},
-		{Header: "MEMORY", Cell: func(o object) string { return bounds(o, ingot.SizeMemory) }},
-		{Header: "DISKS", Cell: func(o object) string { return bounds(o, ingot.SizeDisks) }},
-		{Header: "GPUS", Cell: func(o object) string { return bounds(o, ingot.SizeGPUs) }},
+		{Header: "CORES", Cell: func(o object) string { return Bounds(&o, ingot.SizeCores) }},
+		{Header: "MEMORY", Cell: func(o object) string { return Bounds(&o, ingot.SizeMemory) }},
+		{Header: "DISKS", Cell: func(o object) string { return Bounds(&o, ingot.SizeDisks) }},
+		{Header: "GPUS", Cell: func(o object) string { return Bounds(&o, ingot.SizeGPUs) }},
 		{Header: "READY", Flag: "state", Cell: ready},
 		{Header: "AGE", Wide: true, Cell: func(o object) string { return print.Duration(now.Sub(o.CreationTimestamp.Time)) },
 			Order: print.ByTime(func(o object) time.Time { return o.CreationTimestamp.Time })},
@@ -68,8 +68,8 @@ func ready(o ingot.Size) string {
 	return ""
 }
 
-// bounds are the constraints of a type in a few words.
-func bounds(o ingot.Size, t ingot.SizeConstraintType) string {
+// Bounds are the constraints of a type in a few words.
+func Bounds(o *ingot.Size, t ingot.SizeConstraintType) string {
 	var out []string
 	for _, c := range o.Spec.Constraints {
 		if c.Type != t {
@@ -161,10 +161,10 @@ func show(s *session.Session, o *ingot.Size) error {
 	return print.Fields(s.Out,
 		print.Field{Name: "Name", Value: o.Name},
 		print.Field{Name: "Description", Value: o.Spec.Description},
-		print.Field{Name: "Cores", Value: bounds(*o, ingot.SizeCores)},
-		print.Field{Name: "Memory", Value: bounds(*o, ingot.SizeMemory)},
-		print.Field{Name: "Disks", Value: cmp.Or(bounds(*o, ingot.SizeDisks), "none")},
-		print.Field{Name: "GPUs", Value: cmp.Or(bounds(*o, ingot.SizeGPUs), "none")},
+		print.Field{Name: "Cores", Value: Bounds(o, ingot.SizeCores)},
+		print.Field{Name: "Memory", Value: Bounds(o, ingot.SizeMemory)},
+		print.Field{Name: "Disks", Value: cmp.Or(Bounds(o, ingot.SizeDisks), "none")},
+		print.Field{Name: "GPUs", Value: cmp.Or(Bounds(o, ingot.SizeGPUs), "none")},
 		print.Field{Name: "Images", Value: strings.Join(images, ", ")},
 		print.Field{Name: "Hosts", Value: fmt.Sprint(o.Status.Hosts)},
 		print.Field{Name: "State", Value: message},
