@@ -41,6 +41,7 @@ var natures = []Nature{
 	{"STUN", false, true, []Protocol{UDP}, []uint16{3478}},
 	{"VXLAN", false, true, []Protocol{UDP}, []uint16{4789}},
 	{"LLDP", false, true, []Protocol{LLDP}, nil},
+	{"ARP", false, true, []Protocol{ARP}, nil},
 	{"NDP", false, true, []Protocol{ICMPv6}, nil},
 	{"Ping", false, true, []Protocol{ICMP, ICMPv6}, nil},
 	{"Postgres", false, false, []Protocol{TCP}, []uint16{5432}},

@@ -1,6 +1,6 @@
 package matrix
 
-// firewallRows are DNS through a tenant's firewall whose rules have names: what it tells clients inside is what it lets them connect to.
+// firewallRows are DNS through a tenant's firewall whose rules have names: what it tells clients inside is what it lets them connect to. And they are what a firewall's new machine tells its links when it takes the addresses over.
 func firewallRows() []Row {
 	asked := func(r Row) Row {
 		const named = "names that a rule of the firewall has, or that a rule lets the client ask of the name server itself"
@@ -19,10 +19,21 @@ func firewallRows() []Row {
 		r.Trusted = yes("the site's own resolver, or the one that the project names")
 		return r
 	}
+	tells := func(r Row, application Application) Row {
+		const plain = "whoever is on the link can say to have an address: each network of a firewall has a card of its own"
+		r.From, r.To, r.Application = atFirewall, Anybody, application
+		r.Confidential = no("neighbours speak plainly", "addresses of the link only")
+		r.Integrity, r.Authenticated = no("neighbours speak plainly", plain), no("neighbours speak plainly", plain)
+		r.Trusted = yes("the links of the firewall's own networks, which it never leaves")
+		r.Purpose = "a firewall's new machine tells its neighbours that the addresses are with it now"
+		return r
+	}
 	return []Row{
 		asked(Row{ID: "9.2", Name: ClientToFirewallDNS, Protocol: UDP, Purpose: "a client inside asks for a name, where rules of its firewall have names"}),
 		asked(Row{ID: "9.3", Name: ClientToFirewallDNSOverTCP, Protocol: TCP, Purpose: "a client inside asks for a name whose answer is too long for one datagram (RFC 7766)"}),
 		asks(Row{ID: "9.4", Name: FirewallToDNS, Protocol: UDP, Purpose: "a firewall asks for what a client inside has asked"}),
 		asks(Row{ID: "9.5", Name: FirewallToDNSOverTCP, Protocol: TCP, Purpose: "a firewall asks again for an answer that was cut (RFC 7766)"}),
+		tells(Row{ID: "9.6", Name: FirewallToNeighboursARP, Protocol: ARP}, "ARP"),
+		tells(Row{ID: "9.7", Name: FirewallToNeighboursNDP, Protocol: ICMPv6, ICMPTypes: []uint8{136}}, "NDP"),
 	}
 }

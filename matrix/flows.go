@@ -65,6 +65,8 @@ const (
 	ClientToFirewallDNSOverTCP FlowName = "client-to-firewall-dns-over-tcp"
 	FirewallToDNS              FlowName = "firewall-to-dns"
 	FirewallToDNSOverTCP       FlowName = "firewall-to-dns-over-tcp"
+	FirewallToNeighboursARP    FlowName = "firewall-to-neighbours-arp"
+	FirewallToNeighboursNDP    FlowName = "firewall-to-neighbours-ndp"
 	MachineToPartition         FlowName = "machine-to-partition-first-boot"
 
 	BootToMachineRA   FlowName = "boot-to-machine-router-advertisement"

@@ -18,6 +18,8 @@ const (
 	ICMPv6  Protocol = "icmpv6"
 	// LLDP is IEEE 802.1AB, straight on Ethernet: it has no ports and never crosses a switch.
 	LLDP Protocol = "lldp"
+	// ARP is RFC 826, straight on Ethernet: it has no ports and never crosses a router.
+	ARP Protocol = "arp"
 )
 
 // numbers are IANA's, Assigned Internet Protocol Numbers.
@@ -34,7 +36,7 @@ func (p Protocol) Number() (uint8, bool) {
 
 // Valid says whether the protocol is in the closed list. A protocol that has a name is not written as a number.
 func (p Protocol) Valid() bool {
-	if p == LLDP {
+	if p == LLDP || p == ARP {
 		return true
 	}
 	n, ok := p.Number()

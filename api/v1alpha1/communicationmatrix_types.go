@@ -80,11 +80,11 @@ type MatrixText string
 
 // MatrixProtocol is what a flow speaks on the wire: a name, or the number of an IP protocol that has none here ("112" is VRRP).
 // +kubebuilder:validation:MaxLength=8
-// +kubebuilder:validation:Pattern=`^(tcp|udp|sctp|udplite|icmp|icmpv6|lldp|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5])$`
+// +kubebuilder:validation:Pattern=`^(tcp|udp|sctp|udplite|icmp|icmpv6|lldp|arp|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5])$`
 type MatrixProtocol string
 
 // MatrixApplication is what a flow speaks above its protocol.
-// +kubebuilder:validation:Enum=HTTP;HTTPS;TLS;TCP;UDP;SSH;gRPC;Redfish;IPMI;DHCP;DHCPv6;PXE;TFTP;DNS;NTP;Syslog;BGP;VRRP;WireGuard;STUN;VXLAN;LLDP;NDP;Ping;Postgres;Redis;RethinkDB;etcd;Salt
+// +kubebuilder:validation:Enum=HTTP;HTTPS;TLS;TCP;UDP;SSH;gRPC;Redfish;IPMI;DHCP;DHCPv6;PXE;TFTP;DNS;NTP;Syslog;BGP;VRRP;WireGuard;STUN;VXLAN;LLDP;ARP;NDP;Ping;Postgres;Redis;RethinkDB;etcd;Salt
 type MatrixApplication string
 
 // MatrixState is what a security cell says. A cell that is not there is blank: nobody answered.

@@ -4,11 +4,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Firewall is a machine between networks: a Machine with the role Firewall and of the same name, which is the Firewall's, and the rules by which it forwards. It stands in its project's namespace. Writers: tenants (spec),
+// Firewall is a machine between networks: a Machine with the role Firewall, which is the Firewall's and has its name until it is replaced, and the rules by which it forwards. It stands in its project's namespace. Writers: tenants (spec),
 // the controller role (status but applied, lastSeen, names and drops), the machine's ingot-node (those).
 //
 // Nothing is forwarded but what a rule allows. Rules can be changed at any time and hold within seconds, without a lost or a leaked packet; a flow that goes on under an earlier rule ends when no rule allows it any
-// more. The machine itself is made once: for another size or image make another Firewall beside it.
+// more. The machine itself is replaced by another one, for another image or size, or a broken host: it is installed beside the earlier one, takes its addresses over when it is healthy, and then the earlier one is given back.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -19,6 +19,8 @@ import (
 // +kubebuilder:printcolumn:name="Applied",type=string,JSONPath=`.status.conditions[?(@.type=="RulesApplied")].status`
 // +kubebuilder:printcolumn:name="Seen",type=date,JSONPath=`.status.lastSeen`
 // +kubebuilder:printcolumn:name="Addresses",type=string,JSONPath=`.status.networks[*].addresses[*]`
+// +kubebuilder:printcolumn:name="Replacement",type=string,JSONPath=`.status.replacement.phase`
+// +kubebuilder:printcolumn:name="Machine",type=string,priority=1,JSONPath=`.status.machine`
 // +kubebuilder:printcolumn:name="Host",type=string,priority=1,JSONPath=`.status.host.name`
 // +kubebuilder:printcolumn:name="Cards",type=string,priority=1,JSONPath=`.status.networks[*].nic.macAddress`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
@@ -46,9 +48,20 @@ type FirewallList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.ingress) || self.ingress.all(r, !has(r.toFQDNs))",message="ingress: toFQDNs is for destinations outside: write prefixes under to"
 // +kubebuilder:validation:XValidation:rule="!has(self.machine.size) || self.networks.all(n, !has(n.nic) || !has(n.nic.macAddress))",message="networks: nic.macAddress: any host of the size may be chosen: name the card by its switch, or a VLAN, or name machine.host"
 type FirewallSpec struct {
-	// Machine is the one that the firewall runs on.
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a firewall keeps its machine: make another Firewall beside it with the same rules, move static IPs and routes to it when it is Ready, and delete this one"
+	// Machine is what the firewall runs on. What is changed here counts for the next machine: see updateStrategy.
 	Machine FirewallMachine `json:"machine"`
+	// UpdateStrategy says when a change of machine, or of a network's nic, has the machine replaced: OnRequest when replaceRequest changes, Replace at once.
+	// +optional
+	// +kubebuilder:default=OnRequest
+	UpdateStrategy FirewallUpdateStrategy `json:"updateStrategy,omitempty"`
+	// ReplaceRequest has the machine replaced by another one each time that its value changes: write when, and why.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	ReplaceRequest string `json:"replaceRequest,omitempty"`
+	// CancelReplacement is the name of a new machine (status.replacement.machine) that is not wanted any more: the earlier one serves on. It is too late once the new one serves.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	CancelReplacement string `json:"cancelReplacement,omitempty"`
 	// Networks are those between which it forwards. External networks are outside; Child and Shared ones are inside.
 	// +listType=map
 	// +listMapKey=name
@@ -75,6 +88,16 @@ type FirewallSpec struct {
 	// +optional
 	DropLog *FirewallDropLog `json:"dropLog,omitempty"`
 }
+
+// FirewallUpdateStrategy says when a machine is replaced.
+// +kubebuilder:validation:Enum=OnRequest;Replace
+type FirewallUpdateStrategy string
+
+// The strategies.
+const (
+	UpdateOnRequest FirewallUpdateStrategy = "OnRequest"
+	UpdateByReplace FirewallUpdateStrategy = "Replace"
+)
 
 // FirewallMachine is what becomes the spec of the firewall's Machine; see MachineSpec.
 //
@@ -137,7 +160,6 @@ type FirewallMachine struct {
 // FirewallNetwork is a network that the firewall is in.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.addresses) == has(oldSelf.addresses) && (!has(self.addresses) || self.addresses == oldSelf.addresses)",message="addresses: an installed firewall gets no other addresses: make another Firewall with them, and delete this one when that one is Ready; masquerade, oneToOne and newConnectionsPerSecond can be changed"
-// +kubebuilder:validation:XValidation:rule="has(self.nic) == has(oldSelf.nic) && (!has(self.nic) || self.nic == oldSelf.nic)",message="nic: an installed firewall keeps its networks where they are: make another Firewall, and delete this one when that one is Ready"
 // +kubebuilder:validation:XValidation:rule="!has(self.oneToOne) || self.oneToOne.all(p, has(self.addresses) && self.addresses.exists(a, a == p.ip) && self.addresses[0] != p.ip)",message="oneToOne: each ip is one of this network's addresses, and not the first, which is the firewall's own: name it there behind another"
 type FirewallNetwork struct {
 	// Name is the Network's.
@@ -159,7 +181,7 @@ type FirewallNetwork struct {
 	// +kubebuilder:validation:items:MaxLength=253
 	// +kubebuilder:validation:items:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	Addresses []string `json:"addresses,omitempty"`
-	// NIC is by which of the machine's network cards the network comes. Each network of a firewall has a card of its own, or a VLAN of one.
+	// NIC is by which of the machine's network cards the network comes. Each network of a firewall has a card of its own, or a VLAN of one. A change counts for the next machine.
 	// +optional
 	NIC *MachineNIC `json:"nic,omitempty"`
 	// Masquerade are the families in which what goes from inside to this External network gets the firewall's own address in it.
@@ -300,6 +322,8 @@ const (
 	FirewallResolvedCondition = "Resolved"
 	// FirewallAppliedCondition says whether the machine enforces the rules of this generation, and was seen lately.
 	FirewallAppliedCondition = "RulesApplied"
+	// FirewallReplacedCondition says how the replacement of the machine stands that is under way (False), or how the last one ended.
+	FirewallReplacedCondition = "Replaced"
 	// FirewallSpoofingCondition says whether no network can take addresses of another one: not where two share a network card.
 	FirewallSpoofingCondition = "SourcesChecked"
 )
@@ -308,6 +332,19 @@ const (
 type FirewallStatus struct {
 	// Host is the BareMetalHost of the Machine.
 	Host *MachineHost `json:"host,omitempty"`
+	// Machine is the name of the Firewall's Machine; empty: the Firewall's own.
+	Machine string `json:"machine,omitempty"`
+	// Term is the number of the right to answer for the Firewall's addresses, which grows each time that it changes hands; 0: it never did, and the Machine of the Firewall's name has it.
+	Term int64 `json:"term,omitempty"`
+	// Holder is the name of the Machine that has it; empty: between two machines nobody has.
+	Holder string `json:"holder,omitempty"`
+	// ReplaceRequest is the spec's that was fulfilled last.
+	ReplaceRequest string `json:"replaceRequest,omitempty"`
+	// Replacement is the one that is under way.
+	Replacement *FirewallReplacement `json:"replacement,omitempty"`
+	// Members is what each of the Firewall's machines says of itself, by the name of the Machine.
+	// +optional
+	Members map[string]FirewallMember `json:"members,omitempty"`
 	// ResolvedGeneration is the generation of the spec that networks is of.
 	ResolvedGeneration int64 `json:"resolvedGeneration,omitempty"`
 	// Networks are those of the spec, with all that the machine has to know of them.
@@ -353,10 +390,60 @@ type FirewallNetworkStatus struct {
 	// NIC is the card by which the machine has it; the machine finds it by its MAC address, and its VLAN. Empty for a machine that was not installed by Ingot: there the card is the one with the addresses.
 	// +optional
 	NIC *MachineNICStatus `json:"nic,omitempty"`
+	// IPs are the names of the addresses' IPs.
+	// +optional
+	// +listType=atomic
+	IPs []string `json:"ips,omitempty"`
+	// MachineAddresses are the Machine's own in it, which stay with it; empty for the first machine of a Firewall, which was installed with the Firewall's.
+	// +optional
+	// +listType=atomic
+	MachineAddresses []string `json:"machineAddresses,omitempty"`
 	// Masquerade are the addresses that sources from inside get.
 	Masquerade []string `json:"masquerade,omitempty"`
 	// OneToOne are addresses that stand for others.
 	OneToOne []FirewallPairStatus `json:"oneToOne,omitempty"`
+}
+
+// FirewallReplacement is another machine that is about to become the Firewall's.
+type FirewallReplacement struct {
+	// Machine is its name.
+	Machine string `json:"machine"`
+	// Host is its BareMetalHost.
+	Host *MachineHost `json:"host,omitempty"`
+	// Phase is Preparing (it is installed and looked at), Fencing (the earlier machine stops answering), TakingOver, Releasing (the earlier one is wiped), Returning (the new one stops answering) or Abandoning (the new one is wiped).
+	Phase string `json:"phase"`
+	// Since is when the phase began, Began when the replacement did.
+	Since metav1.Time `json:"since"`
+	Began metav1.Time `json:"began"`
+	// Why is what asked for it: the replaceRequest, or what differs from the spec.
+	Why string `json:"why,omitempty"`
+	// Request is the spec's replaceRequest when it began.
+	Request string `json:"request,omitempty"`
+	// Earlier is the name of the machine that it replaces.
+	Earlier string `json:"earlier,omitempty"`
+	// Networks are where it has its networks.
+	// +optional
+	// +listType=atomic
+	Networks []FirewallPlace `json:"networks,omitempty"`
+}
+
+// FirewallPlace is by which card a machine has a network, and its own addresses there.
+type FirewallPlace struct {
+	// Network is "namespace/name".
+	Network   string            `json:"network"`
+	NIC       *MachineNICStatus `json:"nic,omitempty"`
+	Addresses []string          `json:"addresses,omitempty"`
+}
+
+// FirewallMember is what one of the Firewall's machines says.
+type FirewallMember struct {
+	// Term is the latest of status.term that it acted on, and Holds whether it answers for the addresses since.
+	Term  int64 `json:"term"`
+	Holds bool  `json:"holds"`
+	// Generation is that of the Firewall whose rules its kernel has, and Problem why it has no later ones.
+	Generation int64       `json:"generation"`
+	Problem    string      `json:"problem,omitempty"`
+	LastSeen   metav1.Time `json:"lastSeen"`
 }
 
 // FirewallPairStatus is an address outside and one inside.

@@ -41,7 +41,9 @@ type running struct {
 	*places
 	name, policies, kubeconfig, health string
 	// firewall is the Firewall of this machine, as namespace/name; empty where it is none.
-	firewall            string
+	firewall string
+	// machine is the name of this Machine of the Firewall's; the Firewall's own where empty.
+	machine             string
 	management          []string
 	trial, look, unused time.Duration
 	neighbours          bool
@@ -62,6 +64,7 @@ func runCommand(p *places, errOut io.Writer) *cobra.Command {
 	f.StringVar(&d.policies, "policies", "", "directory of Calico manifests and CommunicationMatrix files")
 	f.StringVar(&d.kubeconfig, "kubeconfig", "", "file that says where the API server is and who we are")
 	f.StringVar(&d.firewall, "firewall", "", "this machine is the Firewall NAMESPACE/NAME: forward by its rules; needs --kubeconfig, and the node's name is NAMESPACE.NAME where --node is not given")
+	f.StringVar(&d.machine, "machine", "", "with --firewall: the name of this Machine, where it is another than the Firewall's, since it replaced an earlier one; the node's name is NAMESPACE.MACHINE then")
 	f.StringVar(&d.health, "health-bind", "127.0.0.1:8448", "loopback address of /healthz, /readyz and /metrics; empty: none")
 	f.StringArrayVar(&d.management, "management", nil, "a management row besides those of the matrix, as protocol/port or protocol/port/network, like tcp/22/192.0.2.0/24; may be given several times")
 	f.DurationVar(&d.trial, "trial", time.Minute, "how long new rules are tried without a confirmation")

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/ingotmetal/ingot/firewall/ruleset"
 	"github.com/ingotmetal/ingot/internal/driver/hostnet"
+	"github.com/ingotmetal/ingot/internal/driver/socket/packet"
 	"github.com/ingotmetal/ingot/internal/node"
 	"github.com/ingotmetal/ingot/internal/node/gateway"
 	"github.com/ingotmetal/ingot/internal/node/source"
@@ -42,18 +45,38 @@ func (d *running) firewallName() error {
 	case len(d.management) > 0:
 		return errors.New("--management: a firewall's machine is closed to all networks, and is reached over the mesh: leave it out")
 	case d.name == "":
-		d.name = namespace + "." + name
+		d.name = namespace + "." + cmp.Or(d.machine, name)
 	}
 	return nil
+}
+
+// adder gives network cards addresses.
+type adder interface {
+	Add(ctx context.Context, card string, addresses []netip.Addr) error
+}
+
+// neighbours are those on the firewall's links.
+type neighbours struct {
+	adder
+	sockets packet.Sockets
+}
+
+// Announce implements gateway.Neighbours.
+func (n neighbours) Announce(_ context.Context, card string, addresses []netip.Addr) error {
+	return n.sockets.Announce(card, addresses)
 }
 
 // forward runs what a Firewall's machine does. It reads no policies.
 func (d *running) forward(ctx context.Context, group *errgroup.Group, o *node.Options, client dynamic.Interface) error {
 	o.Source = source.None{Failsafes: d.failsafes()}
 	namespace, name, _ := strings.Cut(d.firewall, "/")
+	adds, ok := o.Host.(adder)
+	if !ok {
+		return errors.New("--firewall: this host's network stack takes no addresses")
+	}
 	daemon, err := gateway.New(gateway.Options{
 		Source: gateway.API{Client: client, Namespace: namespace, Name: name}, Host: o.Host, Forwarding: gateway.Sysctl(sysctlDir), File: firewallFile(d.places), Look: d.look,
-		Sockets: questions{as(matrix.Firewall)}, Report: 30 * time.Second,
+		Sockets: questions{as(matrix.Firewall)}, Report: 30 * time.Second, Machine: d.machine, Neighbours: neighbours{adds, packet.New(as(matrix.Firewall))},
 		Log: o.Log,
 	})
 	if err != nil {

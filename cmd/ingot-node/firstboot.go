@@ -42,7 +42,7 @@ func firstBootCommand(p *places, errOut io.Writer) *cobra.Command {
 			if err := firstboot.Trade(c.Context(), told, firstboot.Options{Place: place, Dial: dial, Pause: 5 * time.Second, Log: log}); err != nil {
 				return err
 			}
-			return pki.WriteFile(options, fmt.Appendf(nil, "INGOT_FIREWALL=%s/%s\n", told.Namespace, told.Name), 0o600)
+			return pki.WriteFile(options, fmt.Appendf(nil, "INGOT_FIREWALL=%s/%s\nINGOT_MACHINE=%s\n", told.Namespace, told.Name, told.Machine), 0o600)
 		},
 	}
 	c.Flags().StringVar(&drive, "drive", "", "directory where the config drive is mounted (default: the one with the label "+configdrive.Label+" is mounted for the reading)")

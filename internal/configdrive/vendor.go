@@ -18,6 +18,9 @@ type VendorData struct {
 // FirewallKey is the key of the metadata under which a Firewall's machine is told whose it is, as "namespace/name".
 const FirewallKey = "ingot-firewall"
 
+// MachineKey is the key under which it is told the name of its Machine, which its identity has.
+const MachineKey = "ingot-machine"
+
 // FirstBoot is what a Firewall's machine gets its identity by. It is not cloud-init's to read, which leaves world-readable copies of what it is told.
 type FirstBoot struct {
 	// URL without the token, ending in a slash.

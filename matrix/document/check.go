@@ -214,7 +214,7 @@ func checkProtocol(s string) string {
 			return fmt.Sprintf("%q is no protocol: write protocol: %q and application: %s", s, nature.Transports[0], nature.Application)
 		}
 	}
-	return fmt.Sprintf(`%q is no protocol: tcp, udp, sctp, udplite, icmp, icmpv6, lldp, or the number of another like "112"`, s)
+	return fmt.Sprintf(`%q is no protocol: tcp, udp, sctp, udplite, icmp, icmpv6, lldp, arp, or the number of another like "112"`, s)
 }
 
 func checkApplication(s string) string {

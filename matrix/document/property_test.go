@@ -36,7 +36,7 @@ func anyRow(t *rapid.T, n int) matrix.Row {
 	ends := rapid.SampledFrom([]matrix.Endpoint{matrix.Anybody, {Role: "r", Zone: "z"}, {Role: "r", Zone: "*"}, {Role: "*", Zone: "z"}, {Role: "no", Zone: "1"}})
 	r := matrix.Row{
 		ID: "id." + strconv.Itoa(n), Name: matrix.FlowName("f" + strconv.Itoa(n)), From: ends.Draw(t, "from"), To: ends.Draw(t, "to"),
-		Protocol:     rapid.SampledFrom([]matrix.Protocol{matrix.TCP, matrix.UDP, matrix.ICMP, matrix.ICMPv6, matrix.LLDP, "112", "255"}).Draw(t, "protocol"),
+		Protocol:     rapid.SampledFrom([]matrix.Protocol{matrix.TCP, matrix.UDP, matrix.ICMP, matrix.ICMPv6, matrix.LLDP, matrix.ARP, "112", "255"}).Draw(t, "protocol"),
 		Application:  rapid.SampledFrom([]matrix.Application{"", "HTTPS", "gRPC", "etcd"}).Draw(t, "application"),
 		Confidential: anyCell.Draw(t, "c"), Integrity: anyCell.Draw(t, "i"), Authenticated: anyCell.Draw(t, "auth"), Trusted: anyCell.Draw(t, "trust"),
 		Identity: anyWord.Draw(t, "identity"), Purpose: anyWord.Draw(t, "purpose"), Notes: anyWord.Draw(t, "notes"), Feature: anyWord.Draw(t, "feature"),

@@ -17,7 +17,7 @@ import (
 var (
 	zones     = []matrix.Zone{"a", "b", "out", "unknown", matrix.AnyZone}
 	roles     = []matrix.Role{"r", "s", "t", "party", "other", matrix.AnyRole}
-	protocols = []matrix.Protocol{matrix.TCP, matrix.UDP, matrix.SCTP, matrix.UDPLite, matrix.ICMP, matrix.ICMPv6, matrix.LLDP, "112", "89", "47"}
+	protocols = []matrix.Protocol{matrix.TCP, matrix.UDP, matrix.SCTP, matrix.UDPLite, matrix.ICMP, matrix.ICMPv6, matrix.LLDP, matrix.ARP, "112", "89", "47"}
 )
 
 // Matrices draws any matrix that Check lets pass, of a small world: two zones and three roles of ours, two outside parties, perhaps hosts and networks, up to five rows.

@@ -234,7 +234,7 @@ func TestNamesInTheObject(t *testing.T) {
 	}
 	_, d := s.as(firewall.NodeName(s.project, "edge"))
 	source := node.API{Client: d, Namespace: s.project, Name: "edge"}
-	report := node.Report{Applied: ingot.FirewallApplied{Generation: 2, Digest: "x"}, Seen: time.Now(), Names: []ingot.FirewallName{{Name: "api.example.org", Addresses: []string{"198.51.100.1"}, Answers: 1}}}
+	report := node.Report{Machine: "edge", Current: true, Applied: ingot.FirewallApplied{Generation: 2, Digest: "x"}, Seen: time.Now(), Names: []ingot.FirewallName{{Name: "api.example.org", Addresses: []string{"198.51.100.1"}, Answers: 1}}}
 	await.Nil(t, "report", func() error { return source.Report(t.Context(), report) })
 	s.says(ingot.ReadyCondition, metav1.ConditionTrue, "")
 	if n := s.now().Status.Names; len(n) != 1 || n[0].Name != "api.example.org" || n[0].Answers != 1 {

@@ -18,21 +18,29 @@ type Place struct {
 	Addresses []netip.Addr `json:"addresses,omitempty"`
 }
 
-// Places are those of a Firewall's networks.
-func Places(f *ingot.Firewall) map[string]Place {
+// Places are those of a Firewall's networks on one of its machines; nil for a machine that is none of them.
+func Places(f *ingot.Firewall, machine string) map[string]Place {
 	all := map[string]Place{}
-	for i := range f.Status.Networks {
-		n := &f.Status.Networks[i]
-		p := Place{}
-		for _, text := range n.Addresses {
-			if a, err := netip.ParseAddr(text); err == nil {
-				p.Addresses = append(p.Addresses, a)
-			}
+	place := func(network string, nic *ingot.MachineNICStatus, addresses []string) {
+		p := Place{Addresses: parsed(addresses)}
+		if nic != nil {
+			p.MAC, p.VLAN = strings.ToLower(nic.MACAddress), int(nic.VLAN)
 		}
-		if n.NIC != nil {
-			p.MAC, p.VLAN = strings.ToLower(n.NIC.MACAddress), int(n.NIC.VLAN)
+		all[network] = p
+	}
+	r := f.Status.Replacement
+	switch {
+	case machine == Current(f):
+		for i := range f.Status.Networks {
+			n := &f.Status.Networks[i]
+			place(n.Network, n.NIC, slices.Concat(n.MachineAddresses, n.Addresses))
 		}
-		all[n.Network] = p
+	case r != nil && machine == r.Machine:
+		for i := range r.Networks {
+			place(r.Networks[i].Network, r.Networks[i].NIC, r.Networks[i].Addresses)
+		}
+	default:
+		return nil
 	}
 	return all
 }

@@ -44,7 +44,7 @@ func TestInterfaces(t *testing.T) {
 			if c.mac != "" {
 				n.NIC = &ingot.MachineNICStatus{MACAddress: c.mac, VLAN: c.vlan}
 			}
-			found, err := object.Interfaces(object.Places(&ingot.Firewall{Status: ingot.FirewallStatus{Networks: []ingot.FirewallNetworkStatus{n}}}), c.cards)
+			found, err := object.Interfaces(object.Places(&ingot.Firewall{Status: ingot.FirewallStatus{Networks: []ingot.FirewallNetworkStatus{n}}}, ""), c.cards)
 			got := found["web/inside"]
 			if err != nil {
 				got = fmt.Sprint(err)

@@ -1,7 +1,7 @@
 // Package firewall is `ingot firewall`: the firewalls of a project, their rules, what they refuse, and what would become of a packet.
 //
 // It owns showing Firewalls. It refuses decisions: what a rule means package firewall/gateway says, as it does to the controller and to the machine; who was refused the machine says, in the object's status. Firewalls
-// are made and changed by `ingot apply` and `ingot edit`. It works with the rights of whoever calls it, and asks nothing but the API server.
+// are made and changed by `ingot apply` and `ingot edit`; how a machine is replaced package firewall/replace decides, and here it is only asked for. It works with the rights of whoever calls it, and asks nothing but the API server.
 package firewall
 
 import (
@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/firewall/gateway/object"
 	"github.com/ingotmetal/ingot/internal/cli/list"
 	"github.com/ingotmetal/ingot/internal/cli/one"
 	"github.com/ingotmetal/ingot/internal/cli/print"
@@ -29,12 +30,12 @@ func Command(s *session.Session) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "firewall",
 		Aliases: []string{"firewalls", "fw"},
-		Short:   "Look at firewalls: their rules, what they refuse, and what becomes of a packet",
+		Short:   "Look at firewalls: their rules, what they refuse, and what becomes of a packet; replace their machines",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	s.AddFlags(c)
-	c.AddCommand(listCommand(s), describeCommand(s), rulesCommand(s), explainCommand(s), dropsCommand(s))
+	c.AddCommand(listCommand(s), describeCommand(s), rulesCommand(s), explainCommand(s), dropsCommand(s), replaceCommand(s))
 	return c
 }
 
@@ -63,6 +64,8 @@ func columns(now time.Time) []print.Column[ingot.Firewall] {
 			}
 			return print.Duration(now.Sub(f.Status.LastSeen.Time))
 		}},
+		{Header: "REPLACING", Cell: func(f ingot.Firewall) string { return replacement(f, now) }},
+		{Header: "MACHINE", Wide: true, Cell: func(f ingot.Firewall) string { return object.Current(&f) }},
 		{Header: "NETWORKS", Wide: true, Cell: func(f ingot.Firewall) string {
 			names := make([]string, len(f.Spec.Networks))
 			for i, n := range f.Spec.Networks {
@@ -139,6 +142,10 @@ func summary(f *ingot.Firewall) string {
 	line("firewall", f.Namespace+"/"+f.Name)
 	if h := f.Status.Host; h != nil {
 		line("host", h.Namespace+"/"+h.Name)
+	}
+	line("machine", object.Current(f))
+	if x := f.Status.Replacement; x != nil {
+		line("replacing", fmt.Sprintf("%s by %s since %s, %s", x.Phase, x.Machine, x.Began.Local().Format(time.DateTime), x.Why))
 	}
 	for _, n := range f.Status.Networks {
 		side := "outside"

@@ -99,16 +99,28 @@ func (r *Reconciler) known(ctx context.Context, csr *certificatesv1.CertificateS
 	return slices.ContainsFunc(endpoints.Items, func(e api.HostEndpoint) bool { return e.Spec.Node == node }), nil
 }
 
-// isFirewall says whether a node is the machine of a Firewall: their names are NAMESPACE.NAME, and a namespace has no dots.
-// Where a partition asks in its stead, the Firewall has to be installed on the very host that showed its token there.
+// isFirewall says whether a node is a machine of a Firewall: their names are NAMESPACE.MACHINE, and a namespace has no dots.
+// Where a partition asks in its stead, the Machine has to be installed on the very host that showed its token there.
 func (r *Reconciler) isFirewall(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, node string) (bool, error) {
 	namespace, name, ok := strings.Cut(node, ".")
 	if !ok {
 		return false, nil
 	}
+	m := &ingot.Machine{}
+	err := r.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, m)
+	if client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("look for the Machine of host %s, which asks for a certificate: %w", node, err)
+	}
+	// A machine that was not installed by Ingot has its Firewall's name, and so has a Firewall's first one.
+	firewall := name
+	o := metav1.GetControllerOf(m)
+	ours := err == nil && o != nil && o.Kind == "Firewall" && o.APIVersion == ingot.GroupVersion.String()
+	if ours {
+		firewall = o.Name
+	}
 	f := &ingot.Firewall{}
-	err := r.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, f)
-	if apierrors.IsNotFound(err) {
+	err = r.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: firewall}, f)
+	if apierrors.IsNotFound(err) || err == nil && ours && f.UID != o.UID {
 		return false, nil
 	}
 	if err != nil {
@@ -118,23 +130,18 @@ func (r *Reconciler) isFirewall(ctx context.Context, csr *certificatesv1.Certifi
 	if !asks {
 		return true, nil
 	}
-	return r.onHost(ctx, f, partition, csr.Annotations[ingot.FirstBootHostAnnotation])
-}
-
-// onHost says whether a Firewall's machine is the host of that partition.
-func (r *Reconciler) onHost(ctx context.Context, f *ingot.Firewall, partition, host string) (bool, error) {
-	m := &ingot.Machine{}
-	err := r.live.Get(ctx, client.ObjectKeyFromObject(f), m)
-	if apierrors.IsNotFound(err) || err == nil && (!metav1.IsControlledBy(m, f) || m.Status.Host == nil || m.Status.Host.Namespace+"/"+m.Status.Host.Name != host) {
+	if !ours || m.Status.Host == nil || m.Status.Host.Namespace+"/"+m.Status.Host.Name != csr.Annotations[ingot.FirstBootHostAnnotation] {
 		return false, nil
 	}
-	if err != nil {
-		return false, fmt.Errorf("read the Machine of Firewall %s/%s: %w", f.Namespace, f.Name, err)
-	}
+	return r.inPartition(ctx, m, partition)
+}
+
+// inPartition says whether a machine's host is one of that partition.
+func (r *Reconciler) inPartition(ctx context.Context, m *ingot.Machine, partition string) (bool, error) {
 	h := &metal3.BareMetalHost{}
-	err = r.live.Get(ctx, client.ObjectKey{Namespace: m.Status.Host.Namespace, Name: m.Status.Host.Name}, h)
+	err := r.live.Get(ctx, client.ObjectKey{Namespace: m.Status.Host.Namespace, Name: m.Status.Host.Name}, h)
 	if client.IgnoreNotFound(err) != nil {
-		return false, fmt.Errorf("read the host of Firewall %s/%s: %w", f.Namespace, f.Name, err)
+		return false, fmt.Errorf("read the host of Machine %s/%s: %w", m.Namespace, m.Name, err)
 	}
 	return err == nil && partition != "" && h.Labels[ingot.PartitionLabel] == partition, nil
 }
@@ -166,7 +173,7 @@ func firstBoot(csr *certificatesv1.CertificateSigningRequest) (matrix.Role, stri
 // judge says why a node does not get what it asks for; empty: it does.
 func judge(csr *certificatesv1.CertificateSigningRequest, role matrix.Role, node string, known bool) string {
 	if !known && role == matrix.Firewall {
-		return fmt.Sprintf("spec.username: there is no Firewall that %s is the machine of (NAMESPACE.NAME), or it is not on the host that asks: make one, or let an administrator enroll it again", node)
+		return fmt.Sprintf("spec.username: there is no Firewall that %s is the machine of (NAMESPACE.MACHINE), or it is not on the host that asks: make one, or let an administrator enroll it again", node)
 	}
 	if !known {
 		return fmt.Sprintf("spec.username: there is no HostEndpoint of host %s: make one, or let an administrator enroll it again", node)

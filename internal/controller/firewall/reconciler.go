@@ -12,11 +12,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/firewall/gateway/object"
+	pure "github.com/ingotmetal/ingot/firewall/replace"
 	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/matrix"
 )
@@ -44,6 +47,8 @@ const (
 	afterConflict = 100 * time.Millisecond
 	// recheck is how often a Firewall is looked at whose machine might have fallen silent.
 	recheck = 30 * time.Second
+	// replacing is how often it is while its machine is replaced.
+	replacing = 2 * time.Second
 	// silentAfter is how long a machine may be silent; it reports every 30 s (package node/gateway).
 	silentAfter = 2 * time.Minute
 )
@@ -52,6 +57,7 @@ const (
 type Reconciler struct {
 	// cached reads from watches; live asks the API server.
 	cached, live client.Client
+	events       events.EventRecorder
 	log          *slog.Logger
 	now          func() time.Time
 	recheck      time.Duration
@@ -84,6 +90,10 @@ func (r *Reconciler) look(ctx context.Context, f *ingot.Firewall) (time.Duration
 		return 0, err
 	}
 	f.Status.Rules = int32(len(f.Spec.Egress) + len(f.Spec.Ingress))
+	do, err := r.replace(ctx, f)
+	if err != nil {
+		return 0, err
+	}
 	m, err := r.machine(ctx, f)
 	if err != nil {
 		return 0, err
@@ -95,7 +105,20 @@ func (r *Reconciler) look(ctx context.Context, f *ingot.Firewall) (time.Duration
 	}
 	r.applied(f)
 	sum(f)
-	return r.recheck, r.say(ctx, f)
+	wrote, err := r.say(ctx, f)
+	if err != nil || wrote || do == nil {
+		// What was noted wakes this again, and then the rest is done.
+		return r.patience(f), err
+	}
+	return r.patience(f), do(ctx)
+}
+
+// patience is when to look again though nothing woke: BMCs are not watched, nor is time.
+func (r *Reconciler) patience(f *ingot.Firewall) time.Duration {
+	if f.Status.Replacement == nil {
+		return r.recheck
+	}
+	return min(r.recheck, replacing)
 }
 
 // follow takes over what the Machine says, and resolves.
@@ -121,9 +144,17 @@ func (r *Reconciler) follow(ctx context.Context, f *ingot.Firewall, m *ingot.Mac
 // machine is the Firewall's Machine, made where it isn't there; nil: there is none to work with, and the condition says why.
 func (r *Reconciler) machine(ctx context.Context, f *ingot.Firewall) (*ingot.Machine, error) {
 	m := &ingot.Machine{}
-	err := r.cached.Get(ctx, client.ObjectKeyFromObject(f), m)
+	name := object.Current(f)
+	err := r.cached.Get(ctx, client.ObjectKey{Namespace: f.Namespace, Name: name}, m)
+	if apierrors.IsNotFound(err) && f.Status.Replacement != nil && f.Status.Replacement.Phase != string(pure.Releasing) {
+		set(f, ingot.FirewallMachineCondition, metav1.ConditionFalse, reasonReleasing, "the machine is gone, and another one is about to replace it")
+		return nil, nil
+	}
 	if apierrors.IsNotFound(err) {
-		m = wanted(f)
+		m = wanted(f, name)
+		if f.Status.ReplaceRequest == "" {
+			f.Status.ReplaceRequest = f.Spec.ReplaceRequest // the first machine is as it was asked for
+		}
 		if err := r.live.Create(ctx, m); err != nil {
 			if apierrors.IsInvalid(err) || apierrors.IsForbidden(err) {
 				set(f, ingot.FirewallMachineCondition, metav1.ConditionFalse, reasonInvalid, "the Machine cannot be made: "+err.Error())
@@ -143,18 +174,22 @@ func (r *Reconciler) machine(ctx context.Context, f *ingot.Firewall) (*ingot.Mac
 	return m, nil
 }
 
-// wanted is the Machine of a Firewall.
-func wanted(f *ingot.Firewall) *ingot.Machine {
+// wanted is the Machine of a Firewall. The one of its name is installed with the Firewall's addresses, any other one with some of its own.
+func wanted(f *ingot.Firewall, name string) *ingot.Machine {
 	s := &f.Spec.Machine
 	m := &ingot.Machine{
-		ObjectMeta: metav1.ObjectMeta{Namespace: f.Namespace, Name: f.Name, OwnerReferences: []metav1.OwnerReference{owner(f)}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: f.Namespace, Name: name, OwnerReferences: []metav1.OwnerReference{owner(f)}},
 		Spec: ingot.MachineSpec{
 			Role: ingot.RoleFirewall, Size: s.Size, Host: s.Host, Partition: s.Partition, PlacementTags: s.PlacementTags, Image: s.Image, SSHPublicKeys: s.SSHPublicKeys, UserData: s.UserData,
 			DNSServers: s.DNSServers, NTPServers: s.NTPServers,
 		},
 	}
 	for _, n := range f.Spec.Networks {
-		m.Spec.Networks = append(m.Spec.Networks, ingot.MachineNetwork{Name: n.Name, Namespace: n.Namespace, Addresses: n.Addresses, NIC: n.NIC})
+		one := ingot.MachineNetwork{Name: n.Name, Namespace: n.Namespace, NIC: n.NIC}
+		if name == f.Name {
+			one.Addresses = n.Addresses
+		}
+		m.Spec.Networks = append(m.Spec.Networks, one)
 	}
 	return m
 }
@@ -166,19 +201,42 @@ func owner(f *ingot.Firewall) metav1.OwnerReference {
 // RoleName is the name of the Role and the RoleBinding by which a Firewall's node reads it.
 func RoleName(firewall string) string { return "ingot:firewall:" + firewall }
 
-// NodeName is the name by which a Firewall's machine is enrolled.
-func NodeName(namespace, name string) string { return namespace + "." + name }
+// BindingName is that of the RoleBinding of one of its machines.
+func BindingName(firewall, machine string) string {
+	if machine == firewall {
+		return RoleName(firewall)
+	}
+	return RoleName(firewall) + ":" + machine
+}
 
-// admit lets the Firewall's node read the Firewall and report on it: that one, by its name.
+// NodeName is the name by which a Firewall's machine is enrolled.
+func NodeName(namespace, machine string) string { return namespace + "." + machine }
+
+// admit lets the Firewall's nodes read the Firewall and report on it: that one, by its name.
 func (r *Reconciler) admit(ctx context.Context, f *ingot.Firewall) error {
+	machines := []string{object.Current(f)}
+	if x := f.Status.Replacement; x != nil {
+		machines = append(machines, x.Machine)
+	}
+	for _, m := range machines {
+		if err := r.bind(ctx, f, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Reconciler) bind(ctx context.Context, f *ingot.Firewall, machine string) error {
 	name := metav1.ObjectMeta{Namespace: f.Namespace, Name: RoleName(f.Name), Labels: map[string]string{"app.kubernetes.io/managed-by": "ingot"}, OwnerReferences: []metav1.OwnerReference{owner(f)}}
 	role := &rbacv1.Role{ObjectMeta: name, Rules: []rbacv1.PolicyRule{
 		{APIGroups: []string{ingot.GroupVersion.Group}, Resources: []string{"firewalls"}, ResourceNames: []string{f.Name}, Verbs: []string{"get", "list", "watch"}},
 		{APIGroups: []string{ingot.GroupVersion.Group}, Resources: []string{"firewalls/status"}, ResourceNames: []string{f.Name}, Verbs: []string{"patch"}},
 	}}
-	binding := &rbacv1.RoleBinding{ObjectMeta: name,
+	bound := *name.DeepCopy()
+	bound.Name = BindingName(f.Name, machine)
+	binding := &rbacv1.RoleBinding{ObjectMeta: bound,
 		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
-		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: pki.RoleName(string(matrix.Firewall), NodeName(f.Namespace, f.Name))}}}
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: pki.RoleName(string(matrix.Firewall), NodeName(f.Namespace, machine))}}}
 	for _, o := range []client.Object{role, binding} {
 		have, _ := o.DeepCopyObject().(client.Object)
 		err := r.live.Get(ctx, client.ObjectKeyFromObject(o), have)
@@ -237,23 +295,39 @@ func set(f *ingot.Firewall, kind string, status metav1.ConditionStatus, reason, 
 	meta.SetStatusCondition(&f.Status.Conditions, metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: f.Generation})
 }
 
-// release deletes the Machine, and lets the Firewall go when that is gone.
+// release deletes the Firewall's Machines, and lets it go when they are gone.
 func (r *Reconciler) release(ctx context.Context, f *ingot.Firewall) error {
-	m := &ingot.Machine{}
-	err := r.live.Get(ctx, client.ObjectKeyFromObject(f), m)
-	if apierrors.IsNotFound(err) || err == nil && !metav1.IsControlledBy(m, f) {
-		return r.hold(ctx, f, false)
+	var all ingot.MachineList
+	if err := r.live.List(ctx, &all, client.InNamespace(f.Namespace)); err != nil {
+		return fmt.Errorf("list the firewall's machines: %w", err)
 	}
-	if err != nil {
-		return fmt.Errorf("read the firewall's machine: %w", err)
-	}
-	if m.DeletionTimestamp.IsZero() {
-		if err := r.live.Delete(ctx, m, client.Preconditions{UID: &m.UID}); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("delete the firewall's machine: %w", err)
+	left := 0
+	for i := range all.Items {
+		m := &all.Items[i]
+		if !metav1.IsControlledBy(m, f) {
+			continue
+		}
+		left++
+		if err := r.deleteMachine(ctx, m); err != nil {
+			return err
 		}
 	}
+	if left == 0 {
+		return r.hold(ctx, f, false)
+	}
 	set(f, ingot.ReadyCondition, metav1.ConditionFalse, reasonReleasing, "the machine is being wiped")
-	return r.say(ctx, f)
+	_, err := r.say(ctx, f)
+	return err
+}
+
+func (r *Reconciler) deleteMachine(ctx context.Context, m *ingot.Machine) error {
+	if !m.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	if err := r.live.Delete(ctx, m, client.Preconditions{UID: &m.UID}); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete the firewall's machine %s: %w", m.Name, err)
+	}
+	return nil
 }
 
 // hold puts the finalizer on or takes it off.
@@ -274,16 +348,16 @@ func (r *Reconciler) hold(ctx context.Context, f *ingot.Firewall, want bool) err
 }
 
 // say writes the status under the resource version that was read, so that what the machine said meanwhile is not lost. Nothing is written where nothing changed.
-func (r *Reconciler) say(ctx context.Context, f *ingot.Firewall) error {
+func (r *Reconciler) say(ctx context.Context, f *ingot.Firewall) (wrote bool, err error) {
 	was := &ingot.Firewall{}
 	if err := r.cached.Get(ctx, client.ObjectKeyFromObject(f), was); err != nil {
-		return fmt.Errorf("read the firewall: %w", err)
+		return false, fmt.Errorf("read the firewall: %w", err)
 	}
 	if was.ResourceVersion == f.ResourceVersion && equality.Semantic.DeepEqual(was.Status, f.Status) {
-		return nil
+		return false, nil
 	}
 	if err := r.cached.Status().Update(ctx, f); err != nil {
-		return fmt.Errorf("write the firewall's status: %w", err)
+		return false, fmt.Errorf("write the firewall's status: %w", err)
 	}
-	return nil
+	return true, nil
 }

@@ -105,11 +105,13 @@ func (r *Reconciler) network(ctx context.Context, f *ingot.Firewall, n *ingot.Fi
 		return s, failed(reasonInvalid, "spec.networks: network %s is inside, and addresses are translated where packets go outside: write masquerade and oneToOne under an External network", key)
 	}
 	byIP := map[string]string{}
-	for _, a := range m.Status.Addresses {
-		if a.Network == s.Network {
-			s.Addresses = append(s.Addresses, a.Address)
-			byIP[a.IP] = a.Address
-		}
+	own, err := r.addresses(ctx, f, &s, m)
+	if err != nil {
+		return s, err
+	}
+	for _, a := range own {
+		s.Addresses, s.IPs = append(s.Addresses, a.Address), append(s.IPs, a.IP)
+		byIP[a.IP] = a.Address
 	}
 	for i := range m.Status.NICs {
 		if m.Status.NICs[i].Network == s.Network {
@@ -120,6 +122,41 @@ func (r *Reconciler) network(ctx context.Context, f *ingot.Firewall, n *ingot.Fi
 		return s, failed(reasonWaiting, "the machine has no address in network %s yet", key)
 	}
 	return s, translate(&s, n, byIP)
+}
+
+// addresses are the Firewall's in a network. Its first machine was installed with them; a later one has some of its own, and the Firewall's are the IPs that they were.
+func (r *Reconciler) addresses(ctx context.Context, f *ingot.Firewall, s *ingot.FirewallNetworkStatus, m *ingot.Machine) ([]ingot.MachineAddress, error) {
+	var all []ingot.MachineAddress
+	for _, a := range m.Status.Addresses {
+		if a.Network == s.Network {
+			all = append(all, a)
+		}
+	}
+	if m.Name == f.Name && f.Status.Term == 0 {
+		return all, nil
+	}
+	if m.Name != f.Name {
+		for _, a := range all {
+			s.MachineAddresses = append(s.MachineAddresses, a.Address)
+		}
+	}
+	i := slices.IndexFunc(f.Status.Networks, func(n ingot.FirewallNetworkStatus) bool { return n.Network == s.Network })
+	if i < 0 {
+		return nil, failed(reasonWaiting, "it is not known which IPs are the firewall's in network %s", s.Network)
+	}
+	all = nil
+	for _, name := range f.Status.Networks[i].IPs {
+		ip := &ingot.IP{}
+		err := r.live.Get(ctx, types.NamespacedName{Namespace: f.Namespace, Name: name}, ip)
+		if apierrors.IsNotFound(err) || err == nil && ip.Status.Address == "" {
+			return nil, failed(reasonWaiting, "the IP %s has no address in network %s", name, s.Network)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read IP %s/%s: %w", f.Namespace, name, err)
+		}
+		all = append(all, ingot.MachineAddress{Network: s.Network, IP: name, Address: ip.Status.Address})
+	}
+	return all, nil
 }
 
 // reached are the prefixes behind a network: its own, and its destinations. An External network without destinations is the way to everything in its families.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -42,7 +43,7 @@ func Add(mgr manager.Manager, o Options) error {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	r := &Reconciler{cached: mgr.GetClient(), live: o.Live, log: o.Log, now: o.Now, recheck: cmp.Or(o.Recheck, recheck)}
+	r := &Reconciler{cached: mgr.GetClient(), live: o.Live, events: mgr.GetEventRecorder("ingot-controller"), log: o.Log, now: o.Now, recheck: cmp.Or(o.Recheck, recheck)}
 	c, err := controller.New("firewall", mgr, controller.Options{
 		Reconciler: r, MaxConcurrentReconciles: workers,
 		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstBackOff, lastBackOff),
@@ -63,12 +64,16 @@ func Add(mgr manager.Manager, o Options) error {
 	return nil
 }
 
-// ofMachine is the Firewall whose Machine it is.
+// ofMachine is the Firewall whose Machine it is, or that waits for its name.
 func ofMachine(_ context.Context, m *ingot.Machine) []reconcile.Request {
 	if m.Spec.Role != ingot.RoleFirewall {
 		return nil
 	}
-	return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(m)}}
+	all := []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(m)}}
+	if o := metav1.GetControllerOf(m); o != nil && o.Kind == "Firewall" && o.Name != m.Name {
+		all = append(all, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: m.Namespace, Name: o.Name}})
+	}
+	return all
 }
 
 // ofNetwork are the Firewalls that join a network.

@@ -87,6 +87,24 @@ func (r *Reconciler) otherUser(ctx context.Context, m *ingot.Machine, ip string)
 			return o.Name, nil
 		}
 	}
+	return r.heldByFirewall(ctx, m, ip)
+}
+
+// heldByFirewall is the Firewall that has an IP which none of its machines names any more: the one that did was replaced.
+func (r *Reconciler) heldByFirewall(ctx context.Context, m *ingot.Machine, ip string) (string, error) {
+	var all ingot.FirewallList
+	if err := r.cached.List(ctx, &all, client.InNamespace(m.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return "", fmt.Errorf("list the firewalls with IP %s: %w", ip, err)
+	}
+	for i := range all.Items {
+		f := &all.Items[i]
+		if f.Status.Term == 0 || metav1.IsControlledBy(m, f) {
+			continue
+		}
+		if slices.ContainsFunc(f.Status.Networks, func(n ingot.FirewallNetworkStatus) bool { return slices.Contains(n.IPs, ip) }) {
+			return cmp.Or(f.Status.Machine, f.Name), nil
+		}
+	}
 	return "", nil
 }
 

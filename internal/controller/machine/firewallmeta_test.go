@@ -13,7 +13,7 @@ func TestOnlyAFirewallsOwnMachineIsToldWhoseItIs(t *testing.T) {
 	f := &ingot.Firewall{ObjectMeta: metav1.ObjectMeta{Namespace: "web", Name: "edge", UID: "u"}}
 	owned := []metav1.OwnerReference{*metav1.NewControllerRef(f, ingot.GroupVersion.WithKind("Firewall"))}
 	foreign := []metav1.OwnerReference{*metav1.NewControllerRef(f, metav1.SchemeGroupVersion.WithKind("Firewall"))}
-	const plain, told = `{"name":"edge"}`, `{"ingot-firewall":"web/edge","name":"edge"}`
+	const plain, told = `{"name":"edge"}`, `{"ingot-firewall":"web/edge","ingot-machine":"edge","name":"edge"}`
 	for name, c := range map[string]struct {
 		role   ingot.MachineRole
 		owners []metav1.OwnerReference

@@ -194,5 +194,9 @@ func firewallOf(m *ingot.Machine, metadata []byte) ([]byte, error) {
 	if m.Spec.Role != ingot.RoleFirewall || o == nil || o.Kind != "Firewall" || o.APIVersion != ingot.GroupVersion.String() {
 		return metadata, nil
 	}
-	return firstboot.With(metadata, configdrive.FirewallKey, m.Namespace+"/"+o.Name)
+	metadata, err := firstboot.With(metadata, configdrive.FirewallKey, m.Namespace+"/"+o.Name)
+	if err != nil {
+		return nil, err
+	}
+	return firstboot.With(metadata, configdrive.MachineKey, m.Name)
 }

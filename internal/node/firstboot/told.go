@@ -8,6 +8,7 @@
 package firstboot
 
 import (
+	"cmp"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -27,6 +28,8 @@ const maxFile = 4 << 20
 type Told struct {
 	// Namespace and Name are the Firewall's.
 	Namespace, Name string
+	// Machine is the name of this Machine: it has the Firewall's until it replaces another one.
+	Machine string
 	configdrive.FirstBoot
 }
 
@@ -72,6 +75,10 @@ func Parse(metadata, vendor []byte) (Told, error) {
 	t.Namespace, t.Name, ok = strings.Cut(name, "/")
 	if !ok || t.Namespace == "" || t.Name == "" || strings.ContainsAny(t.Namespace, "/.:") || strings.ContainsAny(t.Name, "/:") {
 		return Told{}, fmt.Errorf("meta_data.json of the config drive: %s is %q, and not NAMESPACE/NAME", configdrive.FirewallKey, name)
+	}
+	t.Machine, _ = m[configdrive.MachineKey].(string)
+	if t.Machine = cmp.Or(t.Machine, t.Name); strings.ContainsAny(t.Machine, "/:\n ") {
+		return Told{}, fmt.Errorf("meta_data.json of the config drive: %s is %q, and no name", configdrive.MachineKey, t.Machine)
 	}
 	var v configdrive.VendorData
 	if err := json.Unmarshal(vendor, &v); err != nil {

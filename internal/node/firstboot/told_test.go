@@ -24,8 +24,11 @@ func vendor(t testing.TB, url string) []byte {
 func TestParse(t *testing.T) {
 	good := vendor(t, "https://10.0.0.1:8443/v1/first-boot/ns/host/")
 	got, err := firstboot.Parse([]byte(`{"uuid":"u","ingot-firewall":"web/edge.a"}`), good)
-	if err != nil || got.Namespace != "web" || got.Name != "edge.a" || got.Token != "one-time" || got.CA != ca {
+	if err != nil || got.Namespace != "web" || got.Name != "edge.a" || got.Token != "one-time" || got.CA != ca || got.Machine != "edge.a" {
 		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := firstboot.Parse([]byte(`{"ingot-firewall":"web/edge","ingot-machine":"edge-x7k2p"}`), good); err != nil || got.Name != "edge" || got.Machine != "edge-x7k2p" {
+		t.Errorf("a machine that replaces another: %+v, %v", got, err)
 	}
 	if _, err := firstboot.Parse([]byte(`{"uuid":"u"}`), []byte(`{}`)); !errors.Is(err, firstboot.ErrNoFirewall) {
 		t.Errorf("a machine that is no firewall: %v", err)
@@ -35,6 +38,7 @@ func TestParse(t *testing.T) {
 		"no namespace":    {`{"ingot-firewall":"edge"}`, string(good), "NAMESPACE/NAME"},
 		"two slashes":     {`{"ingot-firewall":"a/b/c"}`, string(good), "NAMESPACE/NAME"},
 		"another's name":  {`{"ingot-firewall":"a/b:c"}`, string(good), "NAMESPACE/NAME"},
+		"no machine":      {`{"ingot-firewall":"a/b","ingot-machine":"x/y"}`, string(good), "and no name"},
 		"older drive":     {`{"ingot-firewall":"a/b"}`, `{"cloud-init":"x"}`, "another version"},
 		"plain HTTP":      {`{"ingot-firewall":"a/b"}`, string(vendor(t, "http://10.0.0.1/")), "https"},
 		"a user":          {`{"ingot-firewall":"a/b"}`, string(vendor(t, "https://u:p@10.0.0.1/")), "https"},

@@ -45,7 +45,7 @@ func Trade(ctx context.Context, t Told, o Options) error {
 	if err != nil {
 		return err
 	}
-	csr, err := pki.NewRequest(key, enroll.FirewallProfile(t.Namespace, t.Name, pki.RoleLifetime))
+	csr, err := pki.NewRequest(key, enroll.FirewallProfile(t.Namespace, t.Machine, pki.RoleLifetime))
 	if err != nil {
 		return err
 	}

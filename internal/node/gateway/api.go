@@ -74,7 +74,21 @@ func (a API) Report(ctx context.Context, r Report) error {
 	if len(r.Names) > 0 {
 		named = r.Names
 	}
-	text, err := json.Marshal(map[string]any{"status": map[string]any{"applied": applied, "lastSeen": r.Seen.UTC().Format(time.RFC3339), "drops": drops, "names": named}})
+	status := map[string]any{}
+	if r.Current {
+		status = map[string]any{"applied": applied, "lastSeen": r.Seen.UTC().Format(time.RFC3339), "drops": drops, "names": named}
+	}
+	if r.Member != nil {
+		member, err := runtime.DefaultUnstructuredConverter.ToUnstructured(r.Member)
+		if err != nil {
+			return err
+		}
+		if _, ok := member["problem"]; !ok {
+			member["problem"] = nil
+		}
+		status["members"] = map[string]any{r.Machine: member}
+	}
+	text, err := json.Marshal(map[string]any{"status": status})
 	if err != nil {
 		return err
 	}

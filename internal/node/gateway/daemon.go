@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -32,6 +33,10 @@ type Options struct {
 	Host   hostnet.Host
 	// Forwarding switches it.
 	Forwarding Forwarding
+	// Machine is the name of this machine; the Firewall's where empty.
+	Machine string
+	// Neighbours are told where the Firewall's addresses are; nil: this machine takes none over.
+	Neighbours Neighbours
 	// Sockets are for DNS, where rules have names; nil: such rules are not taken.
 	Sockets resolver.Sockets
 	// File is where the last rules are kept.
@@ -57,6 +62,10 @@ type Report struct {
 	Seen    time.Time
 	Drops   []ingot.FirewallDrop
 	Names   []ingot.FirewallName
+	// Machine is who says it, and Current that it is the Firewall's machine now: then what it enforces is what the Firewall does.
+	Machine string
+	Current bool
+	Member  *ingot.FirewallMember
 }
 
 // Daemon enforces one Firewall. Run may be called once.
@@ -79,6 +88,13 @@ type Daemon struct {
 	proxy    *resolver.Proxy
 	// unanswered is why DNS is not answered.
 	unanswered string
+	// settled is the right as the kernel has it, and unsettled why it is another than the disk's; addressed says that the addresses were put on the cards and told to the neighbours.
+	settled   right
+	unsettled string
+	addressed bool
+	// hush ends the announcing; hushed is closed when it has.
+	hush   context.CancelFunc
+	hushed chan struct{}
 }
 
 // New prepares a daemon, and reads what ruled last.
@@ -86,7 +102,7 @@ func New(o Options) (*Daemon, error) {
 	if o.Table == "" {
 		o.Table = ruleset.GatewayTable
 	}
-	d := &Daemon{o: o}
+	d := &Daemon{o: o, settled: right{term: -1}}
 	kept, err := o.File.Read()
 	if err != nil {
 		return nil, err
@@ -134,6 +150,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		})
 	}()
 	defer d.endNames()
+	defer d.quiet()
 	d.serve(ctx)
 	tick := time.NewTicker(d.o.Look)
 	defer tick.Stop()
@@ -147,7 +164,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 			}
 			return fmt.Errorf("the firewall's source ended: %w", err)
 		case f := <-updates:
-			d.wanted = f
+			d.wanted, d.o.Machine = f, cmp.Or(d.o.Machine, f.Name)
 		case <-tick.C:
 		}
 		if ctx.Err() != nil {
@@ -159,6 +176,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 
 // step brings the kernel to what is wanted, and says how it stands.
 func (d *Daemon) step(ctx context.Context) {
+	d.follow(ctx)
 	if err := d.mend(ctx); err != nil {
 		d.o.Log.Error("the rules could not be restored", "err", err)
 	}
@@ -175,6 +193,29 @@ func (d *Daemon) step(ctx context.Context) {
 		}
 	}
 	d.serve(ctx)
+	d.tell(ctx)
+}
+
+// follow does as the Firewall says of the right to its addresses, and says so at once: somebody waits for it.
+func (d *Daemon) follow(ctx context.Context) {
+	before := d.settled
+	if d.wanted != nil {
+		if err := d.heed(d.wanted); err != nil {
+			d.o.Log.Error("whose the firewall's addresses are could not be kept", "err", err)
+			return
+		}
+	}
+	d.unsettled = ""
+	if err := d.settle(ctx); err != nil {
+		d.unsettled = err.Error()
+		d.o.Log.Error("the firewall's addresses are not handed over", "err", err)
+	}
+	if d.settled != before {
+		d.tell(ctx)
+	}
+}
+
+func (d *Daemon) tell(ctx context.Context) {
 	if err := d.report(ctx); err != nil && ctx.Err() == nil {
 		d.o.Log.Warn("the firewall's status could not be written", "err", err)
 	}
@@ -186,7 +227,10 @@ func (d *Daemon) enforce(ctx context.Context, f *ingot.Firewall) error {
 	if err != nil {
 		return fmt.Errorf("read the network cards: %w", err)
 	}
-	places := object.Places(f)
+	places := object.Places(f, d.o.Machine)
+	if places == nil {
+		return object.ErrUnresolved // it is none of the Firewall's machines any more, or not yet
+	}
 	interfaces, err := object.Interfaces(places, cards)
 	if err != nil {
 		return err
@@ -198,7 +242,9 @@ func (d *Daemon) enforce(ctx context.Context, f *ingot.Firewall) error {
 	if g.HasNames() && d.proxy == nil {
 		return errors.New("rules have names, and this ingot-node has nothing to answer DNS with")
 	}
-	return d.replace(ctx, Kept{Gateway: g, FirewallGeneration: f.Generation, Interfaces: interfaces, Places: places}, cards)
+	next := d.kept
+	next.Gateway, next.FirewallGeneration, next.Interfaces, next.Places = g, f.Generation, interfaces, places
+	return d.replace(ctx, next, cards)
 }
 
 // relocate brings the last rules to where their cards are now, while there is no Firewall to be had: a kernel may give cards other names at each boot.
@@ -249,7 +295,7 @@ func (d *Daemon) replace(ctx context.Context, next Kept, cards []firewall.Interf
 		return fmt.Errorf("replace the rules: %w", err)
 	}
 	d.o.Log.Info("the firewall's rules are enforced", "generation", next.FirewallGeneration, "digest", next.Digest[:12])
-	if err := d.o.Forwarding(true); err != nil {
+	if err := d.o.Forwarding(!d.kept.Yields); err != nil {
 		return fmt.Errorf("switch forwarding on: %w", err)
 	}
 	// DNS is opened before flows to other servers are ended.
@@ -262,7 +308,7 @@ func (d *Daemon) replace(ctx context.Context, next Kept, cards []firewall.Interf
 // serve has DNS answered where rules have names, and keeps what was learned.
 func (d *Daemon) serve(ctx context.Context) {
 	var at []netip.AddrPort
-	if d.kept.Gateway != nil {
+	if d.kept.Gateway != nil && !d.kept.Yields {
 		for _, n := range d.kept.Gateway.DNS() {
 			for _, a := range n.At {
 				at = append(at, netip.AddrPortFrom(a, pure.PortOfDNS))
@@ -325,7 +371,7 @@ func (d *Daemon) mendRules(ctx context.Context) error {
 	if !missing {
 		differences := hostnet.Compare(d.expected, got)
 		if len(differences) == 0 {
-			return d.o.Forwarding(true)
+			return d.o.Forwarding(!d.kept.Yields)
 		}
 		d.o.Log.Warn("the table is other than it was written, and is written again", "table", d.o.Table, "err", differences[0].String())
 	}
@@ -335,7 +381,7 @@ func (d *Daemon) mendRules(ctx context.Context) error {
 	if err := d.names.restore(ctx, d.ruling); err != nil {
 		return err
 	}
-	return d.o.Forwarding(true)
+	return d.o.Forwarding(!d.kept.Yields)
 }
 
 // revoke ends the flows that the rules do not allow any more. Those of the machine itself are not ours.

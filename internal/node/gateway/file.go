@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,6 +29,10 @@ type Kept struct {
 	// Interfaces are the network cards by network, and Places what they are found by.
 	Interfaces map[string]string
 	Places     map[string]object.Place `json:",omitempty"`
+	// Term is the latest of the right to the Firewall's addresses that was read of, and Yields says that another machine, or none, has it. Service are those addresses by network; nil while the right never changed hands.
+	Term    int64                   `json:",omitempty"`
+	Yields  bool                    `json:",omitempty"`
+	Service map[string][]netip.Addr `json:",omitempty"`
 }
 
 // File is where it is kept.
@@ -116,6 +121,10 @@ func Load(ctx context.Context, h hostnet.Transactions, f File, table string, on 
 		return 0, errors.Join(err, on(false))
 	}
 	k, err := f.Read()
+	if err == nil && k.Yields {
+		// From before its network is up the machine is silent about addresses that another one has.
+		err = yield(ctx, h, k.Service)
+	}
 	if err != nil || k.Gateway == nil {
 		return 0, errors.Join(err, on(false))
 	}
@@ -126,7 +135,7 @@ func Load(ctx context.Context, h hostnet.Transactions, f File, table string, on 
 	if err := Rewrite(ctx, h, rules, fill(rules, f.readNames(now), now)); err != nil {
 		return 0, err
 	}
-	if err := on(true); err != nil {
+	if err := on(!k.Yields); err != nil {
 		return 0, fmt.Errorf("switch forwarding on: %w", err)
 	}
 	return k.FirewallGeneration, nil

@@ -12,6 +12,7 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/firewall"
+	"github.com/ingotmetal/ingot/firewall/gateway/object"
 	"github.com/ingotmetal/ingot/internal/driver/hostnet"
 	"github.com/ingotmetal/ingot/matrix"
 )
@@ -32,7 +33,17 @@ func (d *Daemon) report(ctx context.Context) error {
 		slices.Sort(r.Applied.Interfaces)
 		r.Applied.SharedInterfaces = d.kept.Gateway.Shared()
 	}
-	if reflect.DeepEqual(r.Applied, d.reported.Applied) && r.Seen.Sub(d.reported.Seen) < d.o.Report {
+	if m, ok := d.member(cmp.Or(d.unsettled, d.problem, d.unanswered)); ok {
+		m.LastSeen = metav1.NewTime(r.Seen)
+		r.Member = &m
+	} else if d.reported.Member != nil {
+		// What it said of the right holds until it is otherwise in the kernel; what hinders it is said.
+		m := *d.reported.Member
+		m.Problem, m.LastSeen = d.unsettled, metav1.NewTime(r.Seen)
+		r.Member = &m
+	}
+	r.Machine, r.Current = d.o.Machine, object.Current(d.wanted) == d.o.Machine
+	if reflect.DeepEqual(r.Applied, d.reported.Applied) && r.Current == d.reported.Current && same(r.Member, d.reported.Member) && r.Seen.Sub(d.reported.Seen) < d.o.Report {
 		return nil
 	}
 	drops, err := d.drops(ctx)
@@ -48,6 +59,16 @@ func (d *Daemon) report(ctx context.Context) error {
 	}
 	d.reported = r
 	return nil
+}
+
+// same says whether two say the same, whenever they say it.
+func same(a, b *ingot.FirewallMember) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	x := *a
+	x.LastSeen = b.LastSeen
+	return x == *b
 }
 
 // drops are the latest that were refused, and by what under the rules of now.

@@ -88,3 +88,30 @@ func (h *Host) Via(ctx context.Context, to netip.Addr) (string, error) {
 	}
 	return link.Attrs().Name, nil
 }
+
+// Add gives an interface addresses, each as one of its own without a network: the route to the network is that of another address. What it has already stays. Nobody is asked whether an address is in use (RFC 4862 section 5.4): whoever
+// had it was stopped before.
+func (h *Host) Add(ctx context.Context, card string, addresses []netip.Addr) error {
+	if err := begin(ctx, "add addresses to "+card); err != nil {
+		return err
+	}
+	handle, err := h.route()
+	if err != nil {
+		return err
+	}
+	defer handle.Close()
+	link, err := handle.LinkByName(card)
+	if err != nil {
+		return fmt.Errorf("find interface %s: %w", card, err)
+	}
+	for _, a := range addresses {
+		one := &netlink.Addr{IPNet: &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(a.BitLen(), a.BitLen())}}
+		if a.Is6() {
+			one.Flags = syscall.IFA_F_NODAD
+		}
+		if err := handle.AddrReplace(link, one); err != nil {
+			return fmt.Errorf("add address %s to %s: %w", a, card, err)
+		}
+	}
+	return nil
+}

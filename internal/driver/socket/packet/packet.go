@@ -1,7 +1,7 @@
-// Package packet opens the sockets that stand below UDP: a DHCP client's, on an interface without an address, and a listener for LLDP frames. A DHCPv6 client's, which is one of the
+// Package packet opens the sockets that stand below UDP: a DHCP client's, on an interface without an address, a listener for LLDP frames, and one that announces addresses to neighbours. A DHCPv6 client's, which is one of the
 // kernel's, is opened here too.
 //
-// It owns AF_PACKET. It refuses every flow but the three that it is for, which the role's Bound must have its end of. Linux only; those of AF_PACKET need CAP_NET_RAW.
+// It owns AF_PACKET. It refuses every flow but those that it is for, which the role's Bound must have its end of. Linux only; those of AF_PACKET need CAP_NET_RAW.
 //
 // Invariants: no socket makes the machine answer to a port: a DHCP client's takes only what is sent to port 68 of a machine that asked, and LLDP is never
 // answered.
