@@ -189,6 +189,9 @@ func (m *Member) Peer(ctx context.Context, who string) (netip.Addr, error) {
 	return netip.Addr{}, fmt.Errorf("%q is %w that this member may reach: write its address in the mesh, its node key or its number, as `kubectl get meshnodes -A -o wide` shows them", who, ErrNoPeer)
 }
 
+// dialPatience is how long a peer may take to answer. The network stack alone would ask a peer that is off for more than two minutes.
+const dialPatience = time.Minute
+
 // Dial opens a TCP connection to "PEER:PORT", where PEER is as Peer takes it.
 func (m *Member) Dial(ctx context.Context, target string) (net.Conn, error) {
 	who, port, err := split(target)
@@ -200,8 +203,13 @@ func (m *Member) Dial(ctx context.Context, target string) (net.Conn, error) {
 		return nil, err
 	}
 	// Not Server.Dial, which goes to the network of the host where an address is no peer's any more: a peer may go between the question and the dial. This one knows the mesh and nothing else.
-	c, err := m.server.Sys().Dialer.Get().NetstackDialTCP(ctx, netip.AddrPortFrom(addr, port))
+	within, stop := context.WithTimeout(ctx, dialPatience)
+	defer stop()
+	c, err := m.server.Sys().Dialer.Get().NetstackDialTCP(within, netip.AddrPortFrom(addr, port))
 	if err != nil {
+		if ctx.Err() == nil && within.Err() != nil {
+			return nil, fmt.Errorf("dial %s through the mesh: no answer within %s; see that the peer is on and that its member of the mesh runs: %w", target, dialPatience, err)
+		}
 		return nil, fmt.Errorf("dial %s through the mesh: %w", target, err)
 	}
 	return c, nil
