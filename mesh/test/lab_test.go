@@ -129,7 +129,11 @@ func (l *lab) minter(p pki.Profile) *meshkey.Client {
 func (l *lab) start(p place, name string, args ...string) *process {
 	l.t.Helper()
 	program := os.Getenv(inside)
-	if args[0] != "serve" && args[0] != "relay" {
+	switch args[0] {
+	case "serve", "relay":
+	case "console-server":
+		program = filepath.Join(filepath.Dir(program), "ingot")
+	default:
 		program += "-member"
 	}
 	full := p.in(append([]string{program}, args...)...)

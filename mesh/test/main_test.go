@@ -85,10 +85,12 @@ func build(ctx context.Context) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("make a folder for the program: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w", "-o", dir+"/", "../cmd/...")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build ingot-mesh: %w\n%s", err, out)
+	for module, programs := range map[string]string{"..": "./cmd/...", "../..": "./cmd/ingot"} {
+		cmd := exec.CommandContext(ctx, "go", "build", "-C", module, "-ldflags", "-s -w", "-o", dir+"/", programs)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("build %s: %w\n%s", programs, err, out)
+		}
 	}
 	return filepath.Join(dir, "ingot-mesh"), nil
 }
