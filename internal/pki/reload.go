@@ -50,6 +50,12 @@ func (r *Reloader) current() (*tls.Certificate, *x509.CertPool) {
 	return r.pair, r.pool
 }
 
+// Certificate is what is shown now.
+func (r *Reloader) Certificate() *x509.Certificate {
+	pair, _ := r.current()
+	return pair.Leaf
+}
+
 func (r *Reloader) load() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

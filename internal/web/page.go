@@ -53,6 +53,7 @@ func pages() []page {
 		{path: "/", make: overview},
 		{path: "/hosts", make: hosts},
 		{path: "/hosts", parts: 2, make: host},
+		{path: "/settings", make: settings},
 		{path: "/audit", make: trail},
 		{path: "/audit", parts: 1, make: record},
 		{path: "/firewalls", make: firewalls},

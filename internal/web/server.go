@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"log/slog"
 	"net"
 	"net/http"
@@ -30,8 +31,10 @@ type Options struct {
 	Endpoint string
 	// DialIssuer opens the connections to issuers.
 	DialIssuer func(ctx context.Context, network, address string) (net.Conn, error)
-	Now        func() time.Time
-	Log        *slog.Logger
+	// Certificate is the page's own, as it is shown now; nil: it is not told.
+	Certificate func() *x509.Certificate
+	Now         func() time.Time
+	Log         *slog.Logger
 }
 
 // Server serves the page.

@@ -13,6 +13,7 @@ import { Machines } from './pages/machines'
 import { Networks } from './pages/networks'
 import { Network } from './pages/network'
 import { Sizes } from './pages/sizes'
+import { Settings } from './pages/settings'
 import { follow, go, usePlace } from './router'
 
 export interface Me {
@@ -24,13 +25,14 @@ export interface Me {
 const places: [string, string][] = [
   ['/', 'Overview'],
   ['/hosts', 'Hosts'],
-  ['/firewalls', 'Firewalls'],
   ['/machines', 'Machines'],
   ['/networks', 'Networks'],
+  ['/firewalls', 'Firewalls'],
   ['/images', 'Images'],
   ['/sizes', 'Sizes'],
   ['/matrix', 'Matrix'],
   ['/audit', 'Audit'],
+  ['/settings', 'Settings'],
 ]
 
 export interface PageProps {
@@ -46,6 +48,7 @@ function pageOf(place: URL): { title: string; Page: (p: PageProps) => React.Reac
   if (parts[0] === 'hosts' && parts.length === 3) return { title: decodeURIComponent(parts[2] ?? ''), Page: Host }
   if (path === '/firewalls') return { title: 'Firewalls', Page: Firewalls }
   if (parts[0] === 'firewalls' && parts.length === 3) return { title: decodeURIComponent(parts[2] ?? ''), Page: Firewall }
+  if (path === '/settings') return { title: 'Settings', Page: Settings }
   if (path === '/audit') return { title: 'Audit', Page: Audit }
   if (parts[0] === 'audit' && parts.length === 2) return { title: `Record ${parts[1]}`, Page: AuditRecord }
   if (path === '/machines') return { title: 'Machines', Page: Machines }

@@ -1,7 +1,7 @@
-// The operator's pages: firewalls, the audit trail.
+// The operator's pages: firewalls, the audit trail, settings.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { clean, launch, login, need, shot, tabTo, watched } from './browser.mjs'
+import { base, clean, launch, login, need, shot, tabTo, watched } from './browser.mjs'
 
 let browser
 
@@ -171,4 +171,54 @@ describe('audit', () => {
     await clean(w, 'audit without the right')
     await w.context.close()
   })
+})
+
+describe('settings', () => {
+  test('say what runs and when certificates end; my rights are found by keys', async () => {
+    const w = await opened()
+    const { page } = w
+    await page.goto('/settings')
+    await page.getByRole('region', { name: 'Programs' }).getByRole('row', { name: /^API server v1\./ }).waitFor()
+    await page.getByRole('region', { name: 'Certificates' }).getByRole('row', { name: /^web page in / }).waitFor()
+    await page.getByRole('region', { name: 'Certificates' }).getByRole('row', { name: /^API server in / }).waitFor()
+    await page.getByRole('region', { name: 'Listeners' }).getByText(base).waitFor()
+    await page.getByText('system:serviceaccount:default:web-editor').nth(1).waitFor()
+    await shot(page, 'settings-light')
+    await clean(w, 'settings')
+    const search = page.getByLabel('Search')
+    await tabTo(page, search)
+    await page.keyboard.type('firewalls')
+    await page.getByRole('region', { name: 'Rights' }).getByRole('row', { name: /ingot\.dev.*firewalls/ }).first().waitFor()
+    assert.equal(new URL(page.url()).search, '?q=firewalls')
+    await w.context.close()
+  })
+
+  test('fit a phone, in the dark; a stranger sees who they are and no more', async () => {
+    const w = await opened(phone)
+    await w.page.goto('/settings')
+    await w.page.getByRole('region', { name: 'Certificates' }).waitFor()
+    await fits(w.page)
+    await shot(w.page, 'settings-phone')
+    await clean(w, 'settings on a phone')
+    await w.context.close()
+    const stranger = await opened(wide, 'INGOT_WEB_STRANGER_TOKEN')
+    await stranger.page.goto('/settings')
+    await stranger.page.getByText('takes the right to list leases').waitFor()
+    await clean(stranger, 'settings of a stranger')
+    await stranger.context.close()
+  })
+})
+
+describe('every page of the operator', () => {
+  for (const path of ['/firewalls', '/firewalls/shop/edge', '/audit', '/settings']) {
+    test(`${path} has a twin in JSON`, async () => {
+      const w = await opened(wide, 'INGOT_WEB_AUDITOR_TOKEN')
+      const said = await w.page.evaluate(async (path) => {
+        const r = await fetch(`${path}.json`, { headers: { Accept: 'text/html' } })
+        return [r.status, Object.keys(await r.json()).includes('body')]
+      }, path)
+      assert.deepEqual(said, [200, true])
+      await w.context.close()
+    })
+  }
 })
