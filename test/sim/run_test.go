@@ -11,9 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
-	"github.com/ingotmetal/ingot/internal/driver/otlp/otlptest"
 	"github.com/ingotmetal/ingot/internal/lab"
 	"github.com/ingotmetal/ingot/step"
+	"github.com/ingotmetal/ingot/test/collector"
 	"github.com/ingotmetal/ingot/test/sim/site"
 	"github.com/ingotmetal/ingot/test/sim/site/sitetest"
 	"github.com/ingotmetal/ingot/tracing"
@@ -21,8 +21,8 @@ import (
 
 func TestMachinesAreProvisioned(t *testing.T) {
 	ctx := sitetest.Bounded(t)
-	collector := otlptest.New(t)
-	s := sitetest.Start(t, site.Options{Lab: lab.Options{Machines: 4}, Args: []string{"--traces-endpoint", collector.URL, "--traces-tls-ca", collector.CA}})
+	traces := collector.New(t)
+	s := sitetest.Start(t, site.Options{Lab: lab.Options{Machines: 4}, Args: []string{"--traces-endpoint", traces.URL, "--traces-tls-ca", traces.CA}})
 	for _, m := range s.Lab.State().Machines {
 		if err := s.Enrol(ctx, m, nil); err != nil {
 			t.Fatal(err)
@@ -34,18 +34,18 @@ func TestMachinesAreProvisioned(t *testing.T) {
 	checkDisks(t, s)
 	checkLogs(t, s)
 	for _, m := range s.Lab.State().Machines {
-		checkTraces(ctx, t, collector, m)
+		checkTraces(ctx, t, traces, m)
 	}
 }
 
 // checkTraces waits for the traces of a machine's stages, each of which is whole, and for the first boot, which hangs below the provisioning.
-func checkTraces(ctx context.Context, t *testing.T, c *otlptest.Collector, m lab.Machine) {
+func checkTraces(ctx context.Context, t *testing.T, c *collector.Collector, m lab.Machine) {
 	t.Helper()
-	var roots map[string]otlptest.Span
+	var roots map[string]collector.Span
 	ctx, stop := context.WithTimeout(ctx, 2*time.Minute) // each machine is provisioned and has reported
 	defer stop()
 	err := wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(context.Context) (bool, error) {
-		roots = map[string]otlptest.Span{}
+		roots = map[string]collector.Span{}
 		booted := false
 		for _, s := range c.Spans() {
 			if s.Attributes[tracing.KeyHostName] == m.Name && s.Attributes[tracing.KeyNamespace] == m.Namespace {

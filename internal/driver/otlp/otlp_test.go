@@ -15,7 +15,7 @@ import (
 	proto "go.opentelemetry.io/proto/otlp/trace/v1"
 
 	"github.com/ingotmetal/ingot/internal/driver/otlp"
-	"github.com/ingotmetal/ingot/internal/driver/otlp/otlptest"
+	"github.com/ingotmetal/ingot/test/collector"
 	"github.com/ingotmetal/ingot/tracing"
 )
 
@@ -30,7 +30,7 @@ func trace() []tracing.Span {
 	}
 }
 
-func options(c *otlptest.Collector) otlp.Options {
+func options(c *collector.Collector) otlp.Options {
 	return otlp.Options{
 		Endpoint: c.URL, CA: c.CA, Dial: (&net.Dialer{}).DialContext, Service: "ingot-partition", Version: "1.2.3",
 		Attributes: map[string]string{"ingot.partition": "default"}, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
@@ -47,7 +47,7 @@ func made(t *testing.T, o otlp.Options) *otlp.Exporter {
 }
 
 func TestSpansArriveAsTheyAre(t *testing.T) {
-	c := otlptest.New(t)
+	c := collector.New(t)
 	c.Token = "first"
 	o := options(c)
 	o.TokenFile = filepath.Join(t.TempDir(), "token")
@@ -87,7 +87,7 @@ func TestSpansArriveAsTheyAre(t *testing.T) {
 
 // TestACollectorThatRefusesHoldsNobodyUp: what it does not take is lost and counted, and the end of the role does not wait for it.
 func TestACollectorThatRefusesHoldsNobodyUp(t *testing.T) {
-	c := otlptest.New(t)
+	c := collector.New(t)
 	c.Token = "another"
 	o := options(c)
 	e := made(t, o)
@@ -102,7 +102,7 @@ func TestACollectorThatRefusesHoldsNobodyUp(t *testing.T) {
 
 // TestNobodyAnswers: a collector that takes connections and says nothing is given up when the caller's patience ends.
 func TestNobodyAnswers(t *testing.T) {
-	c := otlptest.New(t)
+	c := collector.New(t)
 	o := options(c)
 	dialed := make(chan struct{}, 16)
 	o.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -132,14 +132,14 @@ func TestEndpoints(t *testing.T) {
 		"http://127.0.0.1:4318":        "",
 		"https://[::1]:4318/v1/traces": "",
 	} {
-		o := options(otlptest.New(t))
+		o := options(collector.New(t))
 		o.Endpoint = text
 		_, err := otlp.New(t.Context(), o)
 		if (err == nil) != (says == "") || err != nil && (!strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "pw")) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	o := options(otlptest.New(t))
+	o := options(collector.New(t))
 	o.CA = filepath.Join(t.TempDir(), "none")
 	if _, err := otlp.New(t.Context(), o); err == nil {
 		t.Error("a CA that is not there was taken")

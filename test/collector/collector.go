@@ -1,5 +1,5 @@
-// Package otlptest is a trace collector for tests: the server's side of OTLP over HTTP, by the protocol's own published messages, on loopback with TLS.
-package otlptest
+// Package collector is a trace collector for tests: the server's side of OTLP over HTTP, by the protocol's own published messages, on loopback with TLS.
+package collector
 
 import (
 	"compress/gzip"
