@@ -34,6 +34,8 @@ type Policy struct {
 	RotateAfter time.Duration
 	// Asked is an operator's word for a rotation now: another one than the stored account's asks for one.
 	Asked string
+	// Leaves: the host is being deleted. Its account is let go of at the end, and until then nothing about it is changed.
+	Leaves bool
 }
 
 // ParseUse reads a host's own word, or else the site's; Own where both are silent.
@@ -125,7 +127,7 @@ const (
 // Decide says what is due. It is asked when the host's BMC just answered, so that one of the ways in is known to work.
 func Decide(p Policy, stored *Stored, t Trial, now time.Time) Act {
 	switch {
-	case stored == nil && p.Use == Given:
+	case p.Leaves, stored == nil && p.Use == Given:
 		return Nothing
 	case now.Before(nextTry(t)):
 		return Nothing

@@ -14,6 +14,8 @@ func TestDecide(t *testing.T) {
 	own, given := account.Policy{Use: account.Own, RotateAfter: 90 * 24 * time.Hour}, account.Policy{Use: account.Given}
 	asked := own
 	asked.Asked = "today"
+	leaves, leavesGiven := asked, given
+	leaves.Leaves, leavesGiven.Leaves = true, true
 	fresh, old := &account.Stored{SetAt: now.Add(-time.Hour)}, &account.Stored{SetAt: now.Add(-90 * 24 * time.Hour)}
 	works := account.Trial{Worked: account.ByCurrent}
 	for name, c := range map[string]struct {
@@ -41,6 +43,11 @@ func TestDecide(t *testing.T) {
 		"set, and refused a while ago":    {own, fresh, account.Trial{}.Changed().Refused(account.ByCurrent, now.Add(-2*time.Hour)).Took(account.ByGiven), account.Make},
 		"removed though it doesn't work":  {given, fresh, account.Trial{Worked: account.ByGiven}, account.Remove},
 		"not removed right after failure": {given, fresh, works.Failed(now, false), account.Nothing},
+		"leaves, and is let go of":        {leaves, nil, account.Trial{}, account.Nothing},
+		"leaves, and was never tried":     {leaves, nil, account.Trial{}.Took(account.ByGiven), account.Nothing},
+		"leaves with an old password":     {leaves, old, works, account.Nothing},
+		"leaves, refused":                 {leaves, fresh, account.Trial{Worked: account.ByGiven, CurrentRefusedAt: now}, account.Nothing},
+		"leaves, not wanted any more":     {leavesGiven, fresh, works, account.Nothing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := account.Decide(c.policy, c.stored, c.trial, now); got != c.want {

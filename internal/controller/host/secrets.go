@@ -164,7 +164,7 @@ func (r *Reconciler) useBMC(ctx context.Context, w *bmcWork, a journey.Action, d
 // loginDue says that the host's BMC should be asked something, so that its account can be looked after.
 func (r *Reconciler) loginDue(v *view) bool {
 	p, err := login.Policy(v.host, v.partition.Spec.BMCAccount)
-	return err == nil && v.host.DeletionTimestamp.IsZero() && r.logins.Due(v.host, p)
+	return err == nil && r.logins.Due(v.host, p)
 }
 
 // releaseLogin takes our account from the BMC of a host that goes, beside the work queue. The look after it finds none to let go of.

@@ -84,7 +84,7 @@ const defaultRotation = 90 * 24 * time.Hour
 
 // Policy is what is asked for a host.
 func Policy(host *metal3.BareMetalHost, site *ingot.BMCAccountPolicy) (account.Policy, error) {
-	p := account.Policy{RotateAfter: defaultRotation, Asked: host.Annotations[ingot.RotateBMCAccountAnnotation]}
+	p := account.Policy{RotateAfter: defaultRotation, Asked: host.Annotations[ingot.RotateBMCAccountAnnotation], Leaves: !host.DeletionTimestamp.IsZero()}
 	var use account.Use
 	if site != nil {
 		use = account.Use(site.Use)

@@ -353,6 +353,25 @@ func TestReleaseOfSilentBMC(t *testing.T) {
 	}
 }
 
+// TestNoAccountForAHostThatLeaves: between letting go of its account and the end of a host its BMC may be asked again, for its power say, and that makes no new account. On a busy site each
+// deleted host had three made and removed.
+func TestNoAccountForAHostThatLeaves(t *testing.T) {
+	s := newSite(t)
+	s.rests()
+	s.host.DeletionTimestamp = &metav1.Time{Time: s.now}
+	var err error
+	if s.policy, err = login.Policy(s.host, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.release()
+	for range 3 {
+		s.look()
+	}
+	if s.secret() != nil || len(s.bmc.Accounts()) != 0 || s.keeper.Due(s.host, s.policy) {
+		t.Errorf("an account stands again: %d at the BMC", len(s.bmc.Accounts()))
+	}
+}
+
 // TestSweep deletes what is left of hosts that went without being let go of, and nothing else.
 func TestSweep(t *testing.T) {
 	s := newSite(t)
