@@ -166,7 +166,7 @@ func networkRow(n *ingot.Network, recorded netcli.Books, a ask) (NetworkRow, []U
 	return r, uses, nil
 }
 
-func number(n int64) uint64 { return uint64(max(n, 0)) } //nolint:gosec // not negative
+func number(n int64) uint64 { return uint64(max(n, 0)) } // not negative
 
 func inNamespace(given, own string) string {
 	if given == "" {

@@ -53,7 +53,7 @@ func tenants(ctx context.Context, t *testing.T, s *site.Site, k kubernetes.Inter
 
 // world makes objects and waits for what becomes of them.
 type world struct {
-	ctx context.Context //nolint:containedctx // of one test
+	ctx context.Context // of one test
 	t   *testing.T
 	c   client.Client
 }

@@ -161,7 +161,7 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-	return b.next.RoundTrip(r) //nolint:wrapcheck // a RoundTripper's errors are its caller's
+	return b.next.RoundTrip(r) // a RoundTripper's errors are its caller's
 }
 
 func resourceOf(o Options) *resource.Resource {

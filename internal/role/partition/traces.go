@@ -19,7 +19,7 @@ const lastTraces = 3 * time.Second
 // traces is where spans of hosts go; nil where no collector is named.
 func (p *process) traces(ctx context.Context, mgr manager.Manager) (host.Traces, error) {
 	if p.o.TracesEndpoint == "" {
-		return nil, nil //nolint:nilnil // none is asked for
+		return nil, nil // none is asked for
 	}
 	e, err := otlp.New(ctx, otlp.Options{
 		Endpoint: p.o.TracesEndpoint, CA: p.o.TracesCA, TokenFile: p.o.TracesTokenFile, Dial: p.bound.DialContext(matrix.PartitionToTraces),
