@@ -62,19 +62,28 @@ func (r *Reloader) load() error {
 	return r.loadLocked()
 }
 
+// Authorities reads the certificates of a PEM file that verify others.
+func Authorities(file string) (*x509.CertPool, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the CA certificate: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate: the CA's certificate in PEM is needed", file)
+	}
+	return pool, nil
+}
+
 func (r *Reloader) loadLocked() error {
 	seen := r.states()
 	pair, err := tls.LoadX509KeyPair(r.files.Cert, r.files.Key)
 	if err != nil {
 		return fmt.Errorf("load the certificate %s with the key %s: %w", r.files.Cert, r.files.Key, err)
 	}
-	caPEM, err := os.ReadFile(r.files.CA)
+	pool, err := Authorities(r.files.CA)
 	if err != nil {
-		return fmt.Errorf("read the CA certificate: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(caPEM) {
-		return fmt.Errorf("%s holds no certificate: the CA's certificate in PEM is needed", r.files.CA)
+		return err
 	}
 	r.seen, r.pair, r.pool = seen, &pair, pool
 	return nil

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/firewall/replace"
 	"github.com/ingotmetal/ingot/internal/cli/complete"
 	"github.com/ingotmetal/ingot/internal/cli/one"
 	"github.com/ingotmetal/ingot/internal/cli/session"
@@ -72,7 +73,7 @@ func (o replacing) change(f *ingot.Firewall, now time.Time) error {
 		if x == nil {
 			return fmt.Errorf("no replacement of %s/%s is under way", f.Namespace, f.Name)
 		}
-		if x.Phase == "Releasing" {
+		if x.Phase == string(replace.Releasing) {
 			return fmt.Errorf("the new machine %s of %s/%s serves already, and the earlier one is being wiped: it is too late to cancel", x.Machine, f.Namespace, f.Name)
 		}
 		f.Spec.CancelReplacement = x.Machine
@@ -125,7 +126,7 @@ func (o replacing) goal(request string) one.Goal[*ingot.Firewall] {
 		case f.Status.ReplaceRequest == request:
 			return true, ""
 		}
-		if x := meta.FindStatusCondition(f.Status.Conditions, ingot.FirewallReplacedCondition); x != nil && x.Status == metav1.ConditionFalse && x.Reason == "GivenUp" && x.ObservedGeneration == f.Generation {
+		if x := meta.FindStatusCondition(f.Status.Conditions, ingot.FirewallReplacedCondition); x != nil && x.Status == metav1.ConditionFalse && x.Reason == string(replace.GivenUp) && x.ObservedGeneration == f.Generation {
 			return false, x.Message
 		}
 		return false, ""

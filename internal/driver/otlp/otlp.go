@@ -9,7 +9,6 @@ package otlp
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,6 +28,7 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	api "go.opentelemetry.io/otel/trace"
 
+	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/internal/ship/web"
 	"github.com/ingotmetal/ingot/tracing"
 )
@@ -132,14 +132,11 @@ func endpoint(text string) (string, error) {
 func transport(o Options) (http.RoundTripper, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if o.CA != "" {
-		text, err := os.ReadFile(o.CA)
+		roots, err := pki.Authorities(o.CA)
 		if err != nil {
-			return nil, fmt.Errorf("read the trace collector's CA: %w", err)
+			return nil, fmt.Errorf("trust the trace collector: %w", err)
 		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("the trace collector's CA %s: there is no certificate in it", o.CA)
-		}
+		config.RootCAs = roots
 	}
 	t := &http.Transport{DialContext: o.Dial, TLSClientConfig: config, ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute}
 	if o.TokenFile == "" {

@@ -7,7 +7,6 @@ package auditor
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/ingotmetal/ingot/internal/driver/socket"
 	"github.com/ingotmetal/ingot/internal/driver/socket/kernel"
+	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/internal/role/declared"
 	"github.com/ingotmetal/ingot/internal/ship"
 	"github.com/ingotmetal/ingot/internal/ship/postgres"
@@ -121,14 +121,11 @@ func (o Options) sink(b *socket.Bound) (ship.Sink, error) {
 func (o Options) transport(b *socket.Bound) (*http.Transport, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if o.CA != "" {
-		text, err := os.ReadFile(o.CA)
+		roots, err := pki.Authorities(o.CA)
 		if err != nil {
 			return nil, fmt.Errorf("--tls-ca: %w", err)
 		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("--tls-ca %s: there is no certificate in it", o.CA)
-		}
+		config.RootCAs = roots
 	}
 	if (o.Cert == "") != (o.Key == "") {
 		return nil, errors.New("--tls-cert and --tls-key go together: give both or none")

@@ -3,13 +3,11 @@ package console
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/internal/server/console/line"
 	"github.com/ingotmetal/ingot/internal/server/console/wire"
 	"github.com/ingotmetal/ingot/matrix"
@@ -57,9 +56,9 @@ func (p *process) clientTLS() (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read our certificate: %w", err)
 	}
-	roots, err := p.roots()
+	roots, err := pki.Authorities(p.o.TLS.CA)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--tls-ca: %w", err)
 	}
 	// HTTP/1.1: a WebSocket takes the whole connection.
 	return &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, Certificates: now.Certificates, NextProtos: []string{"http/1.1"}}, nil
@@ -138,14 +137,4 @@ func (w *way) Write(p []byte) (int, error) {
 func (w *way) Close() error {
 	w.once.Do(func() { close(w.stop) })
 	return w.conn.Close()
-}
-
-// roots are the site's CA.
-func (p *process) roots() (*x509.CertPool, error) {
-	pool := x509.NewCertPool()
-	text, err := os.ReadFile(p.o.TLS.CA)
-	if err != nil || !pool.AppendCertsFromPEM(text) {
-		return nil, errors.Join(fmt.Errorf("--tls-ca %s: there is no certificate in it", p.o.TLS.CA), err)
-	}
-	return pool, nil
 }
