@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/firewall/names"
 	firewallcli "github.com/ingotmetal/ingot/internal/cli/firewall"
 )
 
@@ -273,10 +274,7 @@ func rulesOf(f *ingot.Firewall, direction string, rules []ingot.FirewallRule, cu
 // learned says whether a client has an address of one of the names now.
 func learned(f *ingot.Firewall, patterns []string) bool {
 	return slices.ContainsFunc(f.Status.Names, func(n ingot.FirewallName) bool {
-		return len(n.Addresses) > 0 && slices.ContainsFunc(patterns, func(p string) bool {
-			below, wild := strings.CutPrefix(p, "*")
-			return p == n.Name || wild && strings.HasSuffix(n.Name, below)
-		})
+		return len(n.Addresses) > 0 && names.Any(patterns, n.Name)
 	})
 }
 
