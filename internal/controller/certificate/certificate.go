@@ -103,8 +103,8 @@ func (r *Reconciler) known(ctx context.Context, csr *certificatesv1.CertificateS
 // Where a partition asks in its stead, the Machine has to be installed on the very host that showed its token there.
 func (r *Reconciler) isFirewall(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, node string) (bool, error) {
 	namespace, name, ok := strings.Cut(node, ".")
-	if !ok {
-		return false, nil
+	if !ok || namespace == "" || name == "" {
+		return false, nil // a read of an empty name fails each time, and the request would wait for ever
 	}
 	m := &ingot.Machine{}
 	err := r.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, m)

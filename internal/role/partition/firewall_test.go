@@ -77,7 +77,7 @@ func (b *bench) firewallOn(host, token string) {
 // told is what the config drive of a host says, with whatever Firewall's name.
 func (b *bench) told(s ingot.PartitionStatus, host, token, firewall string) firstboot.Told {
 	b.t.Helper()
-	return firstboot.Told{Namespace: b.name, Name: firewall, FirstBoot: configdrive.FirstBoot{
+	return firstboot.Told{Namespace: b.name, Name: firewall, Machine: firewall, FirstBoot: configdrive.FirstBoot{
 		URL: s.AgentEndpoint + protocol.PathFirstBoot + b.name + "/" + host + "/", Token: token, CA: string(s.CABundle)}}
 }
 
@@ -88,10 +88,14 @@ func TestAFirewallsMachineGetsItsIdentityAtItsFirstBoot(t *testing.T) {
 	b.o.FirewallAPIServer = controlplanetest.Shared(t).URL
 	b.firewallOn("a", "token of a")
 	b.firewallOn("b", "token of b")
+	b.firewallOn("d", "token of d")
 	defer b.run()()
 	s := b.served("")
 
 	trade := func(ctx context.Context, told firstboot.Told, place enroll.Place) error {
+		// It asks for as long as it may; nothing here takes a minute.
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+		defer cancel()
 		return firstboot.Trade(ctx, told, firstboot.Options{Place: place, Dial: (&net.Dialer{}).DialContext, Pause: 50 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
 	}
 	refused := func(what string, told firstboot.Told) {
@@ -136,18 +140,20 @@ func TestAFirewallsMachineGetsItsIdentityAtItsFirstBoot(t *testing.T) {
 	}
 	refused("a token that was traded", b.told(s, "a", "token of a", "on-a"))
 
-	// A machine that says to be another's Firewall waits until it gives up.
-	stolen := enroll.Place{Dir: t.TempDir()}
-	if err := b.denied(b.told(s, "b", "token of b", "on-a"), stolen, trade); err != nil {
-		t.Error(err)
-	}
-	if _, err := os.Stat(stolen.Kubeconfig()); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("there is a kubeconfig: %v", err)
+	// A machine that says to be another's Firewall, or none's, waits until it gives up.
+	for host, firewall := range map[string]string{"b": "on-a", "d": ""} {
+		stolen := enroll.Place{Dir: t.TempDir()}
+		if err := b.denied(host, b.told(s, host, "token of "+host, firewall), stolen, trade); err != nil {
+			t.Errorf("%s, as Firewall %q: %v", host, firewall, err)
+		}
+		if _, err := os.Stat(stolen.Kubeconfig()); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s, as Firewall %q: there is a kubeconfig: %v", host, firewall, err)
+		}
 	}
 }
 
-// denied trades until the controller has denied a request for that host.
-func (b *bench) denied(told firstboot.Told, place enroll.Place, trade func(context.Context, firstboot.Told, enroll.Place) error) error {
+// denied trades until the controller has denied a request for a host.
+func (b *bench) denied(host string, told firstboot.Told, place enroll.Place, trade func(context.Context, firstboot.Told, enroll.Place) error) error {
 	b.t.Helper()
 	ctx, cancel := context.WithCancel(b.t.Context())
 	defer cancel()
@@ -155,7 +161,7 @@ func (b *bench) denied(told firstboot.Told, place enroll.Place, trade func(conte
 	go func() { ended <- trade(ctx, told, place) }()
 	requests := requestsOf(b.t)
 	b.until("a request is denied", func() bool {
-		why, ok := requests(b.name + "/b")
+		why, ok := requests(b.name + "/" + host)
 		return ok && strings.Contains(why, "not on the host that asks")
 	})
 	cancel()
