@@ -49,8 +49,8 @@ var firewallBad = []badObject{
 	{kind: "Firewall", name: "a log to no group", spec: `{dropLog: {group: 0}}`, field: "spec.dropLog.group", reason: "greater than or equal to 1"},
 }
 
-// TestFirewallsKeepTheirMachine: rules change at any time, the machine and its networks never, and who tries is told what to do.
-func TestFirewallsKeepTheirMachine(t *testing.T) {
+// TestFirewallsKeepTheirAddresses: rules change at any time, and what the next machine is to be; the networks and their addresses never, and who tries is told what to do.
+func TestFirewallsKeepTheirAddresses(t *testing.T) {
 	cp := controlplanetest.Shared(t)
 	ns := namespace(t, clientset(t, cp.Admin))
 	firewalls := dynamicClient(t, cp).Resource(ingot.GroupVersion.WithResource("firewalls")).Namespace(ns)
@@ -63,9 +63,9 @@ func TestFirewallsKeepTheirMachine(t *testing.T) {
 	for patch, says := range map[string]string{
 		`{"spec":{"egress":[{"name":"dns","protocol":"UDP","ports":["53"]}]}}`:                                                                                    "",
 		`{"spec":{"networks":[{"name":"web","namespace":"","newConnectionsPerSecond":5},{"name":"internet","namespace":"provider","addresses":["edge","www"]}]}}`: "",
-		`{"spec":{"networks":[{"name":"web","namespace":"","nic":{"vlan":7}},{"name":"internet","namespace":"provider","addresses":["edge","www"]}]}}`:            "keeps its networks where they are",
-		`{"spec":{"machine":{"size":"m2"}}}`:                    "make another Firewall beside it",
-		`{"spec":{"machine":{"image":"debian-13"}}}`:            "make another Firewall beside it",
+		`{"spec":{"networks":[{"name":"web","namespace":"","nic":{"vlan":7}},{"name":"internet","namespace":"provider","addresses":["edge","www"]}]}}`:            "",
+		`{"spec":{"machine":{"size":"m2"}}}`:                    "",
+		`{"spec":{"machine":{"image":"debian-13"}}}`:            "",
 		`{"spec":{"networks":[{"name":"web","namespace":""}]}}`: "make another Firewall with them",
 		`{"spec":{"networks":[{"name":"web","namespace":""},{"name":"internet","namespace":"provider","addresses":["edge","other"]}]}}`: "make another Firewall with them",
 	} {
