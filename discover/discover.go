@@ -157,6 +157,10 @@ func accept(d *journey.Draft, t metal3.ErrorType) (journey.Decision, bool) {
 		return d.Fail(t, step.Failure{Kind: step.Invalid, Message: message,
 			Fix: "correct spec.bmc.address; if the machine was replaced, delete the host and create it again"}), false
 	}
+	if d.Record.BMC == nil && d.Record.RAID == nil && d.State() == metal3.StatePreparing && d.Host.Spec.RAID != nil {
+		// The record was lost, or did not come along: its volumes may have been changed since the inspection.
+		d.Record.RAID = &ingot.RAIDStatus{VolumesChanged: true}
+	}
 	d.Record.BMC = found
 	s := &d.Host.Status
 	s.GoodCredentials = s.TriedCredentials

@@ -60,3 +60,33 @@ func TestAnAnswerIsAboutWhatWasTried(t *testing.T) {
 		})
 	}
 }
+
+// TestALostRecordInPreparation: what was changed of a machine's volumes is known by the record alone. Without it a host that is being prepared is inspected again, and one whose record only forgot its BMC is not.
+func TestALostRecordInPreparation(t *testing.T) {
+	raid := &metal3.RAIDConfig{HardwareRAIDVolumes: []metal3.HardwareRAIDVolume{}}
+	for name, c := range map[string]struct {
+		state  metal3.ProvisioningState
+		raid   *metal3.RAIDConfig
+		record ingot.HostLifecycleStatus
+		again  bool
+	}{
+		"the record is lost":       {metal3.StatePreparing, raid, ingot.HostLifecycleStatus{}, true},
+		"no volumes are asked for": {metal3.StatePreparing, nil, ingot.HostLifecycleStatus{}, false},
+		"it is available":          {metal3.StateAvailable, raid, ingot.HostLifecycleStatus{}, false},
+		"the record is there":      {metal3.StatePreparing, raid, ingot.HostLifecycleStatus{BMC: &ingot.BMCStatus{}}, false},
+		"its volumes are known":    {metal3.StatePreparing, raid, ingot.HostLifecycleStatus{RAID: &ingot.RAIDStatus{}}, false},
+	} {
+		h := &metal3.BareMetalHost{}
+		h.Namespace, h.Name, h.UID = "n", "h", "u"
+		h.Spec.BMC, h.Spec.RAID = metal3.BMCDetails{Address: "redfish://10.0.0.5/", CredentialsName: "s"}, c.raid
+		h.Status.Provisioning.State = c.state
+		h.Status.TriedCredentials = metal3.CredentialsStatus{Reference: &corev1.SecretReference{Name: "s", Namespace: "n"}, Version: "2"}
+		dec := Renew(journey.Facts{
+			Host: h, Record: c.record, Credentials: journey.Credentials{Named: true, Found: true, Complete: true, Version: "2"},
+			Result: &journey.ActionResult{Action: (journey.Verify{}).Name(), BMC: &ingot.BMCStatus{}, CredentialsVersion: "2"},
+		}, time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC))
+		if r := dec.Record.RAID; (r != nil && r.VolumesChanged) != c.again {
+			t.Errorf("%s: %+v, %+v", name, r, dec.Outcome)
+		}
+	}
+}

@@ -88,6 +88,9 @@ func finish(d *journey.Draft, out *step.Outcome) journey.Decision {
 
 func leave(d *journey.Draft, h *metal3.HardwareDetails) journey.Decision {
 	d.Host.Status.HardwareDetails = h.DeepCopy()
+	if r := d.Record.RAID; r != nil {
+		r.VolumesChanged = false
+	}
 	d.MoveTo(metal3.StatePreparing)
 	d.Announce("InspectionComplete")
 	return d.Again(journey.ReasonStageChanged, "the hardware is known")

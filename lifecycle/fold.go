@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"time"
 
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
@@ -16,10 +17,11 @@ const foldAtOnce = 6
 // each be written and read back before the next one; together they cost one write, and what is written before an action is still all that was intended.
 //
 // It stops before anything that an observer, or a later decision, must see on its own: a second change of the provisioning state, a change of the host's
-// metadata or spec, and another boot, whose window and agent are facts that have to be read.
+// metadata or spec, and another boot, whose window and agent are facts that have to be read. And before the proof of a wipe goes of a host that is still offered: the record is written before the host, and
+// who dies in between would leave it offered without.
 func Fold(decide func(journey.Facts, time.Time) journey.Decision, f journey.Facts, now time.Time) (last journey.Decision, told []journey.Decision) {
 	last = decide(f, now)
-	start := f.Host.Status.Provisioning.State
+	start, proved := f.Host.Status.Provisioning.State, f.Record.CleanedAt != nil
 	for range foldAtOnce {
 		if !goesOn(f, last) {
 			break
@@ -28,6 +30,9 @@ func Fold(decide func(journey.Facts, time.Time) journey.Decision, f journey.Fact
 		f.Host, f.Record, f.Result = last.Host.DeepCopy(), *last.Record.DeepCopy(), nil
 		next := decide(f, now)
 		moved := last.Host.Status.Provisioning.State != start
+		if moved && start == metal3.StateAvailable && proved && next.Record.CleanedAt == nil {
+			break
+		}
 		if moved && next.Host.Status.Provisioning.State != last.Host.Status.Provisioning.State || journey.MetadataDiffers(f.Host, next.Host) {
 			break
 		}

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/journey"
 )
 
@@ -64,5 +66,31 @@ func TestFoldSkipsNoState(t *testing.T) {
 	}
 	if foldedWrites >= singleWrites {
 		t.Errorf("%d writes folded, %d one by one", foldedWrites, singleWrites)
+	}
+}
+
+// The proof of a wipe does not go in the write by which a host stops being offered: the record is written before the host, and the process may die in between.
+func TestFoldKeepsTheProofOfWhatIsOffered(t *testing.T) {
+	decide := func(f journey.Facts, now time.Time) journey.Decision {
+		d := journey.Begin(f, now)
+		if d.State() == metal3.StateAvailable {
+			d.MoveTo(metal3.StatePreparing)
+			return d.Again(journey.ReasonStageChanged, "other settings")
+		}
+		d.Record.CleanedAt = nil
+		return d.Act(journey.ReadPower{}, journey.ReasonReadingPower, "something that voids the proof")
+	}
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	at := metav1.NewTime(now)
+	host := &metal3.BareMetalHost{}
+	host.Status.Provisioning.State = metal3.StateAvailable
+	for name, proof := range map[string]*metav1.Time{"with a proof": &at, "without one": nil} {
+		last, told := Fold(decide, journey.Facts{Host: host.DeepCopy(), Record: ingot.HostLifecycleStatus{CleanedAt: proof}}, now)
+		if last.Host.Status.Provisioning.State != metal3.StatePreparing || (last.Action == nil) != (proof != nil) || len(told) == 1 != (proof == nil) {
+			t.Errorf("%s: %d decisions before %+v", name, len(told), last.Outcome)
+		}
+		if proof != nil && last.Record.CleanedAt == nil {
+			t.Errorf("%s: it is gone with the state", name)
+		}
 	}
 }

@@ -48,7 +48,7 @@ func leave(d *journey.Draft) (journey.Decision, bool) {
 		d.MoveTo(metal3.StateAvailable)
 		return d.Again(journey.ReasonStageChanged, "the state's old name is replaced"), true
 	case d.Host.Spec.ExternallyProvisioned:
-		d.Record.CleanedAt = nil
+		// The proof goes when the host is that, and not while it is still offered.
 		d.MoveTo(metal3.StateExternallyProvisioned)
 		return d.Again(journey.ReasonStageChanged, "the host was declared externally provisioned"), true
 	case inspectionAsked(d.Host):

@@ -32,6 +32,8 @@ type roughWorld struct {
 	// made and deleted count what it did.
 	made, deleted map[string]int
 	boots         int
+	// stale: a volume was made or deleted since the machine was inspected.
+	stale bool
 }
 
 func (w *roughWorld) hit(percent int) bool { return w.rng.IntN(100) < percent }
@@ -93,7 +95,11 @@ func (w *roughWorld) pass(t *testing.T) (done bool) {
 	if broken := journey.Check(w.facts, dec); len(broken) > 0 {
 		t.Fatalf("the decision breaks %v", broken)
 	}
-	w.facts.Host, w.facts.Record, w.facts.Result = dec.Host, *dec.Record.DeepCopy(), nil
+	w.facts.Record, w.facts.Result = *dec.Record.DeepCopy(), nil
+	if w.hit(10) { // it dies between the two writes
+		return false
+	}
+	w.facts.Host = dec.Host
 	w.now = w.now.Add(time.Second)
 	if dec.Host.Status.Provisioning.State == metal3.StateInspecting {
 		w.inspected()
@@ -116,7 +122,9 @@ func (w *roughWorld) pass(t *testing.T) (done bool) {
 	return false
 }
 
+// inspected is what package inspect does.
 func (w *roughWorld) inspected() {
+	w.stale, w.facts.Record.RAID.VolumesChanged = false, false
 	w.now = w.now.Add(time.Minute)
 	w.facts.Host.Status.OperationHistory.Inspect.End = metav1.NewTime(w.now.Truncate(time.Second))
 	w.facts.Host.Status.Provisioning.State = metal3.StatePreparing
@@ -141,6 +149,7 @@ func (w *roughWorld) do(a journey.Action) *journey.ActionResult {
 					return // asked for twice: it refuses
 				}
 			}
+			w.stale = true
 			w.made[v.Level+strings.Join(v.Drives, " ")]++
 			if w.unnamed {
 				v.Name = "Virtual Disk"
@@ -149,6 +158,7 @@ func (w *roughWorld) do(a journey.Action) *journey.ActionResult {
 		})
 	case journey.DeleteVolume:
 		r.Volume = w.order(func() {
+			w.stale = true
 			w.deleted[a.ID]++
 			w.storage = w.storage.Without(a.Controller, a.ID)
 		})
@@ -200,6 +210,9 @@ func TestCrashesAnywhere(t *testing.T) {
 		r := w.facts.Record.RAID
 		if !journey.VolumesMade(w.facts.Host, &w.facts.Record) || len(r.Volumes) != 3 || r.Volumes[0].AskedName != "root" && r.Volumes[0].Name != "root" || r.Change != nil {
 			t.Fatalf("seed %d: %+v", seed, r)
+		}
+		if w.stale {
+			t.Errorf("seed %d: the machine was not inspected after its last change", seed)
 		}
 		if w.facts.Record.CleanedAt != nil || w.boots == 0 {
 			t.Errorf("seed %d: cleaned at %v, inspected %d times", seed, w.facts.Record.CleanedAt, w.boots)

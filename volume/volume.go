@@ -289,14 +289,16 @@ func noHints(h *metal3.BareMetalHost) bool {
 }
 
 // reinspect sends a host whose volumes were changed back to its inspection, with a new boot of the agent: the one that runs may hold disks that are gone. One that is never inspected goes on.
+//
+// That they were changed is forgotten when the inspection is over (package inspect), and not here: the record is written before the host's state, and who dies in between comes here again.
 func reinspect(d *journey.Draft) (journey.Decision, bool) {
 	r := d.Record.RAID
 	if r == nil || !r.VolumesChanged {
 		return journey.Decision{}, true
 	}
-	r.VolumesChanged = false
 	d.DropBoot()
 	if d.Host.InspectionDisabled() {
+		r.VolumesChanged = false
 		return d.Again(journey.ReasonObjectsChanged, "the volumes are as asked for"), false
 	}
 	d.MoveTo(metal3.StateInspecting)

@@ -62,7 +62,13 @@ func (w *world) checkHost(m *machine) {
 	if offered && !m.offered && h.Spec.AutomatedCleaningMode != metal3.CleaningModeDisabled {
 		w.checkEvidence(m, s)
 	}
-	m.offered = offered
+	if offered && m.offered && m.proof == l.UID && s.CleanedAt == nil && h.Spec.AutomatedCleaningMode != metal3.CleaningModeDisabled {
+		w.wrong("%s is still offered, and was not cleaned any more", m.name)
+	}
+	m.offered, m.proof = offered, ""
+	if s.CleanedAt != nil {
+		m.proof = l.UID
+	}
 }
 
 // checkEvidence: a host that becomes available has the proof that each of its disks was wiped.

@@ -38,6 +38,8 @@ type machine struct {
 	returns bool
 	// offered: the host was available when it was last looked at.
 	offered bool
+	// proof is the UID of the record that had the proof of its wipe then.
+	proof types.UID
 	// chosen is the disk that the last agent chose.
 	chosen string
 	// drive is the config drive of the last image.
