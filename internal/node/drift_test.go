@@ -131,9 +131,17 @@ func TestRowsWithoutTraffic(t *testing.T) {
 		}
 		l.host.Meet(node.DefaultTable, counters[met].Comment, 40)
 		l.finds(node.DriftUnused, "row 1.2 has met no packet")
-		l.start() // what met a packet yesterday is not forgotten by a new daemon
+		if rows := l.node.Status().Rows; len(rows) != 2 || rows[0].Row != "1.1" || time.Since(rows[0].Last) > time.Hour || time.Since(rows[0].Since) < 25*time.Hour || !rows[1].Last.IsZero() {
+			l.Errorf("rows %+v, want 1.1 with a packet just now, and 1.2 without", rows)
+		}
+		before := l.node.Status().Rows[0].Last
+		time.Sleep(2 * time.Hour) // by then it is written down
+		l.start()                 // what met a packet yesterday is not forgotten by a new daemon
 		if unused := l.drift(node.DriftUnused); slices.ContainsFunc(unused, func(u string) bool { return strings.Contains(u, "row 1.1") }) {
 			l.Errorf("after a restart: %q", unused)
+		}
+		if last := l.node.Status().Rows[0].Last; !last.Equal(before) {
+			l.Errorf("after a restart the row was met at %s, and was at %s", last, before)
 		}
 	})
 }

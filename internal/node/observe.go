@@ -13,7 +13,6 @@ import (
 	"github.com/ingotmetal/ingot/firewall/guard"
 	"github.com/ingotmetal/ingot/internal/driver/hostnet"
 	"github.com/ingotmetal/ingot/internal/node/source"
-	"github.com/ingotmetal/ingot/internal/node/state"
 )
 
 // observed is what was seen besides what is decided.
@@ -24,6 +23,7 @@ type observed struct {
 	drops             []Drop
 	refused, accepted uint64
 	rules             []RuleCount
+	rows              []RowTraffic
 	// counted is the generation that counters are of, with what each row had met at the last look.
 	counted uint32
 	packets map[string]uint64
@@ -82,8 +82,12 @@ type report func(kind DriftKind, row, format string, args ...any)
 
 // counters reads what each rule met.
 func (n *Node) counters(ctx context.Context, k guard.Kernel) {
-	n.observed.rules, n.observed.refused, n.observed.accepted = nil, 0, 0
-	if k.Active == 0 && k.Pending == 0 || n.ruling == nil {
+	n.observed.rules, n.observed.rows, n.observed.refused, n.observed.accepted = nil, nil, 0, 0
+	if k.Active == 0 && k.Pending == 0 {
+		return
+	}
+	if n.ruling == nil {
+		n.observed.rows = rowsOf(n.disk.Traffic) // what was confirmed rules, though nobody says what it was made of: what its rows met is known
 		return
 	}
 	counters, err := n.o.Host.Counters(ctx, n.o.Table)
@@ -92,10 +96,11 @@ func (n *Node) counters(ctx context.Context, k guard.Kernel) {
 		return
 	}
 	names := n.ruling.rules.Names()
-	if n.observed.counted != n.ruling.Generation || n.observed.packets == nil {
+	first := n.observed.packets == nil
+	if n.observed.counted != n.ruling.Generation || first {
 		n.observed.counted, n.observed.packets = n.ruling.Generation, map[string]uint64{}
 	}
-	rows := map[string]uint64{}
+	rows, matrices := map[string]uint64{}, matricesOf(n.ruling.policies)
 	for _, c := range counters {
 		name, ok := names[c.Comment]
 		if !ok {
@@ -111,59 +116,11 @@ func (n *Node) counters(ctx context.Context, k guard.Kernel) {
 			n.observed.accepted += c.Packets
 		}
 		if name.Flow != "" {
-			rows[name.Flow] += c.Packets
+			policy, _, _ := strings.Cut(name.ID, "/")
+			rows[trafficKey(matrices[policy], name.Flow)] += c.Packets
 		}
 	}
-	n.traffic(rows)
-}
-
-// traffic notes which rows met packets. It goes to disk now and then: a row that is used once a day is not unused because the host was booted.
-func (n *Node) traffic(rows map[string]uint64) {
-	next := make(map[string]state.Traffic, len(rows))
-	changed := len(rows) != len(n.disk.Traffic)
-	for row, packets := range rows {
-		t, known := n.disk.Traffic[row]
-		if !known {
-			t.Since, changed = n.now(), true
-		}
-		if packets > n.observed.packets[row] {
-			t.Last = n.now()
-		}
-		next[row] = t
-	}
-	n.observed.packets = rows
-	s := n.disk
-	s.Traffic = next
-	if !changed && n.now().Sub(n.observed.written) < time.Hour {
-		n.disk = s
-		return
-	}
-	n.observed.written = n.now()
-	if err := n.write(s); err != nil {
-		n.o.Log.Warn("the rows' traffic could not be written", "err", err)
-	}
-}
-
-// unused reports rows that met nothing for a long time.
-func (n *Node) unused(_ *ruling, add report) {
-	if n.o.UnusedAfter == 0 {
-		return
-	}
-	rows := make([]string, 0, len(n.disk.Traffic))
-	for row := range n.disk.Traffic {
-		rows = append(rows, row)
-	}
-	slices.Sort(rows)
-	for _, row := range rows {
-		t := n.disk.Traffic[row]
-		last := t.Since
-		if t.Last.After(last) {
-			last = t.Last
-		}
-		if n.now().Sub(last) > n.o.UnusedAfter {
-			add(DriftUnused, row, "row %s has met no packet since %s: is it needed?", row, last.UTC().Format(time.DateOnly))
-		}
-	}
+	n.traffic(rows, first)
 }
 
 // listeners are held against the policies: one that nobody can reach is undeclared, and a row that nobody listens for is dead.

@@ -36,6 +36,8 @@ type Status struct {
 	// Refused and Accepted count packets of new connections since the generation that rules was installed.
 	Refused, Accepted uint64
 	Rules             []RuleCount
+	// Rows are those that what rules now has rules for, by matrix and number.
+	Rows []RowTraffic
 	// Repairs says what had to be written again.
 	Repairs Repairs
 }
@@ -71,6 +73,14 @@ type RuleCount struct {
 	Bytes     uint64
 }
 
+// RowTraffic is what a row of a matrix has met here.
+type RowTraffic struct {
+	// Matrix is its name, or empty where the policies do not say it; Row the row's number.
+	Matrix, Row string
+	// Since is when there first was a rule for it, Last when a packet met it; zero: none did.
+	Since, Last time.Time
+}
+
 // DriftKind is a word of the HostEndpoint's status.
 type DriftKind string
 
@@ -95,7 +105,7 @@ type Drift struct {
 func (n *Node) publish(k guard.Kernel) {
 	s := Status{
 		Node: n.o.Name, At: time.Now(), Decision: n.decision, Since: n.since, Confirmed: n.disk.Confirmed, Attempt: n.disk.Attempt, Source: n.source,
-		Failure: n.observed.failure, Drift: n.observed.drift, Drops: n.observed.drops, Refused: n.observed.refused, Accepted: n.observed.accepted, Rules: n.observed.rules,
+		Failure: n.observed.failure, Drift: n.observed.drift, Drops: n.observed.drops, Refused: n.observed.refused, Accepted: n.observed.accepted, Rules: n.observed.rules, Rows: n.observed.rows,
 		Generation: k.Active, Repairs: n.repairs,
 	}
 	if k.Pending != 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -141,6 +142,23 @@ func (r *reader) words(n *yaml.Node, path string) map[string]string {
 		all[n.Content[i].Value] = word
 	}
 	return all
+}
+
+// Parts are the objects that a matrix stands in, the one of its name first; none where that is not there, or is a part itself.
+func Parts(name string, objects []v1alpha1.CommunicationMatrix) []*v1alpha1.CommunicationMatrix {
+	var parts []*v1alpha1.CommunicationMatrix
+	for i := range objects {
+		switch o := &objects[i]; {
+		case o.Name == name && o.Spec.Extends == "":
+			parts = slices.Insert(parts, 0, o)
+		case o.Name != name && string(o.Spec.Extends) == name:
+			parts = append(parts, o)
+		}
+	}
+	if len(parts) == 0 || parts[0].Name != name {
+		return nil
+	}
+	return parts
 }
 
 // Join makes one matrix of the objects that it stands in: the first names it, the others are parts of it and say so with spec.extends. The error is a Problems, or what

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -82,11 +83,14 @@ func TestMatricesFromTheAPIServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	shown, _ = run(1, "verify", "--cluster", "--name", "site")
-	contains(shown, "web1/eth0", "ingot-node", "1 not as declared")
-	h.Status = calico.HostEndpointStatus{Phase: calico.PhaseConfirmed, Generation: 3, Revision: "r1"}
+	contains(shown, "web1/eth0", "ingot-node", "not enforced", "3 compared, 1 not as declared")
+	h.Status = calico.HostEndpointStatus{Phase: calico.PhaseConfirmed, Generation: 3, Revision: "r1", Rows: []calico.RowTraffic{
+		{Matrix: "site", Row: "1.1", Since: metav1.NewTime(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), Last: new(metav1.NewTime(time.Date(2026, 3, 1, 13, 0, 0, 0, time.UTC)))},
+		{Matrix: "site", Row: "2.1", Since: metav1.NewTime(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))},
+	}}
 	if err := k.Status().Update(t.Context(), h); err != nil {
 		t.Fatal(err)
 	}
 	shown, _ = run(0, "verify", "--cluster")
-	contains(shown, "generation 3, phase Confirmed", "1 compared, 0 not as declared")
+	contains(shown, "generation 3, phase Confirmed", "seen, last 2026-03-01 13:00 UTC", "unseen since 2026-03-01 12:00 UTC", "3 compared, 0 not as declared")
 }

@@ -69,6 +69,11 @@ func (w *world) holds(open, closed int) {
 	w.refused(database, web, open)
 }
 
+// met says whether a row's rules on the host have met a connection.
+func met(s api.HostEndpointStatus, row string) bool {
+	return slices.ContainsFunc(s.Rows, func(r api.RowTraffic) bool { return r.Matrix == "shop" && r.Row == row && r.Last != nil })
+}
+
 // isSeen: what the host does, and what is other than the matrix says, is in the API, in metrics, and in what the daemon says of refusals.
 func (w *world) isSeen(h host) {
 	h.says("a listener without a row", drifts(node.DriftListener, "tcp port 9999", "no row"))
@@ -82,6 +87,11 @@ func (w *world) isSeen(h host) {
 	h.counts(positive, "ingot_node_drift", `kind="Listener"`)
 	h.counts(func(v float64) bool { return v == float64(s.Generation) }, "ingot_node_confirmed_generation")
 	h.counts(func(v float64) bool { return v == 1 }, "ingot_node_phase", `phase="Confirmed"`)
+	// The rows that connections were made by were met; the one that nobody can use was not.
+	h.says("rows that were met", func(s api.HostEndpointStatus) bool { return met(s, "1.1") && met(s, "1.2") && !met(s, "1.3") })
+	// Something is not as declared, so that the answer is 1: that is what it is here.
+	verified, _ := h.at[center].Run(h.ctx, "", h.programs["ingot"], "matrix", "verify", "--cluster", "--name", "shop", "-o", "json", "--kubeconfig", h.admin())
+	w.contains(verified, `"verdict": "seen, last `, `"verdict": "violated: web1: row 1.3 `)
 	drops := h.command(h.at[h.address], h.programs["ingot-node"], append(h.places(), "drops")...)
 	w.contains(drops, customer, "8443", "public")
 	// The other program asks the same of the daemon; of another host it asks the API, which the daemon told.

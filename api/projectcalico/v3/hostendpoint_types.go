@@ -128,6 +128,11 @@ type HostEndpointStatus struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=atomic
 	Drops []Drop `json:"drops,omitempty"`
+	// Rows are those rows of communication matrices that the host has rules for now, with what they have met. Like counters they are written with what is written anyway, and alone now and
+	// then only.
+	// +kubebuilder:validation:MaxItems=512
+	// +listType=atomic
+	Rows []RowTraffic `json:"rows,omitempty"`
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=32
@@ -159,6 +164,20 @@ type Drift struct {
 type Counters struct {
 	Refused  int64 `json:"refused"`
 	Accepted int64 `json:"accepted"`
+}
+
+// RowTraffic says whether a row of a communication matrix has met packets on the host. Times are by the host's clock, to the minute.
+type RowTraffic struct {
+	// Matrix is the name of the CommunicationMatrix, where the policies say so (label ingot.dev/matrix).
+	// +kubebuilder:validation:MaxLength=253
+	Matrix string `json:"matrix,omitempty"`
+	// Row is the row's number.
+	// +kubebuilder:validation:MaxLength=253
+	Row string `json:"row"`
+	// Since is when the host first had rules for it.
+	Since metav1.Time `json:"since"`
+	// Last is when a new connection met it last; not there: none did.
+	Last *metav1.Time `json:"last,omitempty"`
 }
 
 // Drop is who was refused, by what, and what would let it pass. It is one for all packets from one address to one address and port.

@@ -94,21 +94,17 @@ func (s *source) fromServer(ctx context.Context) (matrix.Matrix, error) {
 	if err != nil {
 		return matrix.Matrix{}, err
 	}
-	var parts []*ingot.CommunicationMatrix
+	parts := document.Parts(s.name, list)
 	var names []string
 	for i := range list {
 		switch o := &list[i]; {
-		case o.Name == s.name && o.Spec.Extends == "":
-			parts = append([]*ingot.CommunicationMatrix{o}, parts...)
-		case o.Name == s.name:
+		case o.Name == s.name && o.Spec.Extends != "":
 			return matrix.Matrix{}, fmt.Errorf("CommunicationMatrix %s is a part: ask for --name %s", s.name, o.Spec.Extends)
-		case string(o.Spec.Extends) == s.name:
-			parts = append(parts, o)
 		case o.Spec.Extends == "":
 			names = append(names, o.Name)
 		}
 	}
-	if len(parts) == 0 || parts[0].Name != s.name {
+	if len(parts) == 0 {
 		have := "there are none"
 		if len(names) > 0 {
 			have = "there are: " + strings.Join(names, ", ")

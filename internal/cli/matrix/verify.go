@@ -53,7 +53,8 @@ func verifyCommand(s *session.Session) *cobra.Command {
 		Short: "Compare the running system with a matrix: this host's listeners and flows, or with --cluster what the hosts report",
 		Long: "On a host: every listening socket and every tracked flow has to be a row's, of the roles that the host has (its entry under spec.hosts, or --role).\n" +
 			"What listens on loopback only is nobody's to reach, and is left out. Root sees all processes, and the flows.\n\n" +
-			"With --cluster: every HostEndpoint has to enforce what it was compiled to, without drift. --name takes those of one matrix.\n\n" +
+			"With --cluster: every HostEndpoint has to enforce what it was compiled to, without drift; and each row is told as seen, unseen, violated, or not enforced by any host.\n" +
+			"--name takes one matrix.\n\n" +
 			"Ends with 0 when all is as declared, with 1 when something is not, and with 2 when there is no answer.",
 		Example: "  sudo ingot matrix verify site.yaml\n" +
 			"  sudo ingot matrix verify --role partition,boot\n" +

@@ -148,9 +148,17 @@ func TestReportWritesStatusAndEvents(t *testing.T) {
 			t.Errorf("a counter is written at once: %v", soon)
 		}
 		time.Sleep(30 * time.Second)
+		trying.Rows = []node.RowTraffic{
+			{Matrix: "shop", Row: "1.1", Since: time.Now().Add(-time.Hour), Last: time.Now()}, {Row: "1.2", Since: time.Now()}, {Row: strings.Repeat("9", 300), Since: time.Now()},
+		}
 		later := send(trying)
 		if len(later) != 1 {
 			t.Fatalf("counters are not written after a while: %v", later)
+		}
+		minute := func(at time.Time) string { return at.UTC().Truncate(time.Minute).Format(time.RFC3339) }
+		want := []any{map[string]any{"matrix": "shop", "row": "1.1", "since": minute(time.Now().Add(-time.Hour)), "last": minute(time.Now())}, map[string]any{"row": "1.2", "since": minute(time.Now())}}
+		if !reflect.DeepEqual(later[0]["rows"], want) {
+			t.Errorf("rows %v, want %v", later[0]["rows"], want)
 		}
 		if _, there := later[0]["confirmed"]; there {
 			t.Error("the confirmation of the running trial is taken away")

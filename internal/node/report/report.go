@@ -38,7 +38,7 @@ type API struct {
 
 // sent is what an endpoint's status was set to.
 type sent struct {
-	// rest is the status without its counters and drops.
+	// rest is the status without its counters, drops and rows.
 	rest  map[string]any
 	at    time.Time
 	trial uint32
@@ -82,7 +82,7 @@ func (a *API) endpoint(ctx context.Context, e node.Endpoint, s node.Status) erro
 	}
 	// Like counters, these change all the time where somebody knocks: they go along with what is written anyway, and alone only now and then.
 	patch["counters"] = map[string]any{"refused": s.Refused, "accepted": s.Accepted}
-	patch["drops"] = drops(e, s)
+	patch["drops"], patch["rows"] = drops(e, s), rows(s)
 	if begins {
 		patch["confirmed"], next.trial = nil, s.Attempt.Generation
 	}
@@ -108,13 +108,15 @@ func (a *API) endpoint(ctx context.Context, e node.Endpoint, s node.Status) erro
 	return failed
 }
 
-// maxDrift and maxWhat are the bounds of the kind.
+// These are the bounds of the kind.
 const (
 	maxDrift = 256
+	maxRows  = 512
+	maxName  = 253
 	maxWhat  = 1024
 )
 
-// status is everything but the counters and drops. What is not there is null, which takes it away.
+// status is everything but the counters, drops and rows. What is not there is null, which takes it away.
 func status(e node.Endpoint, s node.Status, since time.Time) map[string]any {
 	fields := map[string]any{"generation": s.Generation, "phase": string(s.Decision.Phase), "revision": nil, "trial": nil}
 	if e.Revision != "" {
@@ -172,6 +174,28 @@ func drops(e node.Endpoint, s node.Status) []any {
 		}
 		if d.Port != 0 {
 			one["port"] = d.Port
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// rows are the host's, to the minute: each of its endpoints has all of them.
+func rows(s node.Status) []any {
+	all := []any{}
+	for _, r := range s.Rows {
+		if len(all) == maxRows {
+			break
+		}
+		if len(r.Row) > maxName || len(r.Matrix) > maxName {
+			continue // an annotation that somebody wrote by hand: no matrix has such a row
+		}
+		one := map[string]any{"row": r.Row, "since": r.Since.UTC().Truncate(time.Minute).Format(time.RFC3339)}
+		if r.Matrix != "" {
+			one["matrix"] = r.Matrix
+		}
+		if !r.Last.IsZero() {
+			one["last"] = r.Last.UTC().Truncate(time.Minute).Format(time.RFC3339)
 		}
 		all = append(all, one)
 	}
