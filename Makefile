@@ -140,7 +140,7 @@ fuzz: ## every fuzzer in turn (FUZZTIME=30s each; FUZZ=regular expression of pac
 	@scripts/fuzz
 
 .PHONY: e2e
-e2e: agent image firewall-image ## virtual machines from power-on to the installed Debian's report: every way of booting, software RAID, an archive, a partition image
+e2e: build agent image firewall-image ## virtual machines from power-on to the installed Debian's report: every way of booting, software RAID, an archive, a partition image
 	INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) go test -count=1 -timeout 90m -v ./test/e2e/...
 
 .PHONY: lives

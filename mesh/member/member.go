@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"tailscale.com/envknob"
+	"tailscale.com/net/netns"
 	"tailscale.com/tsnet"
 )
 
@@ -50,6 +51,9 @@ func Prepare(ca string) error {
 	for _, off := range []string{"TS_DISABLE_PORTMAPPER", "TS_DISABLE_UPNP"} {
 		envknob.Setenv(off, "true")
 	}
+	// The library ties its sockets to the interface of the default route, or to loopback where there is none, lest they go through an interface of its own. There is no such interface here, and a firewall has several
+	// networks, of which any may lead to the coordinator, and often no default route.
+	netns.SetEnabled(false)
 	if ca == "" {
 		return nil
 	}

@@ -19,7 +19,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
@@ -58,12 +57,15 @@ type firewallWorld struct {
 }
 
 // TestAFirewallInQEMU takes a Firewall from the object to packets: its machine is provisioned with a real Debian that has the packages, gets its identity at its first boot by its config drive, is closed before its network is
-// up, and lets through what the rules say, in both directions, by two network cards that are told apart by their MAC addresses; a rule is changed while it runs.
+// up, and lets through what the rules say, in both directions, by two network cards that are told apart by their MAC addresses; a rule is changed while it runs. It joins the mesh, and answers SSH there and nowhere else.
 func TestAFirewallInQEMU(t *testing.T) {
+	if !apart(t, visitor.Addr()) {
+		return
+	}
 	w := &firewallWorld{World: harness.Start(t, harness.Options{
 		Bin: binDir(t), Artifacts: filepath.Join(cacheDir(t), "artifacts"),
 		Lab: []string{"--qemu", "--machines", "1", "--nics", "2", "--disk-size", "4GiB", "--disks", "1", "--cpus", "2"},
-		Up:  []string{"--advertise", "127.0.0.1," + visitor.Addr().String()},
+		Up:  append([]string{"--advertise", "127.0.0.1," + visitor.Addr().String()}, meshArguments()...),
 	}), key: client.ObjectKey{Namespace: "web", Name: "edge"}}
 	ctx, cancel := context.WithTimeout(t.Context(), virtualPatience)
 	defer cancel()
@@ -89,11 +91,16 @@ func TestAFirewallInQEMU(t *testing.T) {
 
 	w.passes(ctx, t, w.inside, visitor.Addr(), firstPort, "from "+ownOutside.String())
 	took("first packet")
+	w.joins(ctx, t)
+	took("in the mesh")
+	w.shell(ctx, t, "root\n", "id", "-un")
+	took("SSH over the mesh, by its relay")
 	t.Logf("%sall in all %s", table, time.Since(began).Round(time.Second))
 	w.passes(ctx, t, w.outside, tenant.Addr(), servedPort, "from "+visitor.Addr().String())
 	w.refused(ctx, t, w.inside, tenant.Addr(), visitor.Addr(), deniedPort)
 	w.refused(ctx, t, w.outside, visitor.Addr(), tenant.Addr(), deniedPort)
 	w.closedFromTheBeginning(ctx, t)
+	w.shell(ctx, t, "127.0.0.1:22\n", "ss", "-Hltn", "sport", "=", ":22", "|", "awk", "'{print $4}'")
 
 	w.edit(ctx, t, func(f *ingot.FirewallSpec) { f.Egress[0].Ports = []string{strconv.Itoa(laterPort)} })
 	w.says(ctx, t, ingot.FirewallAppliedCondition)
@@ -102,7 +109,7 @@ func TestAFirewallInQEMU(t *testing.T) {
 	lap("another rule holds")
 }
 
-// plug joins somebody on each side of the firewall, who serve everything that is asked for, and forwards the machine's way to the API server, as a site's routers do.
+// plug joins somebody on each side of the firewall, who serve everything that is asked for.
 func (w *firewallWorld) plug(ctx context.Context, t *testing.T) {
 	t.Helper()
 	open := func(s netstack.Spec) *netstack.Network {
@@ -128,24 +135,7 @@ func (w *firewallWorld) plug(ctx context.Context, t *testing.T) {
 	for _, port := range []uint16{servedPort, deniedPort} {
 		serve(ctx, t, w.inside, tenant.Addr(), port, answer)
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", w.Kubeconfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	at, err := netip.ParseAddrPort(strings.TrimPrefix(config.Host, "https://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	serve(ctx, t, w.outside, visitor.Addr(), at.Port(), func(c net.Conn) {
-		server, err := new(net.Dialer).DialContext(ctx, "tcp", at.String())
-		if err != nil {
-			t.Logf("the way to the API server: %v", err)
-			return
-		}
-		defer func() { _ = server.Close() }()
-		go func() { _, _ = io.Copy(server, c); _ = server.Close() }()
-		_, _ = io.Copy(c, server)
-	})
+	w.ways(ctx, t)
 }
 
 // serve accepts until the test ends.
@@ -305,7 +295,7 @@ func (w *firewallWorld) refused(ctx context.Context, t *testing.T, from *netstac
 	})
 }
 
-// closedFromTheBeginning reads what the machine said of its boot, and asks its sshd, which listens everywhere, from both sides.
+// closedFromTheBeginning reads what the machine said of its boot, and asks its sshd from both sides.
 func (w *firewallWorld) closedFromTheBeginning(ctx context.Context, t *testing.T) {
 	t.Helper()
 	var said []string
