@@ -219,6 +219,7 @@ func (w *firewallWorld) firewall(ctx context.Context) (*ingot.Firewall, error) {
 func (w *firewallWorld) says(ctx context.Context, t *testing.T, kind string) {
 	t.Helper()
 	w.Until(ctx, t, "the firewall's "+kind, func(ctx context.Context) error {
+		w.Revive(ctx, t, w.Key(0))
 		f, err := w.firewall(ctx)
 		if err != nil {
 			return err

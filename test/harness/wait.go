@@ -72,6 +72,7 @@ func (w *World) UntilReported(ctx context.Context, t testing.TB, key client.Obje
 	t.Helper()
 	var record *ingot.HostLifecycle
 	w.Until(ctx, t, fmt.Sprintf("first boot of host %s", key), func(ctx context.Context) (err error) {
+		w.Revive(ctx, t, key)
 		if record, err = w.Record(ctx, key); err != nil {
 			return err
 		}

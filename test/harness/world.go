@@ -52,6 +52,8 @@ type World struct {
 
 	bin      string
 	programs []*Program
+	// revived is how much of a machine's console was heard when it was reset.
+	revived map[client.ObjectKey]int
 }
 
 // startLimit bounds the start of control plane and lab on a busy host; a quiet one takes 5 s.
@@ -65,7 +67,7 @@ func Start(t testing.TB, o Options) *World {
 	t.Helper()
 	// The client's library complains on the terminal where nobody takes its log.
 	log.SetLogger(logr.Discard())
-	w := &World{Dir: shortDir(t), bin: o.Bin}
+	w := &World{Dir: shortDir(t), bin: o.Bin, revived: map[client.ObjectKey]int{}}
 	w.Logs = filepath.Join(w.Dir, "logs")
 	if err := os.MkdirAll(w.Logs, 0o700); err != nil {
 		t.Fatal(err)
