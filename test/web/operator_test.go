@@ -55,7 +55,7 @@ func operator(ctx context.Context, t *testing.T, s *site.Site, k kubernetes.Inte
 		n.Status.Online, n.Status.Addresses, n.Status.ClientVersion = true, []string{"100.64.0.7"}, "1.90.1"
 		return s.Client.Status().Update(ctx, n)
 	})
-	return []string{"INGOT_WEB_AUDITOR_TOKEN=" + auditor(ctx, t, k)}
+	return append(flows(ctx, t, s, k), "INGOT_WEB_AUDITOR_TOKEN="+auditor(ctx, t, k))
 }
 
 const digits = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

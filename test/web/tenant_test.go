@@ -3,8 +3,6 @@ package web
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -30,8 +28,7 @@ const (
 	acme    = "acme-web"
 )
 
-// tenants makes a provider's networks and a project in them, and runs the pages' tests with a token of somebody who may look at the project alone, and with the way to the API server, for what changes while a page is
-// looked at.
+// tenants makes a provider's networks and a project in them, and runs the pages' tests with a token of somebody who may look at the project alone.
 func tenants(ctx context.Context, t *testing.T, s *site.Site, k kubernetes.Interface, pages func(env ...string)) {
 	t.Helper()
 	w := &world{ctx: ctx, t: t, c: s.Client}
@@ -39,16 +36,12 @@ func tenants(ctx context.Context, t *testing.T, s *site.Site, k kubernetes.Inter
 	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: acme, Labels: map[string]string{ingot.TenantLabel: "acme", ingot.ProjectLabel: "web"}}})
 	w.networks()
 	w.machines(s)
-	ca := filepath.Join(t.TempDir(), "ca.crt")
-	if err := os.WriteFile(ca, s.Config.CAData, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	guest := token(ctx, t, k, "tenant", "")
 	w.create(&rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: acme, Name: "web-tenant"}, Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: "web-tenant"}},
 		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "ingot:tenant:viewer"},
 	})
-	pages("INGOT_WEB_TENANT_TOKEN="+guest, "INGOT_API_URL="+s.Config.Host, "INGOT_API_CA="+ca)
+	pages("INGOT_WEB_TENANT_TOKEN=" + guest)
 }
 
 // world makes objects and waits for what becomes of them.

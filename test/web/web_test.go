@@ -182,7 +182,13 @@ func TestPagesInABrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ca := filepath.Join(t.TempDir(), "ca.crt")
+	if err := os.WriteFile(ca, s.Config.CAData, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	env := append(operator(ctx, t, s, k),
+		// The way to the API server is for what changes while a page is looked at.
+		"INGOT_API_URL="+s.Config.Host, "INGOT_API_CA="+ca,
 		"INGOT_CHROMIUM="+chromium, "INGOT_WEB_URL=https://"+address, "INGOT_WEB_LINK="+link, "INGOT_WEB_SPKI="+key(t, filepath.Join(s.DataDir, "roles", "controller", "tls.crt")),
 		"INGOT_WEB_TOKEN="+token(ctx, t, k, "editor", "ingot:provider:editor"), "INGOT_WEB_VIEWER_TOKEN="+token(ctx, t, k, "viewer", "ingot:provider:viewer"),
 		"INGOT_WEB_STRANGER_TOKEN="+token(ctx, t, k, "stranger", ""),
@@ -191,7 +197,7 @@ func TestPagesInABrowser(t *testing.T) {
 		t.Helper()
 		command(ctx, t, env, "node", slices.Concat([]string{"--test", "--test-concurrency=1", "--test-reporter=spec"}, names)...)
 	}
-	pages(t, env, "test/pages.test.mjs", "test/operator.test.mjs")
+	pages(t, env, "test/pages.test.mjs", "test/operator.test.mjs", "test/matrix.test.mjs")
 	// After those that count hosts, since it gives some of them away.
 	tenants(ctx, t, s, k, func(more ...string) {
 		pages(t, slices.Concat(env, more), "test/networks.test.mjs", "test/machines.test.mjs", "test/catalog.test.mjs")

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useState } from 'react'
+import { useCallback, useEffect, useRef, useState } from 'react'
 import { callback, Login } from './pages/login'
 import { Overview } from './pages/overview'
 import { Hosts } from './pages/hosts'
@@ -140,9 +140,15 @@ export function App() {
 
 function Menu({ place, me, out }: { place: URL; me: Me; out: () => void }) {
   const here = (path: string) => (path === '/' ? place.pathname === '/' : place.pathname === path || place.pathname.startsWith(path + '/'))
+  // On a phone the menu is wider than the screen: the page that is open is in sight.
+  const nav = useRef<HTMLElement>(null)
+  useEffect(() => {
+    const open = nav.current?.querySelector<HTMLElement>('[aria-current]')
+    if (nav.current && open) nav.current.scrollLeft = open.offsetLeft - nav.current.offsetLeft - (nav.current.clientWidth - open.offsetWidth) / 2
+  }, [place.pathname])
   return (
     <>
-      <nav aria-label="Pages">
+      <nav aria-label="Pages" ref={nav}>
         {places.map(([path, name]) => (
           <a key={path} href={path} aria-current={here(path) ? 'page' : undefined}>
             {name}

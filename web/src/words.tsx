@@ -18,10 +18,10 @@ export function span(ms: number): string {
   return `${Math.floor(s / 86400)}d ${Math.floor((s % 86400) / 3600)}h`
 }
 
-export function Since({ at, now }: { at?: string; now: number }) {
+export function Since({ at, now, age }: { at?: string; now: number; age?: boolean }) {
   if (!at) return null
   const t = Date.parse(at)
-  const text = t > now ? `in ${span(t - now)}` : `${span(now - t)} ago`
+  const text = t > now ? `in ${span(t - now)}` : `${span(now - t)}${age ? '' : ' ago'}`
   return (
     <time dateTime={at} title={new Date(t).toLocaleString()}>
       {text}

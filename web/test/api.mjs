@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { need } from './browser.mjs'
 
-export function api(method, path, body) {
+export function api(method, path, body, { token = 'INGOT_WEB_TOKEN', type = 'application/json' } = {}) {
   const text = body && JSON.stringify(body)
   return new Promise((resolve, reject) => {
     const r = request(
       need('INGOT_API_URL') + path,
-      { method, ca: readFileSync(need('INGOT_API_CA')), headers: { Authorization: `Bearer ${need('INGOT_WEB_TOKEN')}`, 'Content-Type': 'application/json' } },
+      { method, ca: readFileSync(need('INGOT_API_CA')), headers: { Authorization: `Bearer ${need(token)}`, 'Content-Type': type } },
       (answer) => {
         let said = ''
         answer.on('data', (d) => (said += d))

@@ -90,6 +90,19 @@ export async function tabTo(page, wanted, most = 60) {
   assert.fail('not reached by Tab')
 }
 
+// choose picks a value of a list by keys. Letters would do as well, but for a slow machine: after a second they begin a new word.
+export async function choose(page, select, value) {
+  await tabTo(page, select)
+  const list = await select.elementHandle()
+  for (let i = 0; i < 100; i++) {
+    const was = await select.inputValue()
+    if (was === value) return
+    await page.keyboard.press('ArrowDown')
+    await page.waitForFunction(([e, was]) => e.value !== was, [list, was])
+  }
+  assert.fail(`${value} is not in the list`)
+}
+
 // fits: nothing makes the page wider than the screen.
 export async function fits(page) {
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the page is wider than the phone')

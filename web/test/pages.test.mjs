@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { base, clean, launch, login, need, patience, shot, tabTo, watched } from './browser.mjs'
+import { base, choose, clean, launch, login, need, patience, shot, tabTo, watched } from './browser.mjs'
 
 let browser
 
@@ -223,8 +223,7 @@ describe('communication matrix', () => {
     await shot(page, 'matrix-light')
     await clean(w, 'matrix')
     const role = page.getByRole('combobox', { name: 'Role' })
-    await tabTo(page, role)
-    await page.keyboard.type('Control')
+    await choose(page, role, 'controller')
     await page.waitForURL(/role=controller/)
     const peers = page.getByRole('list', { name: 'Whom Controller speaks with' })
     await peers.waitFor()
