@@ -230,7 +230,7 @@ func firewall(ctx context.Context, c *reader, a ask) (Content, error) {
 	if x := f.Status.Applied; x != nil {
 		b.Problem, b.Digest = x.Problem, x.Digest
 	}
-	b.Rules = slices.Concat(rulesOf(&f, "egress", f.Spec.Egress, b.Row.Current), rulesOf(&f, "ingress", f.Spec.Ingress, b.Row.Current))
+	b.Rules = rulesIn(&f, b.Row.Current)
 	b.explain(&f, a.query)
 	return Content{Body: b}, nil
 }
@@ -249,6 +249,11 @@ func networksOf(f *ingot.Firewall) []FirewallNetwork {
 		all = append(all, x)
 	}
 	return all
+}
+
+// rulesIn are all of them: an empty list where there are none, since null is no list to a browser.
+func rulesIn(f *ingot.Firewall, current bool) []FirewallRule {
+	return append(rulesOf(f, "egress", f.Spec.Egress, current), rulesOf(f, "ingress", f.Spec.Ingress, current)...)
 }
 
 // rulesOf are the rules of a direction. Which of an earlier generation the machine still has it does not say: where that is not the object's, each waits.

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"encoding/json"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,7 +48,7 @@ func TestARulesStateIsTheMachines(t *testing.T) {
 	states := func() []string {
 		var all []string
 		current := firewallRow(f, nil).Current
-		for _, r := range slices.Concat(rulesOf(f, "egress", f.Spec.Egress, current), rulesOf(f, "ingress", f.Spec.Ingress, current)) {
+		for _, r := range rulesIn(f, current) {
 			all = append(all, r.Name+" "+r.State)
 		}
 		return all
@@ -95,6 +97,23 @@ func TestAPacketOfTheAddressIsExplained(t *testing.T) {
 		}
 		if got != [3]string{c.verdict, c.by, c.wrong} {
 			t.Errorf("%s: %q", c.query, got)
+		}
+	}
+}
+
+// TestAFirewallWithoutAnythingHasEmptyLists: the page asks how long they are, and null has no length.
+func TestAFirewallWithoutAnythingHasEmptyLists(t *testing.T) {
+	f := &ingot.Firewall{}
+	text, err := json.Marshal(FirewallBody{
+		Row: firewallRow(f, nil), Networks: networksOf(f), Rules: rulesIn(f, true), Names: namesOf(f), Drops: dropsOf(f),
+		By: refusals(f, func(d ingot.FirewallDrop) string { return d.By }), From: refusals(f, func(d ingot.FirewallDrop) string { return d.From }),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range []string{"networks", "rules", "names", "drops", "refusedBy", "refusedFrom"} {
+		if !strings.Contains(string(text), `"`+list+`":[]`) {
+			t.Errorf("%s is no list in %s", list, text)
 		}
 	}
 }
