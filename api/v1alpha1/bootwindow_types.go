@@ -20,7 +20,7 @@ const BootTokenKey = "token"
 // +kubebuilder:printcolumn:name="Host",type=string,JSONPath=`.spec.host.name`
 // +kubebuilder:printcolumn:name="Purpose",type=string,JSONPath=`.spec.purpose`
 // +kubebuilder:printcolumn:name="Method",type=string,JSONPath=`.spec.method`
-// +kubebuilder:printcolumn:name="Closes",type=date,JSONPath=`.spec.closesAt`
+// +kubebuilder:printcolumn:name="Closes",type=string,format=date-time,JSONPath=`.spec.closesAt`
 // +kubebuilder:printcolumn:name="Redeemed",type=date,JSONPath=`.status.redeemedAt`
 type BootWindow struct {
 	metav1.TypeMeta   `json:",inline"`
