@@ -23,7 +23,8 @@ func main() {
 
 const usage = `usage:
   release image -version V -output FOLDER PROGRAM...   an OCI image layout with the programs in /usr/bin
-  release sbom -version V -output FILE PROGRAM...      what modules the programs are made of, as SPDX 2.3
+  release sbom -version V -output FILE -page FOLDER -lock FILE PROGRAM...
+                                                       what the programs are made of, as SPDX 2.3: Go modules, and npm's packages in the built web page
   release sums FOLDER                                  SHA256SUMS of every file below a folder
   release sign -key KEY FILE                           FILE.minisig by an Ed25519 key in PEM (openssl genpkey -algorithm ed25519), and the public half beside it
   release verify -key PUBLIC FILE                      whether FILE.minisig is of that key`
@@ -36,6 +37,7 @@ func run(args []string) error {
 	version := set.String("version", "", "")
 	output := set.String("output", "", "")
 	key := set.String("key", "", "")
+	built, lock := set.String("page", "", ""), set.String("lock", "", "")
 	if err := set.Parse(args[1:]); err != nil {
 		return errors.New(usage)
 	}
@@ -55,7 +57,11 @@ func run(args []string) error {
 		if err != nil {
 			return err
 		}
-		return writeSBOM(*output, *version, at, rest)
+		web, err := readPage(*built, *lock)
+		if err != nil {
+			return err
+		}
+		return writeSBOM(*output, *version, at, web, rest)
 	case "sums":
 		return writeSums(rest[0])
 	case "sign":

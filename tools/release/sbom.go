@@ -65,8 +65,9 @@ type relationship struct {
 
 const unknown = "NOASSERTION"
 
-// writeSBOM lists, from what the linker wrote into them, the modules that the programs are made of: those that are linked, not those that a go.mod names.
-func writeSBOM(file, version string, at time.Time, programs []string) error {
+// writeSBOM lists, from what the linker wrote into them, the modules that the programs are made of: those that are linked, not those that a go.mod names. A program with the web page in it has
+// the page's packages, too.
+func writeSBOM(file, version string, at time.Time, web *page, programs []string) error {
 	d := document{
 		SPDXVersion: "SPDX-2.3", DataLicense: "CC0-1.0", SPDXID: "SPDXRef-DOCUMENT", Name: "ingot-" + version,
 		DocumentNamespace: "https://github.com/ingotmetal/ingot/sbom/" + version, CreationInfo: creation{at.Format(time.RFC3339), []string{"Tool: ingot-tools-release"}},
@@ -91,6 +92,16 @@ func writeSBOM(file, version string, at time.Time, programs []string) error {
 		std := module("stdlib", info.GoVersion[len("go"):], "")
 		modules[std.SPDXID] = std
 		d.Relationships = append(d.Relationships, relationship{id, "CONTAINS", std.SPDXID})
+		has, err := web.in(program)
+		if err != nil {
+			return err
+		}
+		if has {
+			for _, c := range web.parts {
+				modules[c.SPDXID] = c
+				d.Relationships = append(d.Relationships, relationship{id, "CONTAINS", c.SPDXID})
+			}
+		}
 		for _, m := range info.Deps {
 			if m.Replace != nil {
 				m = m.Replace
