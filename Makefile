@@ -53,7 +53,8 @@ DEBARCH    := $(shell go env GOARCH)
 package: ## build the Debian packages of ingot-node, ingot-firewall and ingot-mesh-member into dist/
 	@mkdir -p $(DIST)
 	go build -ldflags '$(LDFLAGS)' -o $(DIST)/ingot-node ./cmd/ingot-node
-	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) VERSION='$(DEBVERSION)' ARCH=$(DEBARCH) BINARY=$(DIST)/ingot-node \
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) scripts/manual $(abspath $(DIST))/man
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) VERSION='$(DEBVERSION)' ARCH=$(DEBARCH) BINARY=$(DIST)/ingot-node MANUAL=$(abspath $(DIST))/man \
 	  go tool -modfile=tools/nfpm/go.mod nfpm package --config packaging/node/nfpm.yaml --packager deb --target $(DIST)/ingot-node_$(DEBVERSION)_$(DEBARCH).deb
 	cd mesh && go build -ldflags '$(LDFLAGS)' -o $(abspath $(DIST))/ ./cmd/ingot-mesh-member
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) VERSION='$(DEBVERSION)' ARCH=$(DEBARCH) BINARY=$(DIST)/ingot-mesh-member \

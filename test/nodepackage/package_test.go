@@ -54,11 +54,19 @@ func contents(t *testing.T, deb string) {
 			files = append(files, mode+" "+strings.TrimPrefix(name, "."))
 		}
 	}
-	slices.Sort(files)
 	want := []string{
 		"-rw-r--r-- /etc/default/ingot-node", "-rw-r--r-- /usr/lib/systemd/system/ingot-node-load.service", "-rw-r--r-- /usr/lib/systemd/system/ingot-node.service",
 		"-rw-r--r-- /usr/share/doc/ingot-node/copyright", "-rwxr-xr-x /usr/bin/ingot-node",
 	}
+	pages, err := filepath.Glob("../../docs/man/ingot-node/*.8")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("pages of the manual: %v, %v", pages, err)
+	}
+	for _, page := range pages {
+		want = append(want, "-rw-r--r-- /usr/share/man/man8/"+filepath.Base(page)+".gz")
+	}
+	slices.Sort(files)
+	slices.Sort(want)
 	if !slices.Equal(files, want) {
 		t.Errorf("the package has\n%s\nwant\n%s", strings.Join(files, "\n"), strings.Join(want, "\n"))
 	}
