@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ingotmetal/ingot/internal/cli/session"
 )
 
 // TestCommandsInText holds each line of README and docs/ that calls ingot, run by a test or not, to the commands and flags that there are.
@@ -60,7 +62,7 @@ func checkCommand(t *testing.T, file string, words []string) {
 			break
 		}
 	}
-	c, rest, err := command(io.Discard, io.Discard).Find(words[1:])
+	c, rest, err := command(session.New(io.Discard, io.Discard)).Find(words[1:])
 	if err != nil {
 		t.Errorf("%s: %s: %v", file, strings.Join(words, " "), err)
 		return

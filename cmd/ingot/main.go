@@ -60,10 +60,15 @@ func main() {
 // run is the program with everything from outside as a parameter. 0: done; 1: it failed, the reason is on errOut, or the answer to a question is no; other codes are the
 // command's (session.Exit).
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
-	root := command(out, errOut)
+	s := session.New(out, errOut)
+	root := command(s)
 	callAs(root, os.Args[0])
 	root.SetArgs(args)
-	if err := root.ExecuteContext(ctx); err != nil {
+	err := root.ExecuteContext(ctx)
+	if unwritten := s.Close(); err == nil {
+		err = unwritten
+	}
+	if err != nil {
 		if err.Error() != "" {
 			fmt.Fprintln(errOut, "ingot:", err)
 		}
@@ -79,7 +84,8 @@ func callAs(root *cobra.Command, program string) {
 	}
 }
 
-func command(out, errOut io.Writer) *cobra.Command {
+func command(s *session.Session) *cobra.Command {
+	out, errOut := s.Out, s.Err
 	root := &cobra.Command{
 		Use:           "ingot",
 		Short:         "Turn racks of bare metal into a private cloud, without opening a port into the data centre",
@@ -88,10 +94,9 @@ func command(out, errOut io.Writer) *cobra.Command {
 	}
 	root.SetOut(out)
 	root.SetErr(errOut)
-	s := session.New(out, errOut)
 	image := imagebuild.Command(out, errOut)
 	catalog.Add(image, s)
-	root.AddCommand(size.Command(s), host.Command(s), claim.Command(s), discover.Command(s), layout.Command(s), apply.Command(s), object.Describe(s), object.Edit(s), object.Delete(s), matrix.Command(s), node.Command(s), versionCommand(out))
+	root.AddCommand(size.Command(s), host.Command(s), claim.Command(s), discover.Command(s), layout.Command(s), apply.Command(s), object.Describe(s), object.Edit(s), object.Delete(s), matrix.Command(s), node.Command(s), versionCommand(s))
 	site := partition.Command()
 	site.AddCommand(partitioncli.Verbs(s)...)
 	root.AddCommand(events.Command(s))
@@ -106,25 +111,24 @@ func command(out, errOut io.Writer) *cobra.Command {
 	return root
 }
 
-func versionCommand(out io.Writer) *cobra.Command {
-	var output string
+func versionCommand(s *session.Session) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "version",
 		Short: "Say which build this is",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			format, err := print.ParseFormat(output)
+			format, err := s.Format()
 			if err != nil {
 				return err
 			}
 			info := version.Get()
-			if format == print.JSON || format == print.YAML {
-				return print.Object(out, format, info)
+			if format.Structured() {
+				return print.Object(s.Out, format, info)
 			}
-			_, err = fmt.Fprintln(out, info)
+			_, err = fmt.Fprintln(s.Out, info)
 			return err
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", string(print.Table), "table, json or yaml")
+	s.AddOutput(c)
 	return c
 }

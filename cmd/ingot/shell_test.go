@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ingotmetal/ingot/internal/cli/session"
 )
 
 // TestCompletionInShells presses the tab key in bash, zsh and fish: each asks the program for what follows, and offers it.
@@ -52,7 +54,7 @@ func TestCompletionInShells(t *testing.T) {
 func TestPluginOfKubectl(t *testing.T) {
 	for program, want := range map[string]string{"/usr/bin/kubectl-ingot": "kubectl ingot host", "/usr/bin/ingot": "ingot host"} {
 		var out bytes.Buffer
-		root := command(&out, &out)
+		root := command(session.New(&out, &out))
 		callAs(root, program)
 		root.SetArgs([]string{"host", "--help"})
 		if err := root.ExecuteContext(t.Context()); err != nil || !strings.Contains(out.String(), "  "+want+" [command]") {

@@ -17,12 +17,17 @@ func terminal(t *testing.T, command func(*session.Session) *cobra.Command) (run 
 	run = func(want int, args ...string) (out, messages string) {
 		t.Helper()
 		var o, e bytes.Buffer
-		c := command(session.New(&o, &e))
+		s := session.New(&o, &e)
+		c := command(s)
 		c.SetArgs(args)
 		c.SetOut(&o)
 		c.SetErr(&e)
 		c.SilenceUsage = true
-		if got := session.ExitCode(c.ExecuteContext(t.Context())); got != want {
+		got := session.ExitCode(c.ExecuteContext(t.Context()))
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if got != want {
 			t.Errorf("%v ended with %d, want %d:\n%s%s", args, got, want, o.String(), e.String())
 		}
 		return o.String(), e.String()

@@ -115,7 +115,7 @@ func TestList(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		"write a time": {"list", "--dir", dir, "--since", "yesterday"}, "--dir": {"list", "--dir", "/no-such-dir"}, "not known": {"list", "--dir", dir, "-o", "xml"},
-		"as YAML": {"list", "--dir", dir, "-f", "-o", "yaml"}, "--last": {"list", "--dir", dir, "--last", "-1"},
+		"-o yaml: a stream": {"list", "--dir", dir, "-f", "-o", "yaml"}, "--last": {"list", "--dir", dir, "--last", "-1"},
 	} {
 		if _, errOut, code := run(t, args...); code != 1 || !strings.Contains(errOut, want) {
 			t.Errorf("%v: code %d, %q, want %q", args, code, errOut, want)

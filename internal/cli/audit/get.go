@@ -52,7 +52,7 @@ func getCommand(s *session.Session) *cobra.Command {
 			if found == nil {
 				return fmt.Errorf("record %d is not in the trail: it was removed by retention, is not written yet, or is missing (`ingot audit verify`)", seq)
 			}
-			if format == print.JSON || format == print.YAML {
+			if format.Structured() {
 				return print.Object(s.Out, format, found)
 			}
 			return show(s.Out, *found)

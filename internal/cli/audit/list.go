@@ -3,7 +3,6 @@ package audit
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -193,8 +192,8 @@ func Outcome(q audit.Request) string {
 
 // follow prints each record as it comes: a line a record, since a table of unknown rows has no widths.
 func follow(ctx context.Context, s *session.Session, f listFlags, format print.Format) error {
-	if format == print.YAML {
-		return errors.New("--follow with -o yaml: a stream has no end to be written as YAML; take -o json, a line a record")
+	if format == print.YAML || format == print.Markdown {
+		return fmt.Errorf("--follow with -o %s: a stream has no end to be written at; take -o json, a line a record", format)
 	}
 	err := lines(ctx, s, f.dir, f.f, true, func(line []byte) error {
 		r, _, err := audit.Parse(line)
@@ -209,6 +208,9 @@ func follow(ctx context.Context, s *session.Session, f listFlags, format print.F
 			}
 			_, err = fmt.Fprintln(s.Out, string(text))
 			return err
+		}
+		if format.Structured() {
+			return print.Object(s.Out, format, r)
 		}
 		var cells []string
 		for _, c := range columns() {

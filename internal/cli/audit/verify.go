@@ -181,7 +181,7 @@ func verifyRemote(ctx context.Context, s *session.Session, v *audit.Verifier) (a
 }
 
 func say(w io.Writer, format print.Format, r audit.Report) error {
-	if format == print.JSON || format == print.YAML {
+	if format.Structured() {
 		return print.Object(w, format, r)
 	}
 	for _, f := range r.Findings {

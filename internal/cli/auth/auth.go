@@ -72,7 +72,7 @@ func whoamiCommand(s *session.Session) *cobra.Command {
 				return fmt.Errorf("ask who you are: %w", err)
 			}
 			who := review.Status.UserInfo
-			if format == print.JSON || format == print.YAML {
+			if format.Structured() {
 				return print.Object(s.Out, format, who)
 			}
 			return print.Fields(s.Out, print.Field{Name: "Name", Value: who.Username}, print.Field{Name: "Groups", Value: strings.Join(who.Groups, ", ")})
@@ -145,7 +145,11 @@ func (a asking) answer(ctx context.Context, s *session.Session, args []string) (
 			return false, fmt.Errorf("--as %q: use one of %s", a.as, strings.Join(choice, ", "))
 		}
 		if a.list {
-			return true, print.Objects(s.Out, print.Table, nil, linesOf(r), lineColumns(r))
+			format, err := s.Format()
+			if err != nil {
+				return false, err
+			}
+			return true, print.Objects(s.Out, format, nil, linesOf(r), lineColumns(r))
 		}
 		return a.role(s, r, args)
 	case a.list:
@@ -210,6 +214,10 @@ func lineColumns(r access.Role) []print.Column[access.Line] {
 
 // mine lists what the API server says of the caller.
 func (asking) mine(ctx context.Context, s *session.Session) error {
+	format, err := s.Format()
+	if err != nil {
+		return err
+	}
 	c, err := clientset(s)
 	if err != nil {
 		return err
@@ -224,7 +232,7 @@ func (asking) mine(ctx context.Context, s *session.Session) error {
 	if err != nil {
 		return fmt.Errorf("ask what you may: %w", err)
 	}
-	return print.Objects(s.Out, print.Table, nil, review.Status.ResourceRules, []print.Column[authorizationv1.ResourceRule]{
+	return print.Objects(s.Out, format, nil, review.Status.ResourceRules, []print.Column[authorizationv1.ResourceRule]{
 		{Header: "GROUP", Cell: func(r authorizationv1.ResourceRule) string { return strings.Join(r.APIGroups, ",") }},
 		{Header: "KINDS", Cell: func(r authorizationv1.ResourceRule) string { return strings.Join(r.Resources, ",") }},
 		{Header: "NAMES", Cell: func(r authorizationv1.ResourceRule) string { return strings.Join(r.ResourceNames, ",") }},

@@ -98,7 +98,7 @@ func getCommand(s *session.Session) *cobra.Command {
 			if err := c.Get(cmd.Context(), client.ObjectKey{Name: args[0]}, o); err != nil {
 				return fmt.Errorf("read image %s: %w; `ingot image resolve` takes shorthands", args[0], err)
 			}
-			if format == print.JSON || format == print.YAML {
+			if format.Structured() {
 				return print.Object(s.Out, format, o)
 			}
 			return show(s, o)
@@ -186,7 +186,7 @@ func (q question) answer(ctx context.Context, s *session.Session, c client.Clien
 	if r.Warning != "" {
 		fmt.Fprintln(s.Err, "warning:", r.Warning)
 	}
-	if format == print.JSON || format == print.YAML {
+	if format.Structured() {
 		return print.Object(s.Out, format, r.Image.Object)
 	}
 	o := r.Image.Object

@@ -106,7 +106,7 @@ func explainCommand(s *session.Session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if format == print.JSON || format == print.YAML {
+			if format.Structured() {
 				return print.Object(s.Out, format, e)
 			}
 			return verdict.Write(s.Out, fmt.Sprintf("claim %s/%s", k.Namespace, k.Name), e, k.Status.Conditions)

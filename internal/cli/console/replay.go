@@ -45,7 +45,7 @@ func recordingsCommand(s *session.Session, f *flags) *cobra.Command {
 			if err := json.NewDecoder(body).Decode(&all); err != nil {
 				return fmt.Errorf("read the list of recordings: %w", err)
 			}
-			if format == print.JSON || format == print.YAML {
+			if format.Structured() {
 				return print.Object(s.Out, format, all)
 			}
 			return table(s.Out, all)

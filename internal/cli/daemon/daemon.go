@@ -78,14 +78,7 @@ func (a Asking) here(err error, use string) error {
 // output adds -o.
 func output(c *cobra.Command) func() (print.Format, error) {
 	var text string
-	formats := []string{string(print.Table), string(print.JSON), string(print.YAML)}
-	c.Flags().StringVarP(&text, "output", "o", formats[0], "table, json or yaml")
-	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
-	return func() (print.Format, error) {
-		f, err := print.ParseFormat(text)
-		if f == print.Wide {
-			f = print.Table
-		}
-		return f, err
-	}
+	c.Flags().StringVarP(&text, "output", "o", string(print.Table), print.Help)
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(print.Formats(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
+	return func() (print.Format, error) { return print.ParseFormat(text) }
 }

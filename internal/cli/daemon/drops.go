@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -42,6 +43,9 @@ func (a Asking) drops() *cobra.Command {
 		if len(args) == 1 {
 			ask = func(ctx context.Context) ([]node.Drop, error) { return a.Elsewhere.Drops(ctx, args[0]) }
 		}
+		if follow && f == print.Markdown {
+			return errors.New("--follow with -o markdown: a stream has no end to be written at; take the table, or -o json")
+		}
 		if follow {
 			return followDrops(c.Context(), a.Out, f, ask)
 		}
@@ -49,10 +53,10 @@ func (a Asking) drops() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if f != print.Table {
+		if f.Structured() {
 			return print.Object(a.Out, f, append([]node.Drop{}, drops...))
 		}
-		return dropsTable(a.Out, drops, true)
+		return print.Text(a.Out, f, func(w io.Writer) error { return dropsTable(w, drops, true) })
 	}
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on, and print those that are refused again or newly, as they are; JSON has one a line")
 	return c
@@ -89,11 +93,11 @@ func printNews(out io.Writer, f print.Format, fresh []node.Drop, first bool) err
 		}
 		return nil
 	}
-	if f == print.YAML && len(fresh) > 0 {
-		return print.Object(out, f, fresh) // items of one list, however many prints it takes
-	}
-	if f == print.YAML {
+	if f.Structured() && len(fresh) == 0 {
 		return nil
+	}
+	if f.Structured() {
+		return print.Object(out, f, fresh) // of YAML: items of one list, however many prints it takes
 	}
 	return dropsTable(out, fresh, first)
 }

@@ -42,12 +42,14 @@ func (a Asking) explain() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if chosen != print.Table {
+		if chosen.Structured() {
 			return print.Object(a.Out, chosen, all)
 		}
-		w := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
-		explainTable(w, all)
-		return w.Flush()
+		return print.Text(a.Out, chosen, func(out io.Writer) error {
+			w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+			explainTable(w, all)
+			return w.Flush()
+		})
 	}
 	f := c.Flags()
 	f.StringVar(&from, "from", "", "source address")

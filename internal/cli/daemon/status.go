@@ -26,18 +26,20 @@ func (a Asking) status() *cobra.Command {
 			return err
 		}
 		if len(args) == 1 {
-			return a.Elsewhere.Status(c.Context(), a.Out, args[0], f)
+			return print.Text(a.Out, f, func(w io.Writer) error { return a.Elsewhere.Status(c.Context(), w, args[0], f) })
 		}
 		s, err := a.client().Status(c.Context())
 		if err != nil {
 			return a.here(err, "status")
 		}
-		if f != print.Table {
+		if f.Structured() {
 			return print.Object(a.Out, f, s)
 		}
-		w := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
-		statusTable(w, s)
-		return w.Flush()
+		return print.Text(a.Out, f, func(out io.Writer) error {
+			w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+			statusTable(w, s)
+			return w.Flush()
+		})
 	}
 	return c
 }

@@ -84,7 +84,7 @@ func getCommand(s *session.Session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if format == print.JSON || format == print.YAML {
+			if format.Structured() {
 				return print.Object(s.Out, format, o)
 			}
 			return show(s.Out, o)

@@ -119,11 +119,9 @@ func named(s *session.Session, use, short string, run func(cmd *cobra.Command, f
 	})
 }
 
-func structured(f print.Format) bool { return f == print.JSON || f == print.YAML }
-
 func describeCommand(s *session.Session) *cobra.Command {
 	return named(s, "describe", "Show a firewall: its networks, what it enforces, and what it waits for", func(_ *cobra.Command, f *ingot.Firewall, format print.Format) error {
-		if structured(format) {
+		if format.Structured() {
 			return print.Object(s.Out, format, f)
 		}
 		_, err := fmt.Fprint(s.Out, summary(f))
@@ -194,7 +192,7 @@ func Card(n *ingot.MachineNICStatus) string {
 
 func rulesCommand(s *session.Session) *cobra.Command {
 	return named(s, "rules", "List a firewall's rules", func(_ *cobra.Command, f *ingot.Firewall, format print.Format) error {
-		if structured(format) {
+		if format.Structured() {
 			return print.Object(s.Out, format, map[string][]ingot.FirewallRule{"egress": f.Spec.Egress, "ingress": f.Spec.Ingress})
 		}
 		w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)

@@ -33,7 +33,7 @@ func explainCommand(s *session.Session) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if structured(format) {
+		if format.Structured() {
 			return print.Object(s.Out, format, e)
 		}
 		w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
@@ -134,11 +134,11 @@ const followEvery = 5 * time.Second
 func dropsCommand(s *session.Session) *cobra.Command {
 	var follow bool
 	c := named(s, "drops", "Say who was refused lately, and by what", func(cmd *cobra.Command, f *ingot.Firewall, format print.Format) error {
-		if structured(format) && !follow {
+		if format.Structured() && !follow {
 			return print.Object(s.Out, format, append([]ingot.FirewallDrop{}, f.Status.Drops...))
 		}
-		if structured(format) {
-			return errors.New("--follow: the table can be followed, and JSON and YAML cannot: leave out -o, or --follow")
+		if follow && !format.Tabular() {
+			return errors.New("--follow: the table can be followed, and other formats cannot: leave out -o, or --follow")
 		}
 		return show(cmd.Context(), s.Out, f, follow, func(ctx context.Context) (*ingot.Firewall, error) {
 			_, now, err := kind().Read(ctx, s, f.Name)

@@ -38,7 +38,7 @@ func eventsCommand(s *session.Session) *cobra.Command {
 				return err
 			}
 			all := history{Timeline: h.record().Timeline, Events: said}
-			if format == print.JSON || format == print.YAML {
+			if format.Structured() {
 				return print.Object(s.Out, format, all)
 			}
 			if err := printTimeline(s, format, all.Timeline); err != nil {

@@ -33,7 +33,7 @@ func explainCommand(s *session.Session) *cobra.Command {
 				return err
 			}
 			e := lifecycle.Explain(f, now)
-			if format == print.JSON || format == print.YAML {
+			if format.Structured() {
 				return print.Object(s.Out, format, e)
 			}
 			return explain(s.Out, h, e, now)

@@ -28,7 +28,10 @@ func getCommand(s *session.Session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if format == print.JSON || format == print.YAML {
+			if format == print.Name {
+				return print.Object(s.Out, format, h.Host)
+			}
+			if format.Structured() {
 				return print.Object(s.Out, format, h)
 			}
 			return describe(s.Out, h, time.Now(), format == print.Wide)

@@ -57,7 +57,7 @@ func printPlan(s *session.Session, format print.Format, steps []lifecycle.Planne
 		{Header: "ACTION", Cell: func(n numbered) string { return n.Action }},
 		{Header: "WHAT", Cell: func(n numbered) string { return n.What }},
 	})
-	if err != nil || format == print.JSON || format == print.YAML || len(steps) == 0 {
+	if err != nil || format.Structured() || len(steps) == 0 {
 		return err
 	}
 	if fix := steps[len(steps)-1].Fix; fix != "" {

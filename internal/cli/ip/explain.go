@@ -75,7 +75,7 @@ func explainCommand(s *session.Session) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if format == print.JSON || format == print.YAML {
+		if format.Structured() {
 			return print.Object(s.Out, format, e)
 		}
 		_, err = fmt.Fprint(s.Out, e.Text())

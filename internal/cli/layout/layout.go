@@ -87,7 +87,7 @@ func try(s *session.Session, format print.Format, one choice.Layout, h choice.Ho
 			return f.Hints
 		}},
 	})
-	if err != nil || format == print.JSON || format == print.YAML {
+	if err != nil || format.Structured() {
 		return err
 	}
 	why := choice.Judge(one, h)
@@ -161,14 +161,14 @@ func match(s *session.Session, format print.Format, all []choice.Layout, h *meta
 		return err
 	}
 	if named := h.Annotations[ingot.LayoutAnnotation]; named != "" {
-		if format == print.JSON || format == print.YAML {
+		if format.Structured() {
 			return nil
 		}
 		_, err := fmt.Fprintf(s.Out, "\nthe host names the layout %s itself, and gets that\n", named)
 		return err
 	}
 	if journey.Method(h) == ingot.DeployPartitionImage {
-		if format == print.JSON || format == print.YAML {
+		if format.Structured() {
 			return nil
 		}
 		_, err := fmt.Fprintln(s.Out, "\nthe host gets a partition image and names no layout: it gets the standard one, and constraints do not count")
@@ -177,7 +177,7 @@ func match(s *session.Session, format print.Format, all []choice.Layout, h *meta
 	if problem != "" {
 		return errors.New(problem)
 	}
-	if format == print.JSON || format == print.YAML {
+	if format.Structured() {
 		return nil
 	}
 	_, err = fmt.Fprintf(s.Out, "\nthe host gets the layout %s\n", name)

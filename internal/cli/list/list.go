@@ -131,7 +131,7 @@ func (n Noun[T]) Command(s *session.Session) *cobra.Command {
 			return q.view.Write(s.Out, rows)
 		},
 	}
-	s.AddListFlags(c)
+	s.AddOutput(c)
 	f := c.Flags()
 	f.StringSliceVar(&o.sortBy, "sort-by", nil, "columns to sort by, -COLUMN backwards; those of -o wide too")
 	f.StringArrayVar(&o.filters, "filter", nil, "only rows whose COLUMN=GLOB[,GLOB...] or COLUMN!=GLOB; again for more, all must hold")
@@ -165,7 +165,7 @@ type question[T any] struct {
 func (n Noun[T]) question(cmd *cobra.Command, s *session.Session, o options) (*question[T], error) {
 	q := &question[T]{noun: n}
 	var err error
-	if q.view.Format, err = s.ListFormat(); err != nil {
+	if q.view.Format, err = s.Format(); err != nil {
 		return nil, err
 	}
 	if q.namespace, err = n.namespace(cmd, s); err != nil {

@@ -110,7 +110,7 @@ func getCommand(s *session.Session) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if format == print.JSON || format == print.YAML {
+		if format.Structured() {
 			return print.Object(s.Out, format, m)
 		}
 		_, err = fmt.Fprint(s.Out, summary(m))
@@ -168,7 +168,7 @@ func explainCommand(s *session.Session) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if format == print.JSON || format == print.YAML {
+		if format.Structured() {
 			return print.Object(s.Out, format, e)
 		}
 		return verdict.Write(s.Out, fmt.Sprintf("machine %s/%s", m.Namespace, m.Name), e, m.Status.Conditions)

@@ -118,7 +118,7 @@ func (e endpoints) Status(ctx context.Context, out io.Writer, host string, forma
 		}},
 		{Header: "WHY", Cell: why},
 	})
-	if err != nil || format != print.Table {
+	if err != nil || format.Structured() {
 		return err
 	}
 	for i := range own {

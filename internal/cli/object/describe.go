@@ -21,7 +21,7 @@ func Describe(s *session.Session) *cobra.Command {
 		Use:   "describe KIND NAME",
 		Short: "Write an object as YAML that can be applied again, with its state as comments",
 		Long: "Writes what somebody asked for, without what the API server and controllers set, so that `ingot apply -f` of it changes nothing, or makes the object anew elsewhere.\n" +
-			"What became of it stands above it as comments. -o json is the same without them.",
+			"What became of it stands above it as comments. -o json, and a template, have it without them.",
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: completeObjects(s),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -40,7 +40,7 @@ func Describe(s *session.Session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if format == print.JSON {
+			if format.Structured() && format != print.YAML {
 				return print.Object(s.Out, format, again(o).Object)
 			}
 			return describe(s.Out, o, time.Now())

@@ -121,7 +121,7 @@ func TestViews(t *testing.T) {
 		"name":                          "rack2-b\nrack2-a\n",
 		"template={{.name}}/{{.bytes}}": "rack2-b/536870912\nrack2-a/17179869184\n",
 	} {
-		f, err := print.ParseListFormat(format)
+		f, err := print.ParseFormat(format)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,12 +135,9 @@ func TestViews(t *testing.T) {
 		}
 	}
 	for format, want := range map[string]string{"template=": "for example", "template={{.name": "unclosed", "xml": "markdown, template="} {
-		if _, err := print.ParseListFormat(format); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := print.ParseFormat(format); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("-o %s: %v, want %q", format, err, want)
 		}
-	}
-	if _, err := print.ParseFormat("markdown"); err == nil {
-		t.Error("markdown is a list's format only")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -18,79 +19,86 @@ import (
 // Format is a value of -o.
 type Format string
 
-// The formats. Those of the second group are lists' only.
+// The formats: one set for lists, single objects and reports.
 const (
 	Table Format = "table"
 	Wide  Format = "wide"
 	JSON  Format = "json"
 	YAML  Format = "yaml"
-
-	Name     Format = "name"
+	// Name is metadata.name of an object, or a report's own member "name".
+	Name Format = "name"
+	// Markdown has the table's words: what stands in columns or fields as Markdown's tables, anything else as it was laid out.
 	Markdown Format = "markdown"
 	// Template is followed by a template of Go's package text/template, which gets each object as its JSON: template={{.metadata.name}}.
 	Template Format = "template="
 )
 
-// Formats lists the values of -o for help and completion.
-func Formats() []string { return []string{string(Table), string(Wide), string(JSON), string(YAML)} }
+// Help says in a flag's line which values -o has.
+const Help = "table, wide, json, yaml, name, markdown or template=TEMPLATE"
 
-// ListFormats lists the values of -o of a list.
-func ListFormats() []string {
-	return append(Formats(), string(Name), string(Markdown), string(Template))
+// Formats lists the values of -o for completion.
+func Formats() []string {
+	return []string{string(Table), string(Wide), string(JSON), string(YAML), string(Name), string(Markdown), string(Template)}
 }
 
 // ParseFormat reads a value of -o.
-func ParseFormat(s string) (Format, error) { return parse(s, Formats()) }
-
-// ParseListFormat reads a value of a list's -o.
-func ParseListFormat(s string) (Format, error) {
+func ParseFormat(s string) (Format, error) {
 	if strings.HasPrefix(s, string(Template)) {
 		_, err := parseTemplate(Format(s))
 		return Format(s), err
 	}
-	return parse(s, ListFormats())
-}
-
-func parse(s string, all []string) (Format, error) {
-	for _, f := range all {
-		if s == f {
-			return Format(f), nil
-		}
+	if all := Formats(); !slices.Contains(all, s) {
+		return "", fmt.Errorf("output format %q is not known: use one of %s", s, strings.Join(all, ", "))
 	}
-	return "", fmt.Errorf("output format %q is not known: use one of %s", s, strings.Join(all, ", "))
+	return Format(s), nil
 }
 
-// Tabular says whether people read the format as a table.
+// Tabular says whether people read the format as a table that fits the terminal.
 func (f Format) Tabular() bool { return f == Table || f == Wide }
 
-// Objects writes a list: as a table of the columns, or `object` as JSON or YAML.
+// Structured says whether the format is made of an object's members, by Object. Others are words for people.
+func (f Format) Structured() bool { return f == JSON || f == YAML || f == Name || f.template() }
+
+func (f Format) template() bool { return strings.HasPrefix(string(f), string(Template)) }
+
+// Objects writes a list: as a table of the columns, or `object`, by default the rows, in a structured format.
 func Objects[T any](w io.Writer, f Format, object any, rows []T, columns []Column[T]) error {
-	switch f {
-	case JSON, YAML:
-		return Object(w, f, object)
-	case Table, Wide:
-		return write(w, Lines(cells(rows, Shown(columns, f == Wide)), nil))
-	default:
-		return fmt.Errorf("output format %q is not known", f)
+	if !f.Structured() {
+		return View[T]{Format: f, Columns: columns}.Write(w, rows)
 	}
+	if object == nil {
+		object = rows
+	}
+	return Object(w, f, object)
 }
 
-// Object writes one object as JSON or YAML.
+// Object writes one object or report in a structured format. An array is one document of JSON or YAML; of its items, each has a name and a line of a template.
 func Object(w io.Writer, f Format, object any) error {
-	if f == YAML {
+	switch {
+	case f == Name:
+		return each(object, func(item any) error { return writeName(w, item) })
+	case f.template():
+		t, err := parseTemplate(f)
+		if err != nil {
+			return err
+		}
+		return each(object, func(item any) error { return execute(w, t, item) })
+	case f == YAML:
 		data, err := yaml.Marshal(object)
 		if err != nil {
 			return fmt.Errorf("render the answer as YAML: %w", err)
 		}
 		_, err = w.Write(data)
 		return err
+	case f == JSON:
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		if err := e.Encode(object); err != nil {
+			return fmt.Errorf("render the answer as JSON: %w", err)
+		}
+		return nil
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	if err := e.Encode(object); err != nil {
-		return fmt.Errorf("render the answer as JSON: %w", err)
-	}
-	return nil
+	return fmt.Errorf("output format %q is not made of an object's members", f)
 }
 
 // Field is one line of a description.
@@ -98,6 +106,15 @@ type Field struct{ Name, Value string }
 
 // Fields writes aligned "Name:  value" lines and leaves out those without a value.
 func Fields(w io.Writer, fields ...Field) error {
+	if p, ok := w.(*Page); ok {
+		rows := [][]string{{"Field", "Value"}}
+		for _, f := range fields {
+			if f.Value != "" {
+				rows = append(rows, []string{line(f.Name), line(f.Value)})
+			}
+		}
+		return p.table(rows)
+	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, f := range fields {
 		if f.Value != "" {

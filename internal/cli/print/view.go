@@ -1,12 +1,9 @@
 package print
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
-	"text/template"
 	"unicode/utf8"
 )
 
@@ -29,11 +26,19 @@ func (v View[T]) object(row T) any {
 
 // Write writes all rows.
 func (v View[T]) Write(w io.Writer, rows []T) error {
+	page, isPage := w.(*Page)
 	switch v.Format {
 	case Table, Wide:
+		if isPage {
+			return page.table(v.Cells(rows))
+		}
 		return write(w, Lines(v.Cells(rows), nil))
 	case Markdown:
-		return v.markdown(w, rows)
+		all := cells(rows, Shown(v.Columns, true))
+		if isPage {
+			return page.table(all)
+		}
+		return write(w, pipes(all))
 	case JSON, YAML:
 		all := make([]any, len(rows))
 		for i, r := range rows {
@@ -61,10 +66,8 @@ func (v View[T]) One(w io.Writer, row T) error {
 			return err
 		}
 		return Object(w, YAML, v.object(row))
-	case v.Format == JSON:
-		return Object(w, JSON, v.object(row))
-	case strings.HasPrefix(string(v.Format), string(Template)):
-		return v.template(w, row)
+	case v.Format.Structured():
+		return Object(w, v.Format, v.object(row))
 	}
 	return fmt.Errorf("output format %q is a table's", v.Format)
 }
@@ -129,55 +132,5 @@ func write(w io.Writer, lines []string) error {
 		return nil
 	}
 	_, err := io.WriteString(w, strings.Join(lines, "\n")+"\n")
-	return err
-}
-
-func (v View[T]) markdown(w io.Writer, rows []T) error {
-	escape := strings.NewReplacer("|", `\|`, `\`, `\\`)
-	var lines []string
-	for n, r := range cells(rows, Shown(v.Columns, true)) {
-		for i := range r {
-			r[i] = escape.Replace(r[i])
-		}
-		lines = append(lines, "| "+strings.Join(r, " | ")+" |")
-		if n == 0 {
-			lines = append(lines, "|"+strings.Repeat(" --- |", len(r)))
-		}
-	}
-	return write(w, lines)
-}
-
-func parseTemplate(f Format) (*template.Template, error) {
-	text := strings.TrimPrefix(string(f), string(Template))
-	if text == "" {
-		return nil, fmt.Errorf("-o template= is empty: write for example -o 'template={{.metadata.name}}'; -o json shows which fields there are")
-	}
-	t, err := template.New("-o").Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("-o template: %w", err)
-	}
-	return t, nil
-}
-
-func (v View[T]) template(w io.Writer, row T) error {
-	t, err := parseTemplate(v.Format)
-	if err != nil {
-		return err
-	}
-	text, err := json.Marshal(v.object(row))
-	if err != nil {
-		return fmt.Errorf("give an object to the template: %w", err)
-	}
-	var object any
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber() // sizes in bytes print as digits and not as 1e+12
-	if err := d.Decode(&object); err != nil {
-		return fmt.Errorf("give an object to the template: %w", err)
-	}
-	var b strings.Builder
-	if err := t.Execute(&b, object); err != nil {
-		return fmt.Errorf("-o template: %w; -o json shows which fields there are", err)
-	}
-	_, err = fmt.Fprintln(w, b.String())
 	return err
 }

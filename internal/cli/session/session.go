@@ -16,6 +16,7 @@ import (
 
 	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -55,14 +56,15 @@ func (s *Session) AddFlags(c *cobra.Command) {
 	f := c.PersistentFlags()
 	f.StringVarP(&s.namespace, "namespace", "n", "", "namespace (default: the context's)")
 	f.BoolVarP(&s.allNamespaces, "all-namespaces", "A", false, "look in every namespace")
-	f.StringVarP(&s.output, "output", "o", string(print.Table), "table, wide, json or yaml")
-	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(print.Formats(), cobra.ShellCompDirectiveNoFileComp))
+	s.addOutput(c, f)
 }
 
-// AddListFlags gives a list the formats of lists.
-func (s *Session) AddListFlags(c *cobra.Command) {
-	c.Flags().StringVarP(&s.output, "output", "o", string(print.Table), "table, wide, json, yaml, name, markdown or template=TEMPLATE")
-	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(print.ListFormats(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
+// AddOutput gives a command -o whose parents have formats of their own, or none.
+func (s *Session) AddOutput(c *cobra.Command) { s.addOutput(c, c.Flags()) }
+
+func (s *Session) addOutput(c *cobra.Command, f *pflag.FlagSet) {
+	f.StringVarP(&s.output, "output", "o", string(print.Table), print.Help)
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(print.Formats(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
 }
 
 // AddServerFlags adds the flags that say which API server, for commands with namespaces and formats of their own.
@@ -72,11 +74,26 @@ func (s *Session) AddServerFlags(c *cobra.Command) {
 	f.StringVar(&s.context, "context", "", "kubeconfig context")
 }
 
-// Format is the value of -o.
-func (s *Session) Format() (print.Format, error) { return print.ParseFormat(s.output) }
+// Format is the value of -o. From then on, what is written to Out is laid out as Markdown where that is asked for, and whole after Close.
+func (s *Session) Format() (print.Format, error) {
+	f, err := print.ParseFormat(s.output)
+	if _, is := s.Out.(*print.Page); f == print.Markdown && !is {
+		s.Out = print.NewPage(s.Out)
+	}
+	return f, err
+}
 
-// ListFormat is the value of a list's -o.
-func (s *Session) ListFormat() (print.Format, error) { return print.ParseListFormat(s.output) }
+// Close writes what is left of the answer.
+func (s *Session) Close() error {
+	p, is := s.Out.(*print.Page)
+	if !is {
+		return nil
+	}
+	if err := p.Close(); err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	return nil
+}
 
 // Scheme knows every kind that the program reads or writes.
 func Scheme() (*runtime.Scheme, error) {

@@ -138,7 +138,7 @@ func getCommand(s *session.Session) *cobra.Command {
 			if err := c.Get(cmd.Context(), client.ObjectKey{Name: args[0]}, o); err != nil {
 				return fmt.Errorf("read size %s: %w", args[0], err)
 			}
-			if format == print.JSON || format == print.YAML {
+			if format.Structured() {
 				return print.Object(s.Out, format, o)
 			}
 			return show(s, o)
@@ -210,13 +210,13 @@ func match(s *session.Session, format print.Format, sizes []size.Size, h size.Ha
 	if err != nil {
 		return err
 	}
-	if format == print.Table || format == print.Wide {
+	if !format.Structured() {
 		fmt.Fprintf(s.Out, "\nthe host has %s\n", h.Words())
 	}
 	if r.Problem != "" {
 		return errors.New(r.Problem)
 	}
-	if format == print.Table || format == print.Wide {
+	if !format.Structured() {
 		_, err = fmt.Fprintf(s.Out, "it is of the size %s\n", r.Name)
 	}
 	return err
@@ -264,7 +264,7 @@ func suggest(s *session.Session, format print.Format, name string, sizes []size.
 	if why := made.Judge(h); len(why) > 0 {
 		return fmt.Errorf("the size that was made of the host does not match it: %s", strings.Join(why, ", "))
 	}
-	if format != print.JSON {
+	if !format.Structured() {
 		format = print.YAML
 	}
 	o := made.Object()

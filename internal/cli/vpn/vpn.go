@@ -99,11 +99,15 @@ func keyCommand(s *session.Session, o *Options) *cobra.Command {
 }
 
 func statusCommand(s *session.Session) *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "status",
 		Short: "Say who is in the mesh",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			format, err := s.Format()
+			if err != nil {
+				return err
+			}
 			c, err := s.Client()
 			if err != nil {
 				return err
@@ -112,7 +116,7 @@ func statusCommand(s *session.Session) *cobra.Command {
 			if err := c.List(cmd.Context(), &all); err != nil {
 				return fmt.Errorf("list MeshNodes: %w", err)
 			}
-			return print.Objects(s.Out, print.Table, &all, all.Items, []print.Column[ingot.MeshNode]{
+			return print.Objects(s.Out, format, all.Items, all.Items, []print.Column[ingot.MeshNode]{
 				{Header: "WHO", Cell: who},
 				{Header: "TAGS", Cell: func(n ingot.MeshNode) string { return strings.Join(n.Spec.Tags, ",") }},
 				{Header: "ADDRESSES", Cell: func(n ingot.MeshNode) string { return strings.Join(n.Status.Addresses, ",") }},
@@ -121,6 +125,8 @@ func statusCommand(s *session.Session) *cobra.Command {
 			})
 		},
 	}
+	s.AddOutput(c)
+	return c
 }
 
 // who is a node, by what its MeshKey says; what it calls itself counts for nothing.
