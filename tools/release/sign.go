@@ -139,7 +139,7 @@ func decoded(lines [][]byte, n, size int) ([]byte, error) {
 	if len(lines) <= n {
 		return nil, errors.New("it has too few lines")
 	}
-	raw, err := base64.StdEncoding.DecodeString(string(lines[n]))
+	raw, err := base64.StdEncoding.Strict().DecodeString(string(lines[n]))
 	if err != nil || len(raw) != size {
 		return nil, fmt.Errorf("line %d is not the base64 of %d bytes", n+1, size)
 	}
