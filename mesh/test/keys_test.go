@@ -56,7 +56,7 @@ func (l *lab) badKeys(t *testing.T, p place, used string) {
 	}
 	// Until that is seen the key lets a node as far as the quarantine, and the node is expelled.
 	l.until("the key of a deleted MeshKey is void", func(context.Context) error {
-		if line := fmt.Sprintf(`without a MeshKey is void","id":%d}`, void.Status.KeyID); !l.serve.said(line) {
+		if line := fmt.Sprintf(`without a MeshKey is void","key":%d}`, void.Status.KeyID); !l.serve.said(line) {
 			return fmt.Errorf("the coordinator has not said %q", line)
 		}
 		return nil
