@@ -64,6 +64,12 @@ func newNetwork(t *testing.T) place {
 	t.Helper()
 	run(t, "ip", "link", "set", "lo", "up")
 	run(t, "ip", "link", "add", "lab0", "type", "bridge")
+	// The next test makes its own in the same namespace.
+	t.Cleanup(func() {
+		run(t, "ip", "link", "del", "lab0")
+		run(t, "ip", "link", "del", "sink0")
+		run(t, "nft", "flush", "ruleset")
+	})
 	run(t, "ip", "addr", "add", coreIP+"/24", "dev", "lab0")
 	run(t, "ip", "link", "set", "lab0", "up")
 	p := place{core, coreIP}
@@ -111,6 +117,7 @@ func newPlace(t *testing.T, name string, n int) place {
 	t.Cleanup(func() { run(t, "ip", "netns", "del", p.name) })
 	link := fmt.Sprintf("v%d", n)
 	run(t, "ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", p.name)
+	t.Cleanup(func() { run(t, "ip", "link", "del", link) })
 	run(t, "ip", "link", "set", link, "master", "lab0", "up")
 	for _, args := range [][]string{{"addr", "add", p.ip + "/24", "dev", "eth0"}, {"link", "set", "eth0", "up"}, {"link", "set", "lo", "up"}} {
 		run(t, p.in(append([]string{"ip"}, args...)...)...)
