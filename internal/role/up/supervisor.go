@@ -85,8 +85,8 @@ func (s *supervisor) run(ctx context.Context, c supervised) error {
 	}
 }
 
-// starting is how long a child may take to start. One that is told to stop meanwhile may end with an error: what it was waiting for did not come.
-const starting = 20 * time.Second
+// starting is how long a child may take to start, on a busy machine. One that is told to stop meanwhile may end with an error: what it was waiting for did not come.
+const starting = time.Minute
 
 // stopped judges the end of a child that was told to stop. That it had just ended by itself, or was starting again, is no fault of the stop; that it had to be killed is.
 func (s *supervisor) stopped(name string, excused bool, err error) error {

@@ -150,6 +150,11 @@ func (s *site) roles(ctx context.Context) error {
 		return nil //nolint:nilerr // told to stop before the roles began: an ordinary end
 	}
 	ids, err := s.prepare(ctx)
+	if err != nil && ctx.Err() != nil {
+		// Told to stop meanwhile: what was under way could not end otherwise. Where it was the API server's end, run says so.
+		s.log.Info("told to stop while it started", "err", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

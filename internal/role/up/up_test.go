@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -18,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/controlplane/controlplanetest"
@@ -291,5 +294,43 @@ func TestAPIServerThatDoesNotStart(t *testing.T) {
 	err := Run(t.Context(), o)
 	if err == nil || !strings.Contains(err.Error(), "did not start") || !strings.Contains(err.Error(), "--bind") {
 		t.Errorf("want the reason that the API server gave, have %v", err)
+	}
+}
+
+// TestStopWhileItStarts: the API server answers nothing, so that the stop comes while kinds are installed.
+func TestStopWhileItStarts(t *testing.T) {
+	asked := make(chan struct{})
+	var once sync.Once
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		once.Do(func() { close(asked) })
+		<-r.Context().Done()
+	}))
+	defer silent.Close()
+	o := options(t, dataDir(t))
+	o.Kubeconfig = filepath.Join(o.DataDir, "silent.kubeconfig")
+	cluster := clientcmdapi.NewConfig()
+	cluster.Clusters["silent"] = &clientcmdapi.Cluster{Server: silent.URL}
+	cluster.Contexts["silent"] = &clientcmdapi.Context{Cluster: "silent"}
+	cluster.CurrentContext = "silent"
+	if err := clientcmd.WriteToFile(*cluster, o.Kubeconfig); err != nil {
+		t.Fatal(err)
+	}
+	out := &buffer{}
+	o.Out, o.Log = out, out
+	ctx, stop := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		stop()
+	}()
+	if err := Run(ctx, o); err != nil {
+		t.Errorf("a stop while it starts is an ordinary end, have %v", err)
+	}
+	select {
+	case <-asked:
+	default:
+		t.Error("the API server was not asked: the stop came before or after what is tested")
+	}
+	if !strings.Contains(out.String(), "told to stop while it started") {
+		t.Errorf("what was under way is not said:\n%s", out)
 	}
 }
