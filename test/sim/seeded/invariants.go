@@ -43,6 +43,8 @@ func (w *world) checkHost(m *machine) {
 		return
 	}
 	s, p := &l.Status, &h.Status.Provisioning
+	m.adopted = p.State == metal3.StateProvisioned && (m.adopted || m.state == metal3.StateExternallyProvisioned)
+	m.state = p.State
 	if s.CleanedAt != nil && s.Step == nil && m.runs != "live" {
 		for _, d := range m.disks {
 			if d.content != "" {

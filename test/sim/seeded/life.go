@@ -190,7 +190,7 @@ func (w *world) judge(m *machine) string {
 		return fmt.Sprintf("has power %v, status %v, spec %v", m.bmc.Powered(), h.Status.PoweredOn, on)
 	case state == metal3.StateProvisioned && on && l.Status.Disk != nil && m.runs != "system":
 		return "is provisioned and does not run its system"
-	case state == metal3.StateProvisioned && on && p.Image.IsLiveISO() && m.runs != "live":
+	case state == metal3.StateProvisioned && on && p.Image.IsLiveISO() && !m.adopted && m.runs != "live":
 		return "is provisioned with a live ISO and does not run it"
 	case h.Status.ErrorMessage != "":
 		return "has an error left"

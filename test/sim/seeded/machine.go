@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	metal3 "github.com/metal3-io/baremetal-operator/apis/metal3.io/v1alpha1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
@@ -40,6 +41,9 @@ type machine struct {
 	offered bool
 	// proof is the UID of the record that had the proof of its wipe then.
 	proof types.UID
+	// state is the host's then. adopted: it came from externally provisioned, so that what the machine runs is whatever somebody else had it run.
+	state   metal3.ProvisioningState
+	adopted bool
 	// chosen is the disk that the last agent chose.
 	chosen string
 	// drive is the config drive of the last image.
