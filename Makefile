@@ -92,7 +92,7 @@ lint: ## run the linters
 	cd api && go tool -modfile=../tools/lint/go.mod golangci-lint run ./...
 	cd tools && go tool -modfile=lint/go.mod golangci-lint run ./...
 	cd mesh && go tool -modfile=../tools/lint/go.mod golangci-lint run ./...
-	for m in site alerts release; do (cd tools/$$m && go tool -modfile=../lint/go.mod golangci-lint run ./...) || exit 1; done
+	for m in alerts release; do (cd tools/$$m && go tool -modfile=../lint/go.mod golangci-lint run ./...) || exit 1; done
 
 .PHONY: bound
 bound: ## find sockets and flow names that the communication matrix does not bind
@@ -102,7 +102,6 @@ bound: ## find sockets and flow names that the communication matrix does not bin
 check: lint bound ## lint, the matrix's bounds and the quick tests: the inner loop
 	go test $$(go list ./... | grep -vE '$(SLOW_PATTERN)')
 	cd tools && go test ./...
-	cd tools/site && go test ./...
 	cd tools/alerts && go test ./...
 
 .PHONY: test
@@ -122,7 +121,7 @@ race: ## the quick tests of the domain, the drivers and the agent under the race
 
 .PHONY: docs
 docs: ## build docs/ as a static site into dist/site; a link that leads nowhere fails
-	cd tools/site && go run . -root ../.. -output ../../$(DIST)/site
+	go run ./internal/docsite/write -output $(DIST)/site
 
 # Seeds and the first of them: make sim SEEDS=1000 FIRST=20001
 SEEDS ?= 10000

@@ -7,7 +7,7 @@
 // It refuses rights of its own: all that is read or written for a person goes to the API server with that person's token or certificate, and shows what these may do. The role's own identity is
 // used for one thing, the API's list of kinds.
 //
-// Invariants: nothing is served without a session but the front end's files and the ways to log in; a cookie is no script's to read and no other site's to send; no token is in a URL, a log or an
+// Invariants: nothing is served without a session but the front end's files, the documentation (package internal/docsite), and the ways to log in; a cookie is no script's to read and no other site's to send; no token is in a URL, a log or an
 // answer; a page loads nothing from elsewhere and runs no inline script.
 //
 // How it is tested: here against the real API server; test/web drives it in a browser, on a site with simulated machines.

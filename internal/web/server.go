@@ -14,7 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 
+	"github.com/ingotmetal/ingot/docs"
 	"github.com/ingotmetal/ingot/internal/cli/session"
+	"github.com/ingotmetal/ingot/internal/docsite"
 )
 
 // Options are a server's.
@@ -77,9 +79,13 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("POST /session/code", s.finishIssuer)
 	mux.HandleFunc("DELETE /session", s.logout)
 	mux.HandleFunc("POST /hosts", s.known(s.changeHosts))
+	mux.Handle("GET "+docsPath, docsite.Handler(docsPath, docs.Pages, s.o.Log))
 	mux.HandleFunc("GET /", s.serve)
 	return headers(http.NewCrossOriginProtection().Handler(mux))
 }
+
+// docsPath is where the documentation is, for anybody: who cannot log in reads there how to.
+const docsPath = "/docs/"
 
 // policy lets a page load from here only, and run nothing that is in it.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; " +

@@ -197,7 +197,7 @@ func TestPagesInABrowser(t *testing.T) {
 		t.Helper()
 		command(ctx, t, env, "node", slices.Concat([]string{"--test", "--test-concurrency=1", "--test-reporter=spec"}, names)...)
 	}
-	pages(t, env, "test/pages.test.mjs", "test/operator.test.mjs", "test/matrix.test.mjs")
+	pages(t, env, "test/docs.test.mjs", "test/pages.test.mjs", "test/operator.test.mjs", "test/matrix.test.mjs")
 	// After those that count hosts, since it gives some of them away.
 	tenants(ctx, t, s, k, func(more ...string) {
 		pages(t, slices.Concat(env, more), "test/networks.test.mjs", "test/machines.test.mjs", "test/catalog.test.mjs")

@@ -33,6 +33,7 @@ const places: [string, string][] = [
   ['/matrix', 'Matrix'],
   ['/audit', 'Audit'],
   ['/settings', 'Settings'],
+  ['/docs/', 'Docs'],
 ]
 
 export interface PageProps {

@@ -45,6 +45,8 @@ export function follow(e: MouseEvent) {
   const a = (e.target as Element).closest?.('a')
   if (!a || a.target || a.hasAttribute('download') || a.origin !== location.origin || a.pathname.endsWith('.json')) return
   if (a.hash && a.pathname === location.pathname) return
+  // The documentation is pages of its own.
+  if (a.pathname.startsWith('/docs/')) return
   e.preventDefault()
   go(a.pathname + a.search)
   document.getElementById('main')?.focus({ preventScroll: true })

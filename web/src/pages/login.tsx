@@ -81,7 +81,7 @@ export function Login({ said, enter }: { said?: string; enter: (me: Me) => void 
       </form>
       <p className="quiet">
         <code>ingot token create</code> makes a token for a project, <code>kubectl create token</code> one for a service account. Whoever started this site with{' '}
-        <code>ingot up</code> has a link in that terminal, which is good once. The page shows what your rights allow.
+        <code>ingot up</code> has a link in that terminal, which is good once. The page shows what your rights allow. More is in <a href="/docs/">the documentation</a>.
       </p>
     </section>
   )

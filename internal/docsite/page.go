@@ -1,4 +1,4 @@
-package main
+package docsite
 
 import (
 	"bytes"
@@ -17,8 +17,10 @@ import (
 // page is one file of docs/.
 type page struct {
 	name, title    string
+	lowTitle       string
 	source         []byte
 	tree           ast.Node
+	passages       []passage
 	links, anchors []string
 }
 
@@ -50,6 +52,7 @@ func parse(name string, source []byte) (*page, error) {
 		}
 		return ast.WalkContinue, nil
 	})
+	p.passages, p.lowTitle = passagesOf(p.tree, source), strings.ToLower(p.title)
 	if err == nil && p.title == "" {
 		err = fmt.Errorf("%s has no title: begin with a line \"# Title\"", name)
 	}
@@ -106,28 +109,41 @@ type group struct {
 	Links []link
 }
 
-func (s *site) render(p *page) ([]byte, error) {
+func (s *Site) render(p *page, served bool) ([]byte, error) {
 	var body bytes.Buffer
 	if err := markdown().Renderer().Render(&body, p.source, p.tree); err != nil {
 		return nil, err
 	}
-	up := strings.Repeat("../", strings.Count(p.name, "/"))
-	var groups []group
+	// What goldmark renders has no HTML of the sources in it, and no links but the checked ones.
+	return s.framed(framed{Title: p.title, name: p.name, Served: served, Body: template.HTML(body.String())}) // see above
+}
+
+// framed is a page in its frame.
+type framed struct {
+	Title, Query string
+	// name is the page's, which the navigation marks; Served: there is a search, and the way back to the web page.
+	name   string
+	Served bool
+	Body   template.HTML
+	// Up leads to the site's root.
+	Up     string
+	Groups []group
+}
+
+var frameTemplate = template.Must(template.New("page").Parse(frame))
+
+func (s *Site) framed(f framed) ([]byte, error) {
+	f.Up = strings.Repeat("../", strings.Count(f.name, "/"))
 	for _, sec := range nav() {
 		g := group{Title: sec.title}
 		for _, name := range sec.pages {
 			if to := s.pages[name]; to != nil {
-				g.Links = append(g.Links, link{to.title, up + htmlName(name), name == p.name})
+				g.Links = append(g.Links, link{to.title, f.Up + htmlName(name), name == f.name})
 			}
 		}
-		groups = append(groups, g)
-	}
-	t, err := template.New("page").Parse(frame)
-	if err != nil {
-		return nil, err
+		f.Groups = append(f.Groups, g)
 	}
 	var out bytes.Buffer
-	// What goldmark renders has no HTML of the sources in it, and no links but the checked ones.
-	err = t.Execute(&out, map[string]any{"Title": p.title, "Up": up, "Groups": groups, "Body": template.HTML(body.String())}) // see above
+	err := frameTemplate.Execute(&out, f)
 	return out.Bytes(), err
 }

@@ -1,20 +1,21 @@
-package main
+package docsite
 
 import (
-	"os"
 	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/ingotmetal/ingot/docs"
 )
 
 // TestDocs builds the real pages: each link and anchor leads somewhere, each page is in reach from the start page, and nothing is loaded from elsewhere or runs.
 func TestDocs(t *testing.T) {
-	s, err := load(os.DirFS("../../docs"))
+	s, err := Load(docs.Pages)
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := s.build()
+	files, err := s.Files()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,10 +50,7 @@ func TestRefusals(t *testing.T) {
 		"# A\n![p](p.svg)":     "leads nowhere",
 		"# A\n[b](../../x.md)": "leads nowhere",
 	} {
-		s, err := load(fstest.MapFS{"index.md": {Data: []byte(text)}})
-		if err == nil {
-			_, err = s.build()
-		}
+		_, err := Load(fstest.MapFS{"index.md": {Data: []byte(text)}})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
