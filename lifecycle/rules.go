@@ -138,17 +138,28 @@ func detached(f journey.Facts, now time.Time) (journey.Decision, bool) {
 	return d.Done(journey.ReasonDetached, "detached: its machine is left alone", now.Add(pausedPoll)), true
 }
 
-// registered verifies the BMC of a registered host again when its credentials or its address changed.
+// registered verifies the BMC of a registered host again when its credentials or its address changed. An error that is left of an earlier trial goes once they are those that work: that they do is in
+// the record, which is written before the host's status, and an owner may have put back what he changed.
 func registered(f journey.Facts, now time.Time) (journey.Decision, bool) {
 	switch f.Host.Status.Provisioning.State {
 	case metal3.StateNone, metal3.StateUnmanaged, metal3.StateRegistering, metal3.StatePoweringOffBeforeDelete, metal3.StateDeleting:
 		return journey.Decision{}, false
 	default:
 	}
-	if !journey.KnownState(f.Host.Status.Provisioning.State) || discover.Current(f) {
+	if !journey.KnownState(f.Host.Status.Provisioning.State) {
 		return journey.Decision{}, false
 	}
-	return discover.Renew(f, now), true
+	if !discover.Current(f) {
+		return discover.Renew(f, now), true
+	}
+	switch f.Host.Status.ErrorType {
+	case metal3.RegistrationError, metal3.ProvisionedRegistrationError:
+		d := journey.Begin(f, now)
+		d.Overcome(f.Host.Status.ErrorType)
+		return d.Again(journey.ReasonObjectsChanged, "the BMC's address and credentials are those that work"), true
+	default:
+		return journey.Decision{}, false
+	}
 }
 
 // forceReboot starts the agent's boot over when a reboot annotation with force asks for it in a stage that works with the agent; an agent

@@ -104,6 +104,21 @@ func TestProvisionedHostWithBadCredentials(t *testing.T) {
 	}
 }
 
+// Nothing is tried again where what works is put back: no answer of the BMC takes the error away.
+func TestRegistrationThatIsPutBackLeavesNoError(t *testing.T) {
+	w := made(t, "image")
+	edits()["no secret"](w)
+	dec := w.until(t, "missing", reason(journey.ReasonCredentialsMissing))
+	if s := dec.Host.Status; s.ErrorType != metal3.ProvisionedRegistrationError {
+		t.Fatalf("%+v", s)
+	}
+	w.secret.found = true
+	dec = w.until(t, "rest", atRest)
+	if s := dec.Host.Status; s.ErrorType != "" || s.ErrorMessage != "" || s.OperationalStatus != metal3.OperationalStatusOK || s.ErrorCount != 0 {
+		t.Fatalf("%+v", s)
+	}
+}
+
 func TestAgentThatNeverCalls(t *testing.T) {
 	w := newWorld(1, map[string]int{"hang": 1000})
 	dec := w.until(t, "inspection error", reason(journey.ReasonInspectionFailed))

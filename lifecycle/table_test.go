@@ -121,6 +121,15 @@ func columns() map[string]column {
 		"namespace not bound, deleted before its Secret was ever read": {[]change{unbound, removed, func(f *journey.Facts) {
 			f.Host.Status.GoodCredentials, f.Host.Status.TriedCredentials = metal3.CredentialsStatus{}, metal3.CredentialsStatus{}
 		}}, onTheWayOut},
+		"error of a registration that works": {[]change{func(f *journey.Facts) {
+			f.Host.Status.ErrorType, f.Host.Status.ErrorMessage = metal3.RegistrationError, "no"
+		}}, overcoming},
+		"error of a provisioned host's registration that works": {[]change{func(f *journey.Facts) {
+			f.Host.Status.ErrorType, f.Host.Status.ErrorMessage = metal3.ProvisionedRegistrationError, "no"
+		}}, overcoming},
+		"error of a registration that does not work": {[]change{func(f *journey.Facts) {
+			f.Host.Status.ErrorType, f.Host.Status.ErrorMessage, f.Credentials.Version = metal3.RegistrationError, "no", "2"
+		}}, verifying},
 		"lost record": {[]change{func(f *journey.Facts) { f.Record = ingot.HostLifecycleStatus{} }}, verifying},
 	}
 }
@@ -201,6 +210,14 @@ func verifying(s metal3.ProvisioningState) expectation {
 		return firstStep(s)
 	}
 	return expectation{s, journey.ReasonVerifying, journey.Act}
+}
+
+// overcoming: what is left of an error goes.
+func overcoming(s metal3.ProvisioningState) expectation {
+	if beforeRegistration(s) || s == metal3.StateRegistering {
+		return firstStep(s)
+	}
+	return expectation{s, journey.ReasonObjectsChanged, journey.Wait}
 }
 
 func secretMissing(s metal3.ProvisioningState) expectation {
