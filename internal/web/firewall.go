@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -15,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
+	"github.com/ingotmetal/ingot/firewall/gateway/object"
 	"github.com/ingotmetal/ingot/firewall/names"
 	firewallcli "github.com/ingotmetal/ingot/internal/cli/firewall"
 )
@@ -39,6 +42,8 @@ type FirewallRow struct {
 	Host     string   `json:"host,omitempty"`
 	// Mesh is the machine's place in the mesh.
 	Mesh *MeshMember `json:"mesh,omitempty"`
+	// Replacing is the phase of the replacement that is under way.
+	Replacing string `json:"replacing,omitempty"`
 }
 
 // Key implements Row.
@@ -95,10 +100,18 @@ func firewallRow(f *ingot.Firewall, mesh map[string]*MeshMember) FirewallRow {
 	for _, d := range f.Status.Drops {
 		r.Refused += d.Packets
 	}
-	if h := f.Status.Host; h != nil {
-		r.Host = h.Namespace + "/" + h.Name
+	r.Host = hostOf(f.Status.Host)
+	if x := f.Status.Replacement; x != nil {
+		r.Replacing = x.Phase
 	}
 	return r
+}
+
+func hostOf(h *ingot.MachineHost) string {
+	if h == nil {
+		return ""
+	}
+	return h.Namespace + "/" + h.Name
 }
 
 // firewalls is the list of them.
@@ -124,7 +137,13 @@ func firewalls(ctx context.Context, c *reader, _ ask) (Content, error) {
 type FirewallBody struct {
 	Row FirewallRow `json:"row"`
 	// Problem is why the machine does not enforce a later generation.
-	Problem    string             `json:"problem,omitempty"`
+	Problem string `json:"problem,omitempty"`
+	// Replacement is the one of its machine that is under way.
+	Replacement *FirewallReplacement `json:"replacement,omitempty"`
+	// Image is the spec's. MayReplace: the person may have the machine replaced, or the replacement cancelled; Refusal is why neither can be now.
+	Image      string             `json:"image"`
+	MayReplace bool               `json:"mayReplace"`
+	Refusal    string             `json:"refusal,omitempty"`
 	Digest     string             `json:"digest,omitempty"`
 	DNSServers []string           `json:"dnsServers,omitempty"`
 	Networks   []FirewallNetwork  `json:"networks"`
@@ -139,6 +158,34 @@ type FirewallBody struct {
 	Packet *Packet                  `json:"packet,omitempty"`
 	Answer *firewallcli.Explanation `json:"answer,omitempty"`
 	Wrong  string                   `json:"wrong,omitempty"`
+}
+
+// FirewallReplacement is another machine that is about to become the firewall's.
+type FirewallReplacement struct {
+	Phase string `json:"phase"`
+	// Says is what it waits for, or what was done, and Reason that in a word.
+	Says   string `json:"says"`
+	Reason string `json:"reason,omitempty"`
+	// Since is when the phase began, Began when the replacement did; Why is what asked for it.
+	Since string `json:"since"`
+	Began string `json:"began"`
+	Why   string `json:"why,omitempty"`
+	// Cancelled: the new machine is not wanted any more.
+	Cancelled bool            `json:"cancelled,omitempty"`
+	Old       FirewallMachine `json:"old"`
+	New       FirewallMachine `json:"new"`
+}
+
+// FirewallMachine is one of the two.
+type FirewallMachine struct {
+	Name string `json:"name"`
+	Host string `json:"host,omitempty"`
+	// Answers: it has the right to answer for the firewall's addresses.
+	Answers bool `json:"answers,omitempty"`
+	// Generation is that of the rules in its kernel, Problem why it has no later ones, LastSeen when it said so; nothing where it has not spoken.
+	Generation int64  `json:"generation,omitempty"`
+	Problem    string `json:"problem,omitempty"`
+	LastSeen   string `json:"lastSeen,omitempty"`
 }
 
 // FirewallNetwork is a network that it joins.
@@ -225,7 +272,10 @@ func firewall(ctx context.Context, c *reader, a ask) (Content, error) {
 		Row: firewallRow(&f, mesh), DNSServers: f.Status.DNSServers, Networks: networksOf(&f), Names: namesOf(&f), Drops: dropsOf(&f),
 		By:         refusals(&f, func(d ingot.FirewallDrop) string { return d.By }),
 		From:       refusals(&f, func(d ingot.FirewallDrop) string { return d.From }),
-		Conditions: f.Status.Conditions, MeshHidden: !known,
+		Conditions: f.Status.Conditions, MeshHidden: !known, Replacement: replacementOf(&f), Refusal: refusalOf(&f), Image: f.Spec.Machine.Image,
+	}
+	if b.MayReplace, err = c.may(ctx, "patch", ingot.GroupVersion.Group, "firewalls"); err != nil {
+		return Content{}, err
 	}
 	if x := f.Status.Applied; x != nil {
 		b.Problem, b.Digest = x.Problem, x.Digest
@@ -233,6 +283,83 @@ func firewall(ctx context.Context, c *reader, a ask) (Content, error) {
 	b.Rules = rulesIn(&f, b.Row.Current)
 	b.explain(&f, a.query)
 	return Content{Body: b}, nil
+}
+
+func replacementOf(f *ingot.Firewall) *FirewallReplacement {
+	x := f.Status.Replacement
+	if x == nil {
+		return nil
+	}
+	out := &FirewallReplacement{
+		Phase: x.Phase, Since: at(&x.Since), Began: at(&x.Began), Why: x.Why, Says: firewallcli.Stage(f), Cancelled: f.Spec.CancelReplacement == x.Machine,
+		Old: machineOf(f, cmp.Or(x.Earlier, f.Name)), New: machineOf(f, x.Machine),
+	}
+	if c := meta.FindStatusCondition(f.Status.Conditions, ingot.FirewallReplacedCondition); c != nil {
+		out.Reason = c.Reason
+	}
+	return out
+}
+
+// machineOf is what is known of one of the firewall's machines.
+func machineOf(f *ingot.Firewall, name string) FirewallMachine {
+	m := FirewallMachine{Name: name}
+	_, m.Answers = object.Holds(f, name)
+	if x := f.Status.Replacement; name == x.Machine {
+		m.Host = hostOf(x.Host)
+	} else if name == object.Current(f) {
+		m.Host = hostOf(f.Status.Host)
+	}
+	if said, ok := f.Status.Members[name]; ok {
+		m.Generation, m.Problem, m.LastSeen = said.Generation, said.Problem, at(&said.LastSeen)
+	}
+	return m
+}
+
+// refusalOf is what `ingot firewall replace` would say against a replacement, or with one under way against its end.
+func refusalOf(f *ingot.Firewall) string {
+	ask := firewallcli.Replacing{Cancel: f.Status.Replacement != nil}
+	if err := ask.Change(f.DeepCopy(), time.Time{}); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// replacing is a request to have a firewall's machine replaced, or to cancel that.
+type replacing struct {
+	// Firewall is "namespace/name".
+	Firewall string `json:"firewall"`
+	Image    string `json:"image"`
+	Host     string `json:"host"`
+	Reason   string `json:"reason"`
+	Cancel   bool   `json:"cancel"`
+}
+
+// replaceFirewall does what `ingot firewall replace` does, as the person.
+func (s *Server) replaceFirewall(w http.ResponseWriter, r *http.Request, who *person) {
+	var ask replacing
+	if !readJSON(w, r, &ask) {
+		return
+	}
+	namespace, name, ok := strings.Cut(ask.Firewall, "/")
+	if !ok {
+		refuse(w, http.StatusBadRequest, "write the firewall as namespace/name")
+		return
+	}
+	var f ingot.Firewall
+	if err := who.live.Get(r.Context(), client.ObjectKey{Namespace: namespace, Name: name}, &f); err != nil {
+		s.fail(w, err)
+		return
+	}
+	before := f.DeepCopy()
+	if err := (firewallcli.Replacing{Image: ask.Image, Host: ask.Host, Reason: ask.Reason, Cancel: ask.Cancel}).Change(&f, s.o.Now()); err != nil {
+		refuse(w, http.StatusConflict, err.Error())
+		return
+	}
+	if err := who.live.Patch(r.Context(), &f, client.MergeFrom(before)); err != nil {
+		s.fail(w, err)
+		return
+	}
+	reply(w, struct{}{})
 }
 
 func networksOf(f *ingot.Firewall) []FirewallNetwork {

@@ -117,3 +117,36 @@ func TestAFirewallWithoutAnythingHasEmptyLists(t *testing.T) {
 		}
 	}
 }
+
+// TestAReplacementIsToldWithBothMachines: who answers, where each stands, and what `ingot firewall replace` would say against it.
+func TestAReplacementIsToldWithBothMachines(t *testing.T) {
+	f := edge()
+	if r := firewallRow(f, nil); replacementOf(f) != nil || refusalOf(f) != "" || r.Replacing != "" {
+		t.Errorf("without one: %+v, %q", replacementOf(f), refusalOf(f))
+	}
+	f.Spec.Machine.Host, f.Status.Host = &ingot.MachineHost{Namespace: "racks", Name: "a"}, &ingot.MachineHost{Namespace: "racks", Name: "a"}
+	if got := refusalOf(f); !strings.Contains(got, "names its host, racks/a, which it has") || f.Spec.ReplaceRequest != "" {
+		t.Errorf("of one that names its host: %q", got)
+	}
+	began := metav1.NewTime(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	seen := metav1.NewTime(began.Add(time.Minute))
+	f.Status.Replacement = &ingot.FirewallReplacement{
+		Machine: "edge-x7k2p", Earlier: "edge", Host: &ingot.MachineHost{Namespace: "racks", Name: "b"}, Phase: "Preparing", Began: began, Since: began, Why: "requested: new kernel",
+	}
+	f.Status.Members = map[string]ingot.FirewallMember{"edge-x7k2p": {Generation: 3, Problem: "no card", LastSeen: seen}}
+	f.Status.Conditions = []metav1.Condition{{Type: ingot.FirewallReplacedCondition, Status: metav1.ConditionFalse, Reason: "Unhealthy", Message: "edge-x7k2p: its rules are late"}}
+	want := FirewallReplacement{
+		Phase: "Preparing", Says: "edge-x7k2p: its rules are late", Reason: "Unhealthy", Since: "2026-03-01T12:00:00Z", Began: "2026-03-01T12:00:00Z", Why: "requested: new kernel",
+		Old: FirewallMachine{Name: "edge", Host: "racks/a", Answers: true},
+		New: FirewallMachine{Name: "edge-x7k2p", Host: "racks/b", Generation: 3, Problem: "no card", LastSeen: "2026-03-01T12:01:00Z"},
+	}
+	if got := replacementOf(f); *got != want || refusalOf(f) != "" || firewallRow(f, nil).Replacing != "Preparing" {
+		t.Errorf("%+v, want %+v; %q", *got, want, refusalOf(f))
+	}
+	f.Spec.CancelReplacement = "edge-x7k2p"
+	f.Status.Replacement.Phase, f.Status.Machine, f.Status.Term, f.Status.Holder = "Releasing", "edge-x7k2p", 1, "edge-x7k2p"
+	f.Status.Host = &ingot.MachineHost{Namespace: "racks", Name: "b"}
+	if got := replacementOf(f); !got.Cancelled || got.Old.Answers || got.Old.Host != "" || !got.New.Answers || !strings.Contains(refusalOf(f), "too late to cancel") {
+		t.Errorf("the new one serves: %+v; %q", *got, refusalOf(f))
+	}
+}

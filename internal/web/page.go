@@ -140,6 +140,8 @@ func (s *Server) explain(err error) (int, string) {
 		return http.StatusForbidden, "your rights do not reach: " + err.Error()
 	case apierrors.IsBadRequest(err):
 		return http.StatusBadRequest, err.Error()
+	case apierrors.IsInvalid(err):
+		return http.StatusUnprocessableEntity, err.Error()
 	case apierrors.IsNotFound(err):
 		return http.StatusNotFound, err.Error()
 	}

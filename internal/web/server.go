@@ -80,6 +80,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("DELETE /session", s.logout)
 	mux.HandleFunc("POST /hosts", s.known(s.changeHosts))
 	mux.Handle("GET "+docsPath, docsite.Handler(docsPath, docs.Pages, s.o.Log))
+	mux.HandleFunc("POST /firewalls", s.known(s.replaceFirewall))
 	mux.HandleFunc("GET /", s.serve)
 	return headers(http.NewCrossOriginProtection().Handler(mux))
 }

@@ -202,6 +202,7 @@ func TestPagesInABrowser(t *testing.T) {
 	tenants(ctx, t, s, k, func(more ...string) {
 		pages(t, slices.Concat(env, more), "test/networks.test.mjs", "test/machines.test.mjs", "test/catalog.test.mjs")
 	})
+	pages(t, env, "test/replace.test.mjs")
 }
 
 // token is one of an account that has a role of the provider, or none.

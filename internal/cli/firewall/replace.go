@@ -19,11 +19,20 @@ import (
 	"github.com/ingotmetal/ingot/internal/cli/session"
 )
 
+// Replacing is what is asked for: a machine in place of the one that is there, or with Cancel that the one which is about to come is given back.
+type Replacing struct {
+	// Image and Size are others than the spec's; Host is the host to have, as NAMESPACE/NAME; empty: as it is.
+	Image, Size, Host string
+	// Reason is for events and whoever looks.
+	Reason string
+	Cancel bool
+}
+
 // replacing are the flags of `replace`.
 type replacing struct {
-	image, size, host, reason string
-	cancel, wait              bool
-	timeout                   time.Duration
+	Replacing
+	wait    bool
+	timeout time.Duration
 }
 
 func replaceCommand(s *session.Session) *cobra.Command {
@@ -34,13 +43,13 @@ func replaceCommand(s *session.Session) *cobra.Command {
 			return err
 		}
 		before := f.DeepCopy()
-		if err := o.change(f, time.Now()); err != nil {
+		if err := o.Change(f, time.Now()); err != nil {
 			return err
 		}
 		if err := c.Patch(cmd.Context(), f, client.MergeFrom(before)); err != nil {
 			return fmt.Errorf("ask for the replacement of %s/%s: %w", f.Namespace, f.Name, err)
 		}
-		if o.cancel {
+		if o.Cancel {
 			fmt.Fprintf(s.Err, "the replacement of %s/%s by %s is cancelled\n", f.Namespace, f.Name, f.Spec.CancelReplacement)
 		} else {
 			fmt.Fprintf(s.Err, "the machine of %s/%s is replaced by one with %s\n", f.Namespace, f.Name, f.Spec.Machine.Image)
@@ -51,11 +60,11 @@ func replaceCommand(s *session.Session) *cobra.Command {
 		return o.await(cmd.Context(), s, c, f)
 	})
 	f := c.Flags()
-	f.StringVar(&o.image, "image", "", "another image; without it what spec.machine.image means now")
-	f.StringVar(&o.size, "size", "", "another size")
-	f.StringVar(&o.host, "host", "", "the host to have, as NAMESPACE/NAME; needed where the firewall names its host")
-	f.StringVar(&o.reason, "reason", "", "why, for events and whoever looks")
-	f.BoolVar(&o.cancel, "cancel", false, "give the new machine back, and stay with the earlier one")
+	f.StringVar(&o.Image, "image", "", "another image; without it what spec.machine.image means now")
+	f.StringVar(&o.Size, "size", "", "another size")
+	f.StringVar(&o.Host, "host", "", "the host to have, as NAMESPACE/NAME; needed where the firewall names its host")
+	f.StringVar(&o.Reason, "reason", "", "why, for events and whoever looks")
+	f.BoolVar(&o.Cancel, "cancel", false, "give the new machine back, and stay with the earlier one")
 	f.BoolVar(&o.wait, "wait", false, "wait until the new machine serves and the earlier one is given back")
 	f.DurationVar(&o.timeout, "timeout", 2*time.Hour, "with --wait: give up waiting after this time; the replacement goes on")
 	cobra.CheckErr(c.RegisterFlagCompletionFunc("image", complete.Names(s, &ingot.ImageList{})))
@@ -63,11 +72,11 @@ func replaceCommand(s *session.Session) *cobra.Command {
 	return c
 }
 
-// change writes into the spec what is asked for.
-func (o replacing) change(f *ingot.Firewall, now time.Time) error {
+// Change writes into the spec what is asked for. The error says why that cannot be, and what to do.
+func (o Replacing) Change(f *ingot.Firewall, now time.Time) error {
 	x := f.Status.Replacement
-	if o.cancel {
-		if o.image+o.size+o.host+o.reason != "" {
+	if o.Cancel {
+		if o.Image+o.Size+o.Host+o.Reason != "" {
 			return errors.New("--cancel: it goes with no other flag but --wait")
 		}
 		if x == nil {
@@ -83,33 +92,33 @@ func (o replacing) change(f *ingot.Firewall, now time.Time) error {
 		return fmt.Errorf("%s/%s is being replaced by %s since %s: wait for it, or cancel it with --cancel", f.Namespace, f.Name, x.Machine, x.Began.UTC().Format(time.RFC3339))
 	}
 	switch {
-	case o.size != "" && o.host != "":
+	case o.Size != "" && o.Host != "":
 		return errors.New("--size: name a size or a host, and not both")
-	case o.size != "":
-		f.Spec.Machine.Size, f.Spec.Machine.Host = o.size, nil
-	case o.host != "":
-		space, host, ok := strings.Cut(o.host, "/")
+	case o.Size != "":
+		f.Spec.Machine.Size, f.Spec.Machine.Host = o.Size, nil
+	case o.Host != "":
+		space, host, ok := strings.Cut(o.Host, "/")
 		if !ok {
-			return fmt.Errorf("--host %s: write it as NAMESPACE/NAME", o.host)
+			return fmt.Errorf("--host %s: write it as NAMESPACE/NAME", o.Host)
 		}
 		f.Spec.Machine.Host, f.Spec.Machine.Size = &ingot.MachineHost{Namespace: space, Name: host}, ""
 	}
 	if h := f.Spec.Machine.Host; h != nil && f.Status.Host != nil && *h == *f.Status.Host {
 		return fmt.Errorf("%s/%s names its host, %s/%s, which it has: name another one with --host, or a size with --size", f.Namespace, f.Name, h.Namespace, h.Name)
 	}
-	if o.image != "" {
-		f.Spec.Machine.Image = o.image
+	if o.Image != "" {
+		f.Spec.Machine.Image = o.Image
 	}
 	f.Spec.ReplaceRequest = now.UTC().Format(time.RFC3339Nano)
-	if o.reason != "" {
-		f.Spec.ReplaceRequest += " " + o.reason
+	if o.Reason != "" {
+		f.Spec.ReplaceRequest += " " + o.Reason
 	}
 	return nil
 }
 
 func (o replacing) await(ctx context.Context, s *session.Session, c client.WithWatch, f *ingot.Firewall) error {
 	goal := o.goal(f.Spec.ReplaceRequest)
-	_, err := kind().Await(ctx, s, c, f, stage, goal, o.timeout)
+	_, err := kind().Await(ctx, s, c, f, Stage, goal, o.timeout)
 	return err
 }
 
@@ -121,7 +130,7 @@ func (o replacing) goal(request string) one.Goal[*ingot.Firewall] {
 			return false, "the firewall is gone"
 		case f.Status.Replacement != nil:
 			return false, ""
-		case o.cancel:
+		case o.Cancel:
 			return true, ""
 		case f.Status.ReplaceRequest == request:
 			return true, ""
@@ -133,8 +142,8 @@ func (o replacing) goal(request string) one.Goal[*ingot.Firewall] {
 	}
 }
 
-// stage is how far a replacement is, in a line.
-func stage(f *ingot.Firewall) string {
+// Stage is how far a replacement is, in a line.
+func Stage(f *ingot.Firewall) string {
 	if x := meta.FindStatusCondition(f.Status.Conditions, ingot.FirewallReplacedCondition); x != nil {
 		return x.Message
 	}

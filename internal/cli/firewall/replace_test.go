@@ -24,31 +24,31 @@ func TestAReplacementIsAskedFor(t *testing.T) {
 		return f
 	}
 	for name, c := range map[string]struct {
-		o    replacing
+		o    Replacing
 		f    *ingot.Firewall
 		want func(f *ingot.Firewall) bool
 		says string
 	}{
-		"as it is": {replacing{}, sized(), func(f *ingot.Firewall) bool {
+		"as it is": {Replacing{}, sized(), func(f *ingot.Firewall) bool {
 			return f.Spec.ReplaceRequest == "2026-01-01T12:00:00Z" && f.Spec.Machine.Image == "debian-12"
 		}, ""},
-		"another image": {replacing{image: "debian-13", reason: "new kernel"}, sized(), func(f *ingot.Firewall) bool {
+		"another image": {Replacing{Image: "debian-13", Reason: "new kernel"}, sized(), func(f *ingot.Firewall) bool {
 			return f.Spec.ReplaceRequest == "2026-01-01T12:00:00Z new kernel" && f.Spec.Machine.Image == "debian-13"
 		}, ""},
-		"another size": {replacing{size: "c2"}, hosted.DeepCopy(), func(f *ingot.Firewall) bool { return f.Spec.Machine.Size == "c2" && f.Spec.Machine.Host == nil }, ""},
-		"another host": {replacing{host: "racks/b"}, hosted.DeepCopy(), func(f *ingot.Firewall) bool { return f.Spec.Machine.Host.Name == "b" }, ""},
-		"its own host": {replacing{}, hosted.DeepCopy(), nil, "--host"},
-		"no such host": {replacing{host: "b"}, hosted.DeepCopy(), nil, "NAMESPACE/NAME"},
-		"both":         {replacing{host: "racks/b", size: "c2"}, sized(), nil, "not both"},
-		"twice":        {replacing{}, under("Preparing"), nil, "since 2026-01-01T11:59:00Z"},
-		"cancelled": {replacing{cancel: true}, under("Fencing"), func(f *ingot.Firewall) bool {
+		"another size": {Replacing{Size: "c2"}, hosted.DeepCopy(), func(f *ingot.Firewall) bool { return f.Spec.Machine.Size == "c2" && f.Spec.Machine.Host == nil }, ""},
+		"another host": {Replacing{Host: "racks/b"}, hosted.DeepCopy(), func(f *ingot.Firewall) bool { return f.Spec.Machine.Host.Name == "b" }, ""},
+		"its own host": {Replacing{}, hosted.DeepCopy(), nil, "--host"},
+		"no such host": {Replacing{Host: "b"}, hosted.DeepCopy(), nil, "NAMESPACE/NAME"},
+		"both":         {Replacing{Host: "racks/b", Size: "c2"}, sized(), nil, "not both"},
+		"twice":        {Replacing{}, under("Preparing"), nil, "since 2026-01-01T11:59:00Z"},
+		"cancelled": {Replacing{Cancel: true}, under("Fencing"), func(f *ingot.Firewall) bool {
 			return f.Spec.CancelReplacement == "edge-x7k2p" && f.Spec.ReplaceRequest == ""
 		}, ""},
-		"too late":        {replacing{cancel: true}, under("Releasing"), nil, "too late"},
-		"nothing to stop": {replacing{cancel: true}, sized(), nil, "no replacement"},
-		"cancelled for":   {replacing{cancel: true, image: "x"}, under("Fencing"), nil, "no other flag"},
+		"too late":        {Replacing{Cancel: true}, under("Releasing"), nil, "too late"},
+		"nothing to stop": {Replacing{Cancel: true}, sized(), nil, "no replacement"},
+		"cancelled for":   {Replacing{Cancel: true, Image: "x"}, under("Fencing"), nil, "no other flag"},
 	} {
-		err := c.o.change(c.f, now)
+		err := c.o.Change(c.f, now)
 		if (err == nil) != (c.want != nil) || err != nil && !strings.Contains(err.Error(), c.says) || c.want != nil && !c.want(c.f) {
 			t.Errorf("%s: %v, %+v", name, err, c.f.Spec)
 		}

@@ -1,11 +1,11 @@
 import '../operator.css'
-import type { ReactNode } from 'react'
+import { type ReactNode, useState } from 'react'
 import type { PageProps } from '../app'
-import { useLive } from '../live'
+import { post, useLive } from '../live'
 import { Fields, Frame, Table } from '../parts'
 import { setQuery } from '../router'
 import { Since, useNow } from '../words'
-import { Enforced, type FirewallRow, InMesh, Ready } from './firewalls'
+import { Enforced, type FirewallRow, InMesh, phases, Ready } from './firewalls'
 
 interface Rule {
   name: string
@@ -26,8 +26,33 @@ interface Sum {
   flows: number
 }
 
+interface Half {
+  name: string
+  host?: string
+  answers?: boolean
+  generation?: number
+  problem?: string
+  lastSeen?: string
+}
+
+interface Replaced {
+  phase: string
+  says: string
+  reason?: string
+  since: string
+  began: string
+  why?: string
+  cancelled?: boolean
+  old: Half
+  new: Half
+}
+
 interface Body {
   row: FirewallRow
+  replacement?: Replaced
+  image: string
+  mayReplace: boolean
+  refusal?: string
   problem?: string
   digest?: string
   dnsServers?: string[]
@@ -55,7 +80,7 @@ const refusedBy: Record<string, string> = {
   invalid: 'of no connection',
 }
 
-const conditions: Record<string, string> = { MachineReady: 'Machine', Resolved: 'Networks', RulesApplied: 'Rules', SourcesChecked: 'Sources' }
+const conditions: Record<string, string> = { MachineReady: 'Machine', Resolved: 'Networks', RulesApplied: 'Rules', SourcesChecked: 'Sources', Replaced: 'Replacement' }
 
 const tones: Record<string, [string, string]> = { enforced: ['✓', 'good'], waiting: ['…', 'warn'] }
 
@@ -72,6 +97,8 @@ export function Firewall({ place, onLogout }: PageProps) {
       {b && (
         <>
           <State b={b} now={now} />
+          {b.replacement && <Replacing of={b.replacement} now={now} />}
+          {b.mayReplace && <Replace key={b.replacement?.new.name ?? ''} b={b} />}
           <h2>Networks</h2>
           <Networks of={b} />
           <h2>Rules</h2>
@@ -119,6 +146,113 @@ function State({ b, now }: { b: Body; now: number }) {
         ]}
       />
     </section>
+  )
+}
+
+// Replacing is how far a replacement is, with both machines.
+function Replacing({ of: r, now }: { of: Replaced; now: number }) {
+  const half = (what: string, m: Half) => (
+    <section aria-label={what}>
+      <h3>{what}</h3>
+      <p className="lead">
+        {m.name} {m.answers && <span className="badge good">✓ answers</span>}
+      </p>
+      <Fields
+        of={[
+          ['Host', m.host && <a href={`/hosts/${m.host}`}>{m.host}</a>],
+          ['Rules', m.generation ? `generation ${m.generation}` : 'none yet'],
+          ['Why', m.problem],
+          ['Seen', m.lastSeen ? <Since at={m.lastSeen} now={now} /> : 'never'],
+        ]}
+      />
+    </section>
+  )
+  return (
+    <section className="card replacing" aria-label="Replacement">
+      <p className="lead">
+        <span className="badge warn">⇄ {phases[r.phase] ?? r.phase}</span> for <Since at={r.since} now={now} age />
+        {r.cancelled && ', cancelled'}
+      </p>
+      <p>{r.says}</p>
+      <Fields
+        of={[
+          ['Began', <Since at={r.began} now={now} />],
+          ['Asked by', r.why],
+        ]}
+      />
+      <div className="pairs">
+        {half('Earlier machine', r.old)}
+        {half('New machine', r.new)}
+      </div>
+    </section>
+  )
+}
+
+// Replace asks for another machine, or for the end of that.
+function Replace({ b }: { b: Body }) {
+  const [open, show] = useState(false)
+  const [said, say] = useState('')
+  const cancel = !!b.replacement
+  const ask = async (what: Record<string, unknown>) => {
+    const a = await post('/firewalls', { firewall: `${b.row.namespace}/${b.row.name}`, ...what })
+    say(a.ok ? (cancel ? 'The replacement is cancelled.' : 'Another machine is asked for.') : (a.said as { error: string }).error)
+    if (a.ok) show(false)
+  }
+  return (
+    <div className="bulk" role="group" aria-label="Actions">
+      {!open && !b.replacement?.cancelled && (
+        <button type="button" className={cancel ? 'danger' : ''} disabled={!!b.refusal} onClick={() => show(true)}>
+          {cancel ? 'Cancel the replacement' : 'Replace the machine'}
+        </button>
+      )}
+      {b.refusal && <span className="quiet">{b.refusal}</span>}
+      {open && cancel && (
+        <form
+          className="sure"
+          onSubmit={(e) => {
+            e.preventDefault()
+            void ask({ cancel: true })
+          }}
+        >
+          <p>
+            {b.replacement!.new.name} is given back and wiped; {b.replacement!.old.name} serves on.
+          </p>
+          <button type="submit" className="danger" autoFocus>
+            Give it back
+          </button>
+          <button type="button" onClick={() => show(false)}>
+            Leave it
+          </button>
+        </form>
+      )}
+      {open && !cancel && (
+        <form
+          className="sure"
+          onSubmit={(e) => {
+            e.preventDefault()
+            const form = new FormData(e.currentTarget)
+            void ask({ reason: String(form.get('reason')).trim(), image: String(form.get('image')).trim() })
+          }}
+        >
+          <label>
+            Why
+            <input name="reason" required autoFocus maxLength={200} autoComplete="off" />
+          </label>
+          <label>
+            Image, where it is to be another
+            <input name="image" placeholder={b.image} maxLength={200} autoComplete="off" autoCapitalize="none" spellCheck={false} />
+          </label>
+          <button type="submit">Replace</button>
+          <button type="button" onClick={() => show(false)}>
+            Leave it
+          </button>
+          <p className="quiet">Another machine is installed while this one serves; once it is healthy it takes the addresses over, which interrupts for seconds, and this one is wiped.</p>
+        </form>
+      )}
+      <div role="status" className="said">
+        {said}
+      </div>
+    </div>
   )
 }
 

@@ -29,6 +29,17 @@ export interface FirewallRow {
   networks: string[]
   host?: string
   mesh?: MeshMember
+  replacing?: string
+}
+
+// What the phases of a replacement mean to people.
+export const phases: Record<string, string> = {
+  Preparing: 'being prepared',
+  Fencing: 'earlier machine stops',
+  TakingOver: 'taking over',
+  Returning: 'going back',
+  Abandoning: 'given up',
+  Releasing: 'earlier machine is wiped',
 }
 
 export function Ready({ of: f }: { of: FirewallRow }) {
@@ -69,7 +80,7 @@ export function Firewalls({ place, onLogout }: PageProps) {
   const shown = all.filter((f) => {
     const text = [f.namespace, f.name, f.host, f.reason, ...f.networks].join(' ').toLowerCase()
     if (!words.every((w) => text.includes(w))) return false
-    return only === 'stale' ? !f.current : only === 'refusing' ? f.refused > 0 : only === 'unready' ? f.ready !== 'True' : true
+    return only === 'stale' ? !f.current : only === 'refusing' ? f.refused > 0 : only === 'replacing' ? !!f.replacing : only === 'unready' ? f.ready !== 'True' : true
   })
   return (
     <Frame title="Firewalls" live={live}>
@@ -84,6 +95,7 @@ export function Firewalls({ place, onLogout }: PageProps) {
             <option value="">all</option>
             <option value="unready">not ready</option>
             <option value="stale">earlier rules enforced</option>
+            <option value="replacing">machine being replaced</option>
             <option value="refusing">refused somebody lately</option>
           </select>
         </label>
@@ -101,7 +113,9 @@ export function Firewalls({ place, onLogout }: PageProps) {
                 <span className="quiet">{f.namespace}/</span>
                 {f.name}
               </a>,
-              <Ready of={f} />,
+              <>
+                <Ready of={f} /> {f.replacing && <span className="badge warn">⇄ replaced: {phases[f.replacing] ?? f.replacing}</span>}
+              </>,
               f.rules,
               <Enforced of={f} />,
               f.refused ? `${f.refused.toLocaleString()} packets, ${f.refusals} flows` : <span className="quiet">none</span>,
