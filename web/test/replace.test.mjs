@@ -1,24 +1,32 @@
 // The replacement of a firewall's machine, by the real controller: no host is there for the new one, so that it stays in its first phase until it is cancelled.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { api } from './api.mjs'
-import { clean, fits, launch, login, need, shot, tabTo, watched } from './browser.mjs'
+import { clean, fits, launch, login, need, patience, shot, tabTo, watched } from './browser.mjs'
 
 let browser
 
 const firewalls = '/apis/ingot.dev/v1alpha1/namespaces/shop/firewalls'
 const machine = { size: 'small', partition: 'nowhere', image: 'firewall-1' }
 
-// A firewall that has a machine, which no host is there for.
+// made waits until the controller has made an object.
+async function made(path) {
+  for (const end = Date.now() + patience; ; ) {
+    try {
+      return await api('GET', path)
+    } catch (e) {
+      if (!String(e).includes(': 404 ') || Date.now() > end) throw e
+    }
+    await pause(100)
+  }
+}
+
+// A firewall, whose controller makes its machine, which no host is there for.
 before(async () => {
   browser = await launch()
-  const f = await api('POST', firewalls, { apiVersion: 'ingot.dev/v1alpha1', kind: 'Firewall', metadata: { name: 'gate' }, spec: { machine, networks: [{ name: 'inside' }] } })
-  await api('POST', firewalls.replace('firewalls', 'machines'), {
-    apiVersion: 'ingot.dev/v1alpha1',
-    kind: 'Machine',
-    metadata: { name: 'gate', ownerReferences: [{ apiVersion: f.apiVersion, kind: f.kind, name: 'gate', uid: f.metadata.uid, controller: true, blockOwnerDeletion: true }] },
-    spec: { ...machine, role: 'Firewall', networks: [{ name: 'inside' }] },
-  })
+  await api('POST', firewalls, { apiVersion: 'ingot.dev/v1alpha1', kind: 'Firewall', metadata: { name: 'gate' }, spec: { machine, networks: [{ name: 'inside' }] } })
+  await made(`${firewalls.replace('firewalls', 'machines')}/gate`)
 })
 after(async () => {
   await api('DELETE', `${firewalls}/gate`)
