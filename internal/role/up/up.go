@@ -153,7 +153,7 @@ func (s *site) roles(ctx context.Context) error {
 	if err != nil && ctx.Err() != nil {
 		// Told to stop meanwhile: what was under way could not end otherwise. Where it was the API server's end, run says so.
 		s.log.Info("told to stop while it started", "err", err)
-		return nil
+		return nil //nolint:nilerr // an ordinary end
 	}
 	if err != nil {
 		return err
