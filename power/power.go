@@ -31,6 +31,8 @@ const (
 	softGrace = 3 * time.Minute
 	// hardGrace is what a BMC gets to do what it accepted.
 	hardGrace = 2 * time.Minute
+	// settles is how long after a moment a reading must be to speak of the time after it: objects hold whole seconds, and a BMC may answer from what it knew a second ago.
+	settles = 2 * time.Second
 	// maxAge is the age beyond which a reading is too old to act on.
 	maxAge = PollEvery
 )
@@ -44,7 +46,7 @@ type Want struct {
 	Why string
 	// Drive is brought into order by a turn on.
 	Drive journey.Drive
-	// Since is when the power was asked to go there. A reading that agrees, without a change that was asked for, counts only from after it: an older one speaks of another time, and
+	// Since is when the power was asked to go there. A reading that agrees, without a change that was asked for, counts only from settles after it: an older one speaks of another time, and
 	// what it would save is what was asked for. Zero: any fresh reading will do.
 	Since time.Time
 }
@@ -76,7 +78,7 @@ func Align(d *journey.Draft, w Want) (dec journey.Decision, aligned bool) {
 	if stale(r, d.Now, limit) {
 		return read(d)
 	}
-	if r.State == w.State && change == nil && !w.Since.IsZero() && r.ReadAt.Before(w.Since.Add(time.Second)) { // objects hold whole seconds
+	if r.State == w.State && change == nil && !w.Since.IsZero() && r.ReadAt.Before(w.Since.Add(settles)) {
 		return readAgain(d, r.State), false
 	}
 	if r.State == w.State {
