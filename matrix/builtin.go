@@ -96,7 +96,7 @@ func controlPlaneRows() []Row {
 		}, yes("both are in the control plane's zone")),
 		health("1.5", HealthOfController, atController, 8447),
 		names(Row{ID: "1.8", Name: ControllerToDNS, From: atController, Purpose: "resolve the names of the API server and of the issuer"}, "the names of the API server and of the issuer only"),
-		names(Row{ID: "1.9", Name: NodeToDNS, From: atNode, Purpose: "resolve the name of the API server"}, "the name of the API server only"),
+		names(Row{ID: "1.9", Name: NodeToDNS, From: atNode, Purpose: "resolve the names of the API server and of the trace collector"}, "the names of the API server and of the trace collector only"),
 		mutual(Row{
 			ID: "1.6", Name: NodeToAPIServer, From: atNode, To: atAPIServer, Protocol: TCP, Ports: Port(6443), Application: "HTTPS",
 			Identity: "ingot:node:<node>", Rights: nodeRights(),
@@ -152,13 +152,8 @@ func partitionRows() []Row {
 			Trusted:       no("image stores are anywhere", "the digest is part of the update in the host's HostFirmwareComponents; link-local addresses and the machine itself are never dialed"),
 			Purpose:       "fetch an image of firmware that has a digest, to verify it, and to push it to a BMC that does not fetch",
 		},
-		{
-			ID: "2.9", Name: PartitionToTraces, From: atPartition, To: atTraces, Protocol: TCP, Ports: Port(4318), Application: "HTTPS", Feature: "traces",
-			Confidential: yes("TLS 1.2 or later"), Integrity: yes("TLS 1.2 or later"),
-			Authenticated: yes("the collector by its certificate; Ingot by a token"),
-			Trusted:       no("the collector may be anywhere", "the collector's certificate is verified before anything is sent; spans hold no secrets, and nothing is decided from an answer"),
-			Purpose:       "traces of what was done to hosts, by OTLP over HTTP, where --traces-endpoint names a collector",
-		},
+		traces("2.9", PartitionToTraces, atPartition, "traces of what was done to hosts"),
+		traces("2.10", BootToTraces, atBoot, "traces of what machines were given to boot"),
 		names(Row{ID: "2.2", Name: PartitionToDNS, From: atPartition, Purpose: "resolve names in BMC addresses and in the URLs of firmware's images, the API server's and the trace collector's"}, "names of BMCs, of image stores, of the API server and of the trace collector only"),
 		mutual(Row{
 			ID: "2.3", Name: OperatorToPartition, From: atOperator, To: atPartition, Protocol: TCP, Ports: Port(8444),
@@ -178,6 +173,17 @@ func names(r Row, asked string) Row {
 	r.Confidential, r.Integrity, r.Authenticated = no("DNS as sites run it", asked), no("DNS as sites run it", checked), no("DNS as sites run it", checked)
 	r.Trusted = yes("the site's own resolver")
 	return r
+}
+
+// traces rows are one a role too.
+func traces(id string, name FlowName, from Endpoint, what string) Row {
+	return Row{
+		ID: id, Name: name, From: from, To: atTraces, Protocol: TCP, Ports: Port(4318), Application: "HTTPS", Feature: "traces",
+		Confidential: yes("TLS 1.2 or later"), Integrity: yes("TLS 1.2 or later"),
+		Authenticated: yes("the collector by its certificate; Ingot by a token"),
+		Trusted:       no("the collector may be anywhere", "the collector's certificate is verified before anything is sent; spans hold no secrets, and nothing is decided from an answer"),
+		Purpose:       what + ", by OTLP over HTTP, where --traces-endpoint names a collector",
+	}
 }
 
 // health rows are one a role, since a row has one server.

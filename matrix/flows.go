@@ -21,6 +21,7 @@ const (
 	PartitionToImages   FlowName = "partition-to-image-store"
 	PartitionToDNS      FlowName = "partition-to-dns"
 	PartitionToTraces   FlowName = "partition-to-trace-collector"
+	BootToTraces        FlowName = "boot-to-trace-collector"
 	OperatorToPartition FlowName = "operator-to-partition"
 	BootToDNS           FlowName = "boot-to-dns"
 	HealthOfPartition   FlowName = "partition-health"

@@ -102,6 +102,11 @@ type BootWindowSpec struct {
 	Architecture string `json:"architecture,omitempty"`
 	// TPM is what is asked of the machine's TPM before its agent is let in, nil for nothing.
 	TPM *TPMDemand `json:"tpm,omitempty"`
+	// TraceParent is the stage of work that the boot belongs to, as the header traceparent has it (W3C Trace Context §3.2): what the boot role tells of this boot hangs below it.
+	// Empty where the partition role sends no traces.
+	// +optional
+	// +kubebuilder:validation:Pattern=`^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`
+	TraceParent string `json:"traceParent,omitempty"`
 }
 
 // HostReference names a BareMetalHost in any namespace.

@@ -35,6 +35,39 @@ func TestMachinesAreProvisioned(t *testing.T) {
 	checkLogs(t, s)
 	for _, m := range s.Lab.State().Machines {
 		checkTraces(ctx, t, traces, m)
+		checkServed(ctx, t, traces, m, "boot media")
+	}
+}
+
+// checkServed waits for what the boot servers gave a machine for its inspection, below that stage. Its last is told when the agent has traded its token, or with the window.
+func checkServed(ctx context.Context, t *testing.T, c *collector.Collector, m lab.Machine, wanted ...string) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
+	defer stop()
+	got := map[string]collector.Span{}
+	err := wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(context.Context) (bool, error) {
+		clear(got)
+		spans := c.Spans()
+		root := slices.IndexFunc(spans, func(s collector.Span) bool {
+			return s.GetName() == "inspecting" && s.Attributes[tracing.KeyHostName] == m.Name && s.Attributes[tracing.KeyNamespace] == m.Namespace
+		})
+		if root < 0 {
+			return false, nil
+		}
+		for _, s := range spans {
+			if string(s.GetParentSpanId()) == string(spans[root].GetSpanId()) && s.Resource["service.name"] == "ingot-boot" {
+				got[s.GetName()] = s
+			}
+		}
+		return !slices.ContainsFunc(wanted, func(name string) bool { _, is := got[name]; return !is }), nil
+	})
+	if err != nil {
+		t.Fatalf("machine %s: of %v its inspection has %v: %v", m.Name, wanted, slices.Collect(maps.Keys(got)), err)
+	}
+	for _, name := range wanted {
+		if s := got[name]; s.Attributes[tracing.KeyBoot] == "" || (name != "boot dhcp" && s.Attributes[tracing.KeyBytes] == "") || string(s.GetTraceId()) == "" {
+			t.Errorf("machine %s: %s says %v", m.Name, name, s.Attributes)
+		}
 	}
 }
 
@@ -82,7 +115,8 @@ func checkTraces(ctx context.Context, t *testing.T, c *collector.Collector, m la
 func TestMachinesBehindIPMIAreProvisioned(t *testing.T) {
 	const machines = 3
 	ctx := sitetest.Bounded(t)
-	s := sitetest.Start(t, site.Options{Lab: lab.Options{Machines: machines, Protocol: bmc.IPMI}})
+	traces := collector.New(t)
+	s := sitetest.Start(t, site.Options{Lab: lab.Options{Machines: machines, Protocol: bmc.IPMI}, Args: []string{"--traces-endpoint", traces.URL, "--traces-tls-ca", traces.CA}})
 	for _, m := range s.Lab.State().Machines {
 		if !strings.HasPrefix(m.BMCAddress, "ipmi://") {
 			t.Fatalf("machine %s has the BMC %s", m.Name, m.BMCAddress)
@@ -95,4 +129,7 @@ func TestMachinesBehindIPMIAreProvisioned(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkDisks(t, s)
+	for _, m := range s.Lab.State().Machines {
+		checkServed(ctx, t, traces, m, "boot dhcp", "boot http")
+	}
 }

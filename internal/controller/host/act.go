@@ -16,6 +16,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/driver/bmc"
 	"github.com/ingotmetal/ingot/journey"
 	"github.com/ingotmetal/ingot/step"
+	"github.com/ingotmetal/ingot/tracing"
 )
 
 // act does one action. What needs the BMC runs beside the work queue (started is true) and wakes the host when it ended; the rest is done at once. An error is a broken
@@ -220,12 +221,16 @@ func (r *Reconciler) openWindow(ctx context.Context, v *view, a journey.OpenWind
 	if len(macs) == 0 && a.Method == ingot.MethodPXE {
 		return &step.Failure{Kind: step.Invalid, Message: "no MAC address of this host is its own alone: the boot server could not tell its machine", Fix: "set spec.bootMACAddress"}, nil
 	}
+	var trace tracing.Parent
+	if r.traces != nil {
+		trace = tracing.Open(v.host, &v.facts.Record)
+	}
 	_, failure, err = r.windows.Open(ctx, bootwindow.Request{
 		BootID: a.BootID, Host: v.host, Purpose: a.Purpose, Method: a.Method, ClosesIn: time.Duration(a.ClosesInSeconds) * time.Second,
 		Partition: v.partition, MACAddresses: macs,
 		HTTPBootEndpoint: r.config.HTTPBootEndpoint,
 		AgentEndpoint:    r.config.AgentEndpoint, CABundle: r.config.CABundle, NetworkData: network,
-		FirmwareMode: v.host.BootMode(), Architecture: architectureOf(v.host), TPM: a.TPM,
+		FirmwareMode: v.host.BootMode(), Architecture: architectureOf(v.host), TPM: a.TPM, Trace: trace,
 	}, now)
 	return failure, err
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ingotmetal/ingot/internal/pki"
 	"github.com/ingotmetal/ingot/internal/role/identity"
+	"github.com/ingotmetal/ingot/internal/role/traces"
 )
 
 // Options are the flags.
@@ -24,6 +25,8 @@ type Options struct {
 	HTTPBind string
 	// NetworkBoot is off where no server of the provisioning network may be started, whatever the Partition says.
 	NetworkBoot bool
+	// Traces are where spans of what was served go.
+	Traces traces.Flags
 	// Verbose logs at debug level: every packet that is not answered, with the reason.
 	Verbose bool
 }
@@ -53,12 +56,16 @@ func Command() *cobra.Command {
 	f.StringVar(&o.HTTPSTLS.Key, "https-tls-key", "", "PEM file of its key (required with --https-bind)")
 	f.StringVar(&o.HTTPBind, "http-bind", "0.0.0.0:8080", "address of the boot files' HTTP server on the provisioning network")
 	f.BoolVar(&o.NetworkBoot, "network-boot", true, "serve the provisioning network when the Partition's dhcpMode says so; off: virtual media only")
+	o.Traces.Add(f)
 	f.BoolVar(&o.Verbose, "verbose", false, "log every request that is not answered, with the reason")
 	return c
 }
 
 func (o *Options) check() error {
 	if err := o.Check(); err != nil {
+		return err
+	}
+	if err := o.Traces.Check(); err != nil {
 		return err
 	}
 	if o.Artifacts == "" {

@@ -12,6 +12,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/server/window"
 	"github.com/ingotmetal/ingot/netboot"
 	"github.com/ingotmetal/ingot/netboot/medium"
+	"github.com/ingotmetal/ingot/tracing"
 )
 
 var (
@@ -27,6 +28,10 @@ func entryOf(w *ingot.BootWindow, token secret.String) (window.Entry, error) {
 		Config: medium.Config{
 			BootID: w.Name, Endpoint: w.Spec.AgentEndpoint, CAPEM: string(w.Spec.CABundle), NetworkData: string(w.Spec.NetworkData), IssuedAt: w.Spec.OpensAt.UTC(),
 		},
+	}
+	var err error
+	if e.Trace, err = tracing.ParseParent(w.Spec.TraceParent); err != nil {
+		return e, fmt.Errorf("spec.traceParent: %w", err)
 	}
 	switch {
 	case w.Spec.Purpose == ingot.PurposeFirstBoot:

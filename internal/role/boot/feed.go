@@ -28,6 +28,8 @@ type feed struct {
 	changed chan struct{}
 	// recorded is told what the Partition wants recorded of unknown machines; nil: nobody asks.
 	recorded *atomic.Pointer[ingot.DiscoveryPolicy]
+	// over is told the boots whose windows nothing is served in any more; nil: nobody asks.
+	over func(boot string)
 	// refused is why the Partition's provisioning network cannot be served as it says; nil for no reason.
 	refused atomic.Pointer[error]
 
@@ -58,6 +60,7 @@ func (f *feed) OnDelete(object any) {
 	switch o := object.(type) {
 	case *ingot.BootWindow:
 		f.forget(o.Name)
+		f.ended(o.Name)
 	case *corev1.Secret:
 		delete(f.tokens, o.Name)
 		f.refresh(o.Name)
@@ -91,6 +94,9 @@ func (f *feed) putWindow(w *ingot.BootWindow) {
 	f.forget(w.Name)
 	if w.Namespace != ingot.BootNamespace || w.Spec.Partition != f.partition || w.DeletionTimestamp != nil {
 		return
+	}
+	if w.Status.RedeemedAt != nil {
+		f.ended(w.Name)
 	}
 	f.windows[w.Name] = w
 	if name := w.Spec.TokenSecretName; name != "" {
@@ -139,6 +145,12 @@ func (f *feed) forget(name string) {
 		if delete(names, name); len(names) == 0 {
 			delete(f.waiting, w.Spec.TokenSecretName)
 		}
+	}
+}
+
+func (f *feed) ended(boot string) {
+	if f.over != nil {
+		f.over(boot)
 	}
 }
 

@@ -46,6 +46,8 @@ type process struct {
 	unknown             *unknown
 	registry            *prometheus.Registry
 	requests            *prometheus.CounterVec
+	// trace is told what is served; nil without a collector.
+	trace window.Trace
 	// synced is set once the watches have shown what there is; networkError is why the provisioning network is not served, nil for no reason.
 	synced       atomic.Bool
 	networkError atomic.Pointer[string]
@@ -128,7 +130,12 @@ func (p *process) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	trace, err := p.traces(ctx)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return trace(ctx) })
 	group.Go(func() error { return p.watch(ctx, config) })
 	health := identity.Health{Flow: matrix.HealthOfBoot, Bind: p.o.HealthBind, Metrics: p.registry, Ready: p.ready, Log: p.log}
 	group.Go(func() error { return health.Start(ctx, p.bound) })

@@ -37,6 +37,9 @@ const (
 	maxHeaderBytes      = 8 << 10
 )
 
+// serverMedia is the media's name in counters and traces.
+const serverMedia = "media"
+
 func bounded(l net.Listener, connections int) net.Listener {
 	return netutil.LimitListener(l, connections)
 }
@@ -52,7 +55,7 @@ func (p *process) serveMedia(ctx context.Context, flow matrix.FlowName, l net.Li
 	p.log.Info("media served", "address", l.Addr().String(), "flow", flow)
 	s := p.httpServer(&media.Handler{
 		Windows: p.index, Patched: p.artifacts.PatchedISO, ISODigest: p.artifacts.Files[bootmedia.ISO].SHA256,
-		Flow: flow, Now: time.Now, Log: p.log, Count: p.count("media"),
+		Flow: flow, Now: time.Now, Log: p.log, Count: p.count(serverMedia), Trace: p.trace,
 	})
 	return identity.Serve(ctx, s, func(s *http.Server) error { return s.Serve(l) })
 }
@@ -181,7 +184,7 @@ func (p *process) openDHCPv6(ctx context.Context, s *opened) error {
 	if err != nil {
 		return err
 	}
-	server := &dhcp6.Server{Windows: p.index, Now: time.Now, Log: p.log, Count: p.count("dhcpv6"), Unknown: p.unknown.hear, Answered: s.tell}
+	server := &dhcp6.Server{Windows: p.index, Now: time.Now, Log: p.log, Count: p.count("dhcpv6"), Trace: p.trace, Unknown: p.unknown.hear, Answered: s.tell}
 	s.add(conn, func(ctx context.Context) error { return server.Serve(ctx, conn) })
 	return nil
 }
@@ -192,7 +195,7 @@ func (p *process) openDHCP(flow matrix.FlowName, port uint16) func(context.Conte
 		if err != nil {
 			return err
 		}
-		server := &dhcp.Server{Windows: p.index, Now: time.Now, Log: p.log, Count: p.count("dhcp"), Unknown: p.unknown.hear}
+		server := &dhcp.Server{Windows: p.index, Now: time.Now, Log: p.log, Count: p.count("dhcp"), Trace: p.trace, Unknown: p.unknown.hear}
 		s.add(conn, func(ctx context.Context) error { return server.Serve(ctx, conn, flow == matrix.MachineToBootPXE) })
 		return nil
 	}
@@ -204,7 +207,7 @@ func (p *process) openTFTP(ctx context.Context, s *opened) error {
 	if err != nil {
 		return err
 	}
-	server := &tftp.Server{Windows: p.index, Files: map[string]tftp.File{}, Now: time.Now, Log: p.log, Count: p.count("tftp"),
+	server := &tftp.Server{Windows: p.index, Files: map[string]tftp.File{}, Now: time.Now, Log: p.log, Count: p.count("tftp"), Trace: p.trace,
 		Listen: func(ctx context.Context) (net.PacketConn, error) {
 			return p.provisioning.OpenPacket(ctx, matrix.BootToMachineTFTP, s.any(0).Addr(), onLink)
 		}}
@@ -234,7 +237,7 @@ func (p *process) openHTTP(ctx context.Context, s *opened) error {
 		return err
 	}
 	server := p.httpServer(&bootfile.Handler{Windows: p.index, File: p.artifacts.File, CommandLine: p.artifacts.CommandLine,
-		Now: time.Now, Log: p.log, Count: p.count("http")})
+		Now: time.Now, Log: p.log, Count: p.count("http"), Trace: p.trace})
 	s.add(l, func(ctx context.Context) error {
 		return identity.Serve(ctx, server, func(s *http.Server) error { return s.Serve(bounded(l, maxBootConnections)) })
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ingotmetal/ingot/internal/role/identity"
+	"github.com/ingotmetal/ingot/internal/role/traces"
 )
 
 // Options are the flags.
@@ -29,9 +30,9 @@ type Options struct {
 	FirewallAPIServer string
 	// BMCCA is a PEM file that verifies the BMCs' certificates; empty: the system's roots.
 	BMCCA string
-	// TracesEndpoint is the collector's URL that traces of hosts are sent to, TracesCA a PEM file that verifies its certificate, TracesTokenFile the file of its bearer token; empty: none.
-	TracesEndpoint, TracesCA, TracesTokenFile string
-	LeaderElect                               bool
+	// Traces are where spans of hosts go.
+	Traces      traces.Flags
+	LeaderElect bool
 	// Workers is how many hosts are decided on at once.
 	Workers int
 	// BMCCallsPerSecond is the budget of one BMC.
@@ -83,9 +84,7 @@ func Command() *cobra.Command {
 	f.StringVar(&o.ConsoleSSHEndpoint, "console-ssh-endpoint", "", "host and port of the console role's SSH server as people reach it (default: none)")
 	f.StringVar(&o.FirewallAPIServer, "firewall-api-server", "", "URL by which the machines of Firewalls reach the API server (default: the one in --kubeconfig)")
 	f.StringVar(&o.BMCCA, "bmc-ca", "", "PEM file that verifies the BMCs' certificates (default: the system's roots)")
-	f.StringVar(&o.TracesEndpoint, "traces-endpoint", "", "URL of an OpenTelemetry collector that traces of hosts are sent to, like https://collector.example.com:4318 (default: none)")
-	f.StringVar(&o.TracesCA, "traces-tls-ca", "", "PEM file that verifies the collector's certificate (default: the system's roots)")
-	f.StringVar(&o.TracesTokenFile, "traces-token-file", "", "file of the collector's bearer token (default: none is sent)")
+	o.Traces.Add(f)
 	f.BoolVar(&o.LeaderElect, "leader-elect", true, "wait for the leadership of the partition; off where only one process is ever started")
 	f.IntVar(&o.Workers, "workers", 8, "hosts that are decided on at once")
 	f.IntVar(&o.BMCEventStreams, "bmc-event-streams", 1000, "BMCs whose events are listened to at once, in the place of polling them each minute; 0: none")
@@ -99,6 +98,9 @@ func (o *Options) check() error {
 	if err := o.Flags.Check(); err != nil { //nolint:staticcheck // o.Check within o.check would be mistaken for it
 		return err
 	}
+	if err := o.Traces.Check(); err != nil {
+		return err
+	}
 	switch {
 	case o.DataDir == "":
 		return errors.New("--data-dir is required")
@@ -110,8 +112,6 @@ func (o *Options) check() error {
 		return errors.New("--console-endpoint must be https://: people send their tokens there")
 	case o.FirewallAPIServer != "" && !strings.HasPrefix(o.FirewallAPIServer, "https://"):
 		return errors.New("--firewall-api-server must be https://")
-	case o.TracesEndpoint == "" && (o.TracesCA != "" || o.TracesTokenFile != ""):
-		return errors.New("--traces-tls-ca and --traces-token-file are for the collector: give --traces-endpoint")
 	case o.Workers < 1:
 		return errors.New("--workers must be at least 1")
 	case o.BMCEventStreams < 0:

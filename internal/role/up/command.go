@@ -13,6 +13,7 @@ import (
 	"github.com/ingotmetal/ingot/audit"
 	"github.com/ingotmetal/ingot/internal/issuer"
 	"github.com/ingotmetal/ingot/internal/role/declared"
+	"github.com/ingotmetal/ingot/internal/role/traces"
 )
 
 // Options are the flags.
@@ -47,8 +48,8 @@ type Options struct {
 	// AuditPolicy is the file that says what the embedded API server's audit trail keeps; empty: the default. AuditTo is the URL of the archive that gets it, AuditSecret the file of
 	// its token or password, AuditCA of its CA; empty: there is none, and the trail stays in its files.
 	AuditPolicy, AuditTo, AuditSecret, AuditCA string
-	// Traces are the partition role's: the collector's URL, its CA and the file of its token; empty: none.
-	TracesEndpoint, TracesCA, TracesTokenFile string
+	// Traces are the partition and the boot role's.
+	Traces traces.Flags
 	// Artifacts is the folder of the agent's kernel, ramdisk and medium.
 	Artifacts string
 	// DHCP is the Partition's, used only when it is made.
@@ -122,9 +123,7 @@ func Command() *cobra.Command {
 	s.StringVar(&o.AuditTo, "audit-to", "", "URL of an archive that the audit trail is sent to as well, https:// or postgres://; empty: none")
 	s.StringVar(&o.AuditSecret, "audit-secret-file", "", "file of the archive's token or password")
 	s.StringVar(&o.AuditCA, "audit-tls-ca", "", "PEM file that verifies an HTTPS archive's certificate (default: the system's roots)")
-	s.StringVar(&o.TracesEndpoint, "traces-endpoint", "", "URL of an OpenTelemetry collector that traces of hosts are sent to, like https://collector.example.com:4318 (default: none)")
-	s.StringVar(&o.TracesCA, "traces-tls-ca", "", "PEM file that verifies the collector's certificate (default: the system's roots)")
-	s.StringVar(&o.TracesTokenFile, "traces-token-file", "", "file of the collector's bearer token (default: none is sent)")
+	o.Traces.Add(s)
 	s.StringVar(&o.DHCP.Mode, "dhcp-mode", "off", "what the boot role answers, for a Partition that is made now: server, proxy or off")
 	s.StringVar(&o.DHCP.CIDR, "dhcp-cidr", "", "subnet of the provisioning network, with --dhcp-mode server")
 	s.StringVar(&o.DHCP.RangeStart, "dhcp-range-start", "", "first address for machines")
@@ -140,6 +139,9 @@ func Command() *cobra.Command {
 
 // complete fills in what follows from other flags.
 func (o *Options) complete(f flags) error {
+	if err := o.Traces.Check(); err != nil {
+		return err
+	}
 	if o.DataDir == "" {
 		home, err := os.UserHomeDir()
 		if err != nil {

@@ -297,9 +297,7 @@ func (s *site) arguments(role string, ids *identities) []string {
 		}
 		add("--firewall-api-server", s.apiServerOutside(ids))
 		add("--bmc-ca", s.o.BMCCA)
-		add("--traces-endpoint", s.o.TracesEndpoint)
-		add("--traces-tls-ca", s.o.TracesCA)
-		add("--traces-token-file", s.o.TracesTokenFile)
+		args = append(args, s.o.Traces.Arguments()...)
 		add("--console-endpoint", s.consoleEndpoint())
 		if s.o.ConsoleBind != "" {
 			add("--console-ssh-endpoint", cmp.Or(s.o.ConsoleSSHEndpoint, s.o.ConsoleSSHBind))
@@ -324,7 +322,7 @@ func (s *site) arguments(role string, ids *identities) []string {
 			add("--https-tls-cert", s.firmwareTLS().Cert)
 			add("--https-tls-key", s.firmwareTLS().Key)
 		}
-		args = append(args, s.o.BootArgs...)
+		args = append(append(args, s.o.Traces.Arguments()...), s.o.BootArgs...)
 	}
 	if s.o.Verbose {
 		args = append(args, "--verbose")

@@ -20,6 +20,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/server/window"
 	"github.com/ingotmetal/ingot/matrix"
 	"github.com/ingotmetal/ingot/netboot"
+	"github.com/ingotmetal/ingot/tracing"
 )
 
 // Handler serves netboot.Files(netboot.HTTP).
@@ -33,6 +34,8 @@ type Handler struct {
 	Log         *slog.Logger
 	// Count is told the outcome of every request.
 	Count func(outcome string)
+	// Trace is told the files when they were sent.
+	Trace window.Trace
 }
 
 // The outcomes that are not silences of netboot.
@@ -59,7 +62,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", "application/octet-stream")
 	header.Set("Cache-Control", "no-store")
-	http.ServeContent(w, r, "", time.Time{}, content)
+	sent, begun := &window.Counted{ReadSeeker: content}, h.Now()
+	http.ServeContent(w, r, "", time.Time{}, sent)
+	h.Trace.Tell(entry, tracing.Served{Server: "http", File: file, Client: window.Client(r), Bytes: sent.Bytes, Requests: 1, Start: begun, End: h.Now()})
 }
 
 // find decides on a request.

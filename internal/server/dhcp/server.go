@@ -17,6 +17,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/server/datagram"
 	"github.com/ingotmetal/ingot/internal/server/window"
 	"github.com/ingotmetal/ingot/netboot"
+	"github.com/ingotmetal/ingot/tracing"
 )
 
 // The ports (RFC 2131 §4.1, PXE 2.1 §2.2.5).
@@ -44,6 +45,8 @@ type Server struct {
 	Count func(outcome string)
 	// Unknown is told the requests of machines without any window, which are not answered; nil: nobody.
 	Unknown func(netboot.Request)
+	// Trace is told the answers.
+	Trace window.Trace
 }
 
 // Serve answers what comes to a socket until the context ends. PXEPort says that it is port 4011.
@@ -84,6 +87,8 @@ func (s *Server) Answer(packet []byte, pxePort bool, from netip.AddrPort) ([]byt
 	}
 	to := destination(answer.To, from)
 	s.Count(string(answer.Type))
+	now := s.Now()
+	s.Trace.Tell(entry, tracing.Served{Server: "dhcp", Answer: string(answer.Type), File: answer.BootFile, MAC: r.MAC.String(), Start: now, End: now})
 	s.Log.LogAttrs(context.Background(), slog.LevelInfo, "DHCP request answered", slog.String("mac", r.MAC.String()), slog.String("boot", entry.BootID), slog.String("flow", string(flowOf(pxePort))),
 		slog.String("type", string(answer.Type)), slog.String("client", string(r.Kind())), slog.String("file", answer.BootFile), slog.String("to", to.String()))
 	return reply, to

@@ -17,6 +17,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/server/window"
 	"github.com/ingotmetal/ingot/matrix"
 	"github.com/ingotmetal/ingot/netboot"
+	"github.com/ingotmetal/ingot/tracing"
 )
 
 // The ports (RFC 8415 §7.2).
@@ -50,6 +51,8 @@ type Server struct {
 	Unknown func(netboot.Request)
 	// Answered is told the link-local address of each machine of this link that is answered, before the answer goes; nil: nobody.
 	Answered func(netip.Addr)
+	// Trace is told the answers.
+	Trace window.Trace
 }
 
 // Serve answers what comes to a socket that joined Group until the context ends.
@@ -93,6 +96,8 @@ func (s *Server) Answer(packet []byte, from netip.AddrPort) ([]byte, netip.AddrP
 		to = netip.AddrPortFrom(from.Addr(), m.relayPort(from.Port()))
 	}
 	s.Count(string(answer.Type))
+	now := s.Now()
+	s.Trace.Tell(entry, tracing.Served{Server: "dhcpv6", Answer: string(answer.Type), File: answer.BootFile, MAC: r.MAC.String(), Start: now, End: now})
 	s.Log.LogAttrs(context.Background(), slog.LevelInfo, "DHCPv6 message answered", slog.String("mac", r.MAC.String()), slog.String("boot", entry.BootID), slog.String("flow", string(flowOf(m))),
 		slog.String("type", string(answer.Type)), slog.String("asked", string(r.Type)), slog.String("client", string(r.Kind())), slog.String("file", answer.BootFile), slog.String("to", to.String()))
 	return reply, to

@@ -19,6 +19,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/server/window"
 	"github.com/ingotmetal/ingot/matrix"
 	"github.com/ingotmetal/ingot/netboot"
+	"github.com/ingotmetal/ingot/tracing"
 )
 
 // The path is Prefix, the medium's name, and Suffix.
@@ -40,6 +41,8 @@ type Handler struct {
 	Log       *slog.Logger
 	// Count is told the outcome of every request.
 	Count func(outcome string)
+	// Trace is told each read when it was sent. A medium is read in thousands: whoever listens puts them together.
+	Trace window.Trace
 }
 
 // The outcomes that are not silences of netboot.
@@ -76,7 +79,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cache-Control", "no-store")
 	header.Set("ETag", h.tag(archive))
 	// No modification time: the entity tag is exact, and a date would let a client mix two boots' bytes.
-	http.ServeContent(w, r, "", time.Time{}, content)
+	sent, begun := &window.Counted{ReadSeeker: content}, h.Now()
+	http.ServeContent(w, r, "", time.Time{}, sent)
+	h.Trace.Tell(entry, tracing.Served{Server: "media", Client: window.Client(r), Bytes: sent.Bytes, Requests: 1, Start: begun, End: h.Now()})
 }
 
 // level: a BMC that reads 2 KiB at a time asks ten thousand times for one medium, and the first one says it all.

@@ -25,6 +25,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/server/window"
 	"github.com/ingotmetal/ingot/matrix"
 	"github.com/ingotmetal/ingot/netboot"
+	"github.com/ingotmetal/ingot/tracing"
 )
 
 // Port is the server's (RFC 1350 §4).
@@ -69,6 +70,8 @@ type Server struct {
 	Log    *slog.Logger
 	// Count is told the outcome of every request and transfer.
 	Count func(outcome string)
+	// Trace is told the transfers when they ended.
+	Trace window.Trace
 	// Retry is the first wait for an acknowledgement, which doubles; 0: a second.
 	Retry time.Duration
 
@@ -107,7 +110,7 @@ func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
 // transfer is one file on its way to one client.
 type transfer struct {
 	client netip.AddrPort
-	boot   string
+	entry  *window.Entry
 	name   string
 	file   File
 	terms  terms
@@ -140,7 +143,7 @@ func (s *Server) admit(packet []byte, from netip.AddrPort) *transfer {
 	}
 	s.Count(outcomeStarted)
 	s.Log.Info("TFTP transfer started", "from", from.String(), "boot", bootID, "flow", matrix.MachineToBootTFTP, "file", name)
-	return &transfer{client: from, boot: bootID, name: name, file: file, terms: negotiate(r.options, file.Size)}
+	return &transfer{client: from, entry: entry, name: name, file: file, terms: negotiate(r.options, file.Size)}
 }
 
 func (s *Server) silent(from netip.AddrPort, outcome string) *transfer {
@@ -174,7 +177,13 @@ func (s *Server) leave(client netip.Addr) {
 
 func (s *Server) run(ctx context.Context, t *transfer) {
 	defer s.leave(t.client.Addr())
+	begun := s.Now()
 	outcome, err := s.send(ctx, t)
 	s.Count(outcome)
-	s.Log.Info("TFTP transfer ended", "from", t.client.String(), "boot", t.boot, "file", t.name, "result", outcome, "err", err)
+	told := tracing.Served{Server: "tftp", File: t.name, Answer: outcome, Client: t.client.Addr().String(), Start: begun, End: s.Now(), Failed: outcome == outcomeLost || outcome == outcomeBroken}
+	if outcome == outcomeSent {
+		told.Bytes = t.file.Size
+	}
+	s.Trace.Tell(t.entry, told)
+	s.Log.Info("TFTP transfer ended", "from", t.client.String(), "boot", t.entry.BootID, "file", t.name, "result", outcome, "err", err)
 }

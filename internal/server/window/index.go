@@ -17,6 +17,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/secret"
 	"github.com/ingotmetal/ingot/netboot"
 	"github.com/ingotmetal/ingot/netboot/medium"
+	"github.com/ingotmetal/ingot/tracing"
 )
 
 // Entry is one window and what its medium tells the agent.
@@ -28,6 +29,8 @@ type Entry struct {
 	Config medium.Config
 	// Token is zero in a window that boots no agent.
 	Token secret.String
+	// Trace is what spans of this boot hang below; zero: it is not traced.
+	Trace tracing.Parent
 }
 
 // Archive is the boot configuration with the token, as the agent's kernel unpacks it.

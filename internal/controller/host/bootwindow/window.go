@@ -28,6 +28,7 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/step"
+	"github.com/ingotmetal/ingot/tracing"
 )
 
 // HostIndex is the cache's field index of BootWindows by spec.host.uid.
@@ -79,6 +80,8 @@ type Request struct {
 	Architecture     string
 	// TPM is what is asked of the machine's TPM; without a use, nothing is.
 	TPM ingot.TPMDemand
+	// Trace is the stage of work that the boot belongs to; zero: what is served is not traced.
+	Trace tracing.Parent
 }
 
 // Open makes the window, or gives the one that stands under this boot's ID. Other windows of the host are deleted first.
@@ -186,6 +189,7 @@ func (r Request) window(now time.Time) *ingot.BootWindow {
 			OpensAt:      metav1.NewTime(now),
 			ClosesAt:     metav1.NewTime(now.Add(r.ClosesIn)),
 			Architecture: r.Architecture,
+			TraceParent:  r.Trace.String(),
 		},
 	}
 	if r.Purpose == ingot.PurposeAgent {
