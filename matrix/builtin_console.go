@@ -19,6 +19,11 @@ func consoleRows() []Row {
 			Trusted:       trusted,
 			Purpose:       "a person watches and types at a machine's serial console by their own ssh",
 		},
+		orToken(mutual(Row{
+			ID: "10.7", Name: ControllerToConsole, From: Endpoint{Controller, ZoneMesh}, To: inMesh, Protocol: TCP, Ports: Port(8452),
+			Identity: "ingot:operator:<name>", Feature: "console",
+			Purpose: "a person watches and types at a machine's serial console in the web page: their browser's bytes, carried with that person's own certificate or token and no right of the controller's",
+		}, trusted)),
 		mutual(Row{
 			ID: "10.3", Name: ConsoleToAPIServer, From: atConsole, To: atAPIServer, Protocol: TCP, Ports: Port(6443),
 			Identity: "ingot:console:<partition>", Rights: consoleRights(), Feature: "console",

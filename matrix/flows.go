@@ -33,6 +33,7 @@ const (
 
 	OperatorToConsole    FlowName = "operator-to-console"
 	OperatorToConsoleSSH FlowName = "operator-to-console-ssh"
+	ControllerToConsole  FlowName = "controller-to-console"
 	ConsoleToAPIServer   FlowName = "console-to-apiserver"
 	ConsoleToPartition   FlowName = "console-to-partition"
 	ConsoleToDNS         FlowName = "console-to-dns"

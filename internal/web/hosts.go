@@ -178,6 +178,8 @@ type HostBody struct {
 	Story     any                       `json:"explain"`
 	Plan      any                       `json:"plan"`
 	MayChange bool                      `json:"mayChange"`
+	// Console is what the person may do at its serial console: type, look, or nothing.
+	Console string `json:"console,omitempty"`
 	// Events are the API's on the host, the latest first, mostEvents at most; Components the firmware of its parts. Who may not read them sees none.
 	Events     []Event                          `json:"events,omitempty"`
 	Components []metal3.FirmwareComponentStatus `json:"components,omitempty"`
@@ -198,6 +200,9 @@ func host(ctx context.Context, c *reader, a ask) (Content, error) {
 		return Content{}, err
 	}
 	b := HostBody{Row: rowOf(h), Host: h.Host, Story: story, Plan: plan, MayChange: may}
+	if b.Console, err = c.console(ctx, metal3.GroupVersion.Group, "baremetalhosts"); err != nil {
+		return Content{}, err
+	}
 	if h.Lifecycle != nil {
 		b.Lifecycle = h.Lifecycle.Status
 	}

@@ -70,8 +70,10 @@ type MachineBody struct {
 	// Explain is why it has this host, or none. The rows are what is to be said of each host.
 	Explain MachineExplain `json:"explain"`
 	// MayHosts: hosts have pages that the person may see.
-	MayHosts bool    `json:"mayHosts,omitempty"`
-	Events   []Event `json:"events,omitempty"`
+	MayHosts bool `json:"mayHosts,omitempty"`
+	// Console is what the person may do at its serial console: type, look, or nothing.
+	Console string  `json:"console,omitempty"`
+	Events  []Event `json:"events,omitempty"`
 }
 
 // MachineExplain is the choice of its host.
@@ -107,6 +109,9 @@ func machine(ctx context.Context, c *reader, a ask) (Content, error) {
 	b := MachineBody{Row: machineRow(m), Spec: m.Spec, Status: m.Status}
 	var err error
 	if b.MayHosts, err = c.may(ctx, "list", metal3.GroupVersion.Group, "baremetalhosts"); err != nil {
+		return Content{}, err
+	}
+	if b.Console, err = c.console(ctx, ingot.GroupVersion.Group, "machines"); err != nil {
 		return Content{}, err
 	}
 	if b.Events, err = events(ctx, c, "Machine", m.Namespace, m.Name); err != nil {

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ingotmetal/ingot/internal/secret"
+	"github.com/ingotmetal/ingot/internal/web/relay"
 )
 
 func addReviews(s *runtime.Scheme) error {
@@ -118,6 +119,11 @@ func (s *Server) newPerson(ctx context.Context, c credential) (*person, error) {
 	return p, nil
 }
 
+// console carries a machine's serial console.
+func (s *Server) console(w http.ResponseWriter, r *http.Request, who *person) {
+	s.consoles.Serve(w, r, relay.Person{Name: who.name, Config: who.config, API: who.live, Ended: who.ctx, Until: who.until})
+}
+
 func (p *person) me() Me { return Me{p.name, p.groups, p.until} }
 
 // ended: logged out, or no longer taken by the API server.
@@ -129,10 +135,11 @@ func (p *person) close() {
 	p.http.CloseIdleConnections()
 }
 
-// may asks the API server whether the person has a right; namespace "" is all of them.
+// may asks the API server whether the person has a right to a resource, or to a part of it ("machines/console"); namespace "" is all of them.
 func (p *person) may(ctx context.Context, verb, group, resource, namespace string) (bool, error) {
+	resource, part, _ := strings.Cut(resource, "/")
 	review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
-		ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Group: group, Resource: resource, Namespace: namespace},
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Group: group, Resource: resource, Subresource: part, Namespace: namespace},
 	}}
 	if err := p.live.Create(ctx, review); err != nil {
 		return false, fmt.Errorf("ask the API server for the rights of %s: %w", p.name, err)

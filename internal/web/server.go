@@ -17,6 +17,7 @@ import (
 	"github.com/ingotmetal/ingot/docs"
 	"github.com/ingotmetal/ingot/internal/cli/session"
 	"github.com/ingotmetal/ingot/internal/docsite"
+	"github.com/ingotmetal/ingot/internal/web/relay"
 )
 
 // Options are a server's.
@@ -33,6 +34,8 @@ type Options struct {
 	Endpoint string
 	// DialIssuer opens the connections to issuers.
 	DialIssuer func(ctx context.Context, network, address string) (net.Conn, error)
+	// DialConsole opens the connections to console roles; nil: the page has no consoles.
+	DialConsole func(ctx context.Context, network, address string) (net.Conn, error)
 	// Certificate is the page's own, as it is shown now; nil: it is not told.
 	Certificate func() *x509.Certificate
 	Now         func() time.Time
@@ -46,6 +49,7 @@ type Server struct {
 	front    *front
 	sessions *book
 	attempts attempts
+	consoles *relay.Relay
 }
 
 // New makes a server. Close ends what it holds open.
@@ -61,7 +65,8 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{o: o, scheme: scheme, front: f, sessions: newBook(o.Now), attempts: attempts{open: map[[sha256.Size]byte]attempt{}}}, nil
+	return &Server{o: o, scheme: scheme, front: f, sessions: newBook(o.Now), attempts: attempts{open: map[[sha256.Size]byte]attempt{}},
+		consoles: &relay.Relay{Dial: o.DialConsole, Log: o.Log}}, nil
 }
 
 // Close ends all sessions.
@@ -81,6 +86,9 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("POST /hosts", s.known(s.changeHosts))
 	mux.Handle("GET "+docsPath, docsite.Handler(docsPath, docs.Pages, s.o.Log))
 	mux.HandleFunc("POST /firewalls", s.known(s.replaceFirewall))
+	if s.o.DialConsole != nil {
+		mux.HandleFunc("GET /consoles/{kind}/{namespace}/{name}", s.known(s.console))
+	}
 	mux.HandleFunc("GET /", s.serve)
 	return headers(http.NewCrossOriginProtection().Handler(mux))
 }

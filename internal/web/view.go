@@ -280,3 +280,16 @@ func (r *reader) everywhere() client.Client {
 func (r *reader) may(ctx context.Context, verb, group, resource string) (bool, error) {
 	return r.view.right(ctx, right{verb, group, resource})
 }
+
+// console is what the person may do at the serial consoles of a kind: "type", "look", or nothing.
+func (r *reader) console(ctx context.Context, group, resource string) (string, error) {
+	if r.view.who.server.o.DialConsole == nil {
+		return "", nil
+	}
+	for _, x := range []struct{ verb, may string }{{"create", "type"}, {"get", "look"}} {
+		if may, err := r.may(ctx, x.verb, group, resource+"/console"); may || err != nil {
+			return x.may, err
+		}
+	}
+	return "", nil
+}

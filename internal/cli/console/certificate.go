@@ -15,6 +15,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/ingotmetal/ingot/internal/cli/session"
+	"github.com/ingotmetal/ingot/internal/driver/consolerole"
 	server "github.com/ingotmetal/ingot/internal/server/console"
 	"github.com/ingotmetal/ingot/sshcert"
 )
@@ -36,7 +37,7 @@ func certificateCommand(s *session.Session, f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			got, err := at.certificate(cmd.Context(), server.CertificateRequest{PublicKey: string(text)})
+			got, err := certificate(cmd.Context(), at, server.CertificateRequest{PublicKey: string(text)})
 			if err != nil {
 				return err
 			}
@@ -44,7 +45,7 @@ func certificateCommand(s *session.Session, f *flags) *cobra.Command {
 			if err := os.WriteFile(path, []byte(got.Certificate), 0o600); err != nil {
 				return fmt.Errorf("keep the certificate: %w", err)
 			}
-			return explain(s, at.partition.Status.ConsoleSSHEndpoint, path, got)
+			return explain(s, at.Partition.Status.ConsoleSSHEndpoint, path, got)
 		},
 	}
 	c.Flags().StringVar(&key, "public-key", "", "file of your public key, like ~/.ssh/id_ed25519.pub (required)")
@@ -53,12 +54,12 @@ func certificateCommand(s *session.Session, f *flags) *cobra.Command {
 }
 
 // certificate has a public key signed.
-func (t *site) certificate(ctx context.Context, ask server.CertificateRequest) (got server.CertificateAnswer, err error) {
-	body, err := json.Marshal(ask)
+func certificate(ctx context.Context, at *consolerole.Role, wanted server.CertificateRequest) (got server.CertificateAnswer, err error) {
+	body, err := json.Marshal(wanted)
 	if err != nil {
 		return got, fmt.Errorf("ask for a certificate: %w", err)
 	}
-	answer, err := t.ask(ctx, http.MethodPost, bytes.NewReader(body), "v1", "ssh", "certificate")
+	answer, err := ask(ctx, at, http.MethodPost, bytes.NewReader(body), "v1", "ssh", "certificate")
 	if err != nil {
 		return got, err
 	}
@@ -75,7 +76,7 @@ func ShellCertificate(ctx context.Context, s *session.Session, partition string,
 	if err != nil {
 		return nil, err
 	}
-	got, err := at.certificate(ctx, server.CertificateRequest{PublicKey: string(ssh.MarshalAuthorizedKey(key)), Shell: &shell})
+	got, err := certificate(ctx, at, server.CertificateRequest{PublicKey: string(ssh.MarshalAuthorizedKey(key)), Shell: &shell})
 	if err != nil {
 		return nil, err
 	}

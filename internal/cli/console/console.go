@@ -7,25 +7,19 @@ package console
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 
-	"github.com/gorilla/websocket"
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/console"
 	"github.com/ingotmetal/ingot/internal/cli/complete"
 	"github.com/ingotmetal/ingot/internal/cli/session"
-	"github.com/ingotmetal/ingot/internal/server/console/wire"
+	"github.com/ingotmetal/ingot/internal/driver/consolerole"
 	"github.com/ingotmetal/ingot/matrix"
 )
 
@@ -73,15 +67,8 @@ func (f flags) kind() console.Kind {
 	}
 }
 
-// site is a partition's console role, and how it is reached.
-type site struct {
-	partition *ingot.Partition
-	transport *http.Transport
-	header    http.Header
-}
-
-// find chooses the partition, and learns how to show it who we are.
-func find(ctx context.Context, s *session.Session, name string) (*site, error) {
+// find chooses the partition, and shows it who the kubeconfig says we are.
+func find(ctx context.Context, s *session.Session, name string) (*consolerole.Role, error) {
 	config, err := s.RESTConfig()
 	if err != nil {
 		return nil, err
@@ -94,94 +81,11 @@ func find(ctx context.Context, s *session.Session, name string) (*site, error) {
 	if err := c.List(ctx, &all); err != nil {
 		return nil, fmt.Errorf("list partitions: %w", err)
 	}
-	p, err := choose(all.Items, name)
+	p, err := consolerole.Choose(all.Items, name)
 	if err != nil {
 		return nil, err
 	}
-	return reachable(ctx, s, config, p)
-}
-
-func choose(all []ingot.Partition, name string) (*ingot.Partition, error) {
-	var found []*ingot.Partition
-	for i := range all {
-		if all[i].Status.ConsoleEndpoint != "" && (name == "" || all[i].Name == name) {
-			found = append(found, &all[i])
-		}
-	}
-	switch {
-	case len(found) == 1:
-		return found[0], nil
-	case len(found) > 1:
-		return nil, fmt.Errorf("%d partitions have consoles: say which one with --partition", len(found))
-	case name != "":
-		return nil, fmt.Errorf("partition %s has published no endpoint for consoles: does its console role run, and does its partition role have --console-endpoint?", name)
-	}
-	return nil, errors.New("no partition has published an endpoint for consoles: does the console role run, and does the partition role have --console-endpoint?")
-}
-
-// reachable gathers the kubeconfig's certificate and token, and trusts what the partition published.
-func reachable(ctx context.Context, s *session.Session, config *rest.Config, p *ingot.Partition) (*site, error) {
-	ours, err := rest.TLSConfigFor(config)
-	if err != nil {
-		return nil, fmt.Errorf("read the client certificate of the kubeconfig: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(p.Status.CABundle) {
-		return nil, fmt.Errorf("partition %s publishes no CA certificate to verify it by", p.Name)
-	}
-	secure := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13, NextProtos: []string{"http/1.1"}}
-	if ours != nil {
-		secure.Certificates, secure.GetClientCertificate = ours.Certificates, ours.GetClientCertificate
-	}
-	header, err := credentials(ctx, config)
-	if err != nil {
-		return nil, err
-	}
-	return &site{p, &http.Transport{TLSClientConfig: secure, DialContext: s.Bound().DialContext(matrix.OperatorToConsole)}, header}, nil
-}
-
-// credentials are the header that the kubeconfig's credentials make, a plugin's token included. Nothing is sent for that.
-func credentials(ctx context.Context, config *rest.Config) (http.Header, error) {
-	seen := &capture{}
-	through, err := rest.HTTPWrappersForConfig(config, seen)
-	if err != nil {
-		return nil, fmt.Errorf("read the credentials of the kubeconfig: %w", err)
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://console.invalid/", nil)
-	if err != nil {
-		return nil, fmt.Errorf("read the credentials of the kubeconfig: %w", err)
-	}
-	response, err := through.RoundTrip(request)
-	if err != nil {
-		return nil, fmt.Errorf("read the credentials of the kubeconfig: %w", err)
-	}
-	_ = response.Body.Close()
-	header := http.Header{}
-	if token := seen.header.Get("Authorization"); token != "" {
-		header.Set("Authorization", token)
-	}
-	return header, nil
-}
-
-// capture is a transport that sends nothing, and keeps the header that would have been.
-type capture struct{ header http.Header }
-
-// RoundTrip implements http.RoundTripper.
-func (c *capture) RoundTrip(r *http.Request) (*http.Response, error) {
-	c.header = r.Header
-	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
-}
-
-func (t *site) url(scheme string, query url.Values, parts ...string) (string, error) {
-	target, err := url.JoinPath(t.partition.Status.ConsoleEndpoint, parts...)
-	if err != nil || !strings.HasPrefix(target, "https://") {
-		return "", fmt.Errorf("partition %s publishes the console endpoint %q, which is no https URL", t.partition.Name, t.partition.Status.ConsoleEndpoint)
-	}
-	target = scheme + strings.TrimPrefix(target, "https")
-	if len(query) > 0 {
-		target += "?" + query.Encode()
-	}
-	return target, nil
+	return consolerole.As(ctx, config, p, s.Bound().DialContext(matrix.OperatorToConsole))
 }
 
 // attach opens a console and carries it.
@@ -209,14 +113,9 @@ func attach(ctx context.Context, s *session.Session, in io.Reader, name string, 
 	} else if f.takeOver {
 		mode = "take-over"
 	}
-	where, err := at.url("wss", url.Values{"mode": {mode}}, "v1", "consoles", string(target.Kind), target.Namespace, target.Name)
+	conn, response, err := at.Open(ctx, target, mode, "") //nolint:bodyclose // refused closes it, and an upgraded one has none
 	if err != nil {
-		return err
-	}
-	dialer := websocket.Dialer{NetDialContext: at.transport.DialContext, TLSClientConfig: at.transport.TLSClientConfig, HandshakeTimeout: wire.Silence}
-	conn, response, err := dialer.DialContext(ctx, where, at.header) //nolint:bodyclose // refused closes it, and an upgraded one has none
-	if err != nil {
-		return refused(response, "open the console of "+target.String(), at.partition.Name, err)
+		return refused(response, "open the console of "+target.String(), at.Partition.Name, err)
 	}
 	defer func() { _ = conn.Close() }()
 	return talk(ctx, conn, terminalOf(in, s.Out, s.Err), target)

@@ -18,6 +18,7 @@ import (
 	"github.com/ingotmetal/ingot/console/asciicast"
 	"github.com/ingotmetal/ingot/internal/cli/print"
 	"github.com/ingotmetal/ingot/internal/cli/session"
+	"github.com/ingotmetal/ingot/internal/driver/consolerole"
 	"github.com/ingotmetal/ingot/internal/server/console/recording"
 )
 
@@ -36,7 +37,7 @@ func recordingsCommand(s *session.Session, f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			body, err := at.ask(cmd.Context(), http.MethodGet, nil, "v1", "recordings")
+			body, err := ask(cmd.Context(), at, http.MethodGet, nil, "v1", "recordings")
 			if err != nil {
 				return err
 			}
@@ -123,7 +124,7 @@ func open(ctx context.Context, s *session.Session, partition, name string) (io.R
 	if err != nil {
 		return nil, err
 	}
-	return at.ask(ctx, http.MethodGet, nil, "v1", "recordings", name)
+	return ask(ctx, at, http.MethodGet, nil, "v1", "recordings", name)
 }
 
 // replay writes the output of a recording, with pauses. A last line that was cut by a crash ends it.
@@ -165,8 +166,8 @@ func replay(ctx context.Context, out io.Writer, from io.Reader, pause func(conte
 }
 
 // ask sends a request to the console role.
-func (t *site) ask(ctx context.Context, method string, body io.Reader, parts ...string) (io.ReadCloser, error) {
-	target, err := t.url("https", nil, parts...)
+func ask(ctx context.Context, at *consolerole.Role, method string, body io.Reader, parts ...string) (io.ReadCloser, error) {
+	target, err := at.URL("https", nil, parts...)
 	if err != nil {
 		return nil, err
 	}
@@ -174,14 +175,14 @@ func (t *site) ask(ctx context.Context, method string, body io.Reader, parts ...
 	if err != nil {
 		return nil, fmt.Errorf("ask the console role: %w", err)
 	}
-	request.Header = t.header.Clone()
-	response, err := (&http.Client{Transport: t.transport}).Do(request)
+	request.Header = at.Header.Clone()
+	response, err := (&http.Client{Transport: at.Transport}).Do(request)
 	what := "ask the console role for " + parts[len(parts)-1]
 	if err != nil {
-		return nil, refused(nil, what, t.partition.Name, err)
+		return nil, refused(nil, what, at.Partition.Name, err)
 	}
 	if response.StatusCode != http.StatusOK {
-		return nil, refused(response, what, t.partition.Name, nil)
+		return nil, refused(response, what, at.Partition.Name, nil)
 	}
 	return response.Body, nil
 }

@@ -42,7 +42,7 @@ func (p page) Start(ctx context.Context) error {
 	server, err := web.New(web.Options{
 		API: p.api, Mapper: p.mapper, Tickets: p.o.WebTickets, Now: time.Now, Log: p.log,
 		Issuers: p.o.WebIssuers, Endpoint: cmp.Or(p.o.WebEndpoint, "https://"+addr.String()), DialIssuer: p.bound.DialContext(matrix.ControllerToIssuer),
-		Certificate: certificates.Certificate,
+		DialConsole: p.bound.DialContext(matrix.ControllerToConsole), Certificate: certificates.Certificate,
 	})
 	if err != nil {
 		return err

@@ -1,4 +1,5 @@
 import type { PageProps } from '../app'
+import { Console } from '../console'
 import { useLive } from '../live'
 import { Fields, Frame, Table } from '../parts'
 import { Bar, bytes, Kind, Since, span, useNow } from '../words'
@@ -54,6 +55,7 @@ interface Body {
   explain: Explanation
   plan: { stage: string; action?: string; what: string; fix?: string }[] | null
   mayChange: boolean
+  console?: 'type' | 'look'
   events?: { at: string; kind: string; reason: string; message: string; count: number }[]
   components?: { component: string; initialVersion: string; currentVersion?: string; lastVersionFlashed?: string }[]
   lifecycle: {
@@ -113,6 +115,7 @@ export function Host({ place, onLogout }: PageProps) {
               <Hardware b={b} />
             </section>
           </div>
+          {b.console && <Console kind="host" of={`${b.row.namespace}/${b.row.name}`} may={b.console} />}
           <h2>Events</h2>
           <Events of={b.events ?? []} now={now} />
           <h2>Wipes</h2>

@@ -1,4 +1,5 @@
 import type { PageProps } from '../app'
+import { Console } from '../console'
 import { type Column, List } from '../list'
 import { keeping, useLive } from '../live'
 import { Fields, Frame, Table } from '../parts'
@@ -16,6 +17,7 @@ interface Condition {
 interface Body {
   row: MachineRow
   mayHosts?: boolean
+  console?: 'type' | 'look'
   explain: { hidden?: boolean; host?: string; why?: string; reason?: string; fix?: string; permanent?: boolean }
   events?: { at: string; kind: string; reason: string; message: string; count: number }[]
   spec: {
@@ -100,6 +102,7 @@ export function Machine({ place, onLogout }: PageProps) {
               empty={b.spec.host ? 'The host that it names is not there.' : 'There is no host in this partition at all.'}
             />
           )}
+          {b.console && b.row.host && <Console kind="machine" of={`${b.row.namespace}/${b.row.name}`} may={b.console} />}
           <h2>Events</h2>
           {b.events?.length ? (
             <Table label="Events" head={['Last', 'Kind', 'Reason', 'Message', 'Times']} rows={b.events.map((e) => [<Since at={e.at} now={now} />, e.kind, e.reason, e.message, e.count])} />
