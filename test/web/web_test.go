@@ -25,6 +25,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/lab"
 	"github.com/ingotmetal/ingot/test/port"
 	"github.com/ingotmetal/ingot/test/sim/site"
@@ -139,7 +140,7 @@ func TestPagesInABrowser(t *testing.T) {
 	}
 	said := &log{also: t.Output()}
 	address := port.Free(t)
-	s, err := site.Start(ctx, site.Options{Dir: t.TempDir(), Lab: lab.Options{Machines: machines, Disks: 2, DiskBytes: 64 << 20, Namespace: "default"}, Args: []string{"--web-bind", address}, Log: said})
+	s, err := site.Start(ctx, site.Options{Dir: t.TempDir(), Lab: lab.Options{Machines: machines, Disks: 2, DiskBytes: 64 << 20, Namespace: "default"}, Args: []string{"--web-bind", address, "--console-bind", port.Free(t), "--console-ssh-bind", port.Free(t)}, Log: said})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,8 +149,10 @@ func TestPagesInABrowser(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	consoles := consoleKey(t, s)
 	for i, m := range s.Lab.State().Machines {
 		err := s.Enrol(ctx, m, func(h *metal3.BareMetalHost) {
+			h.Annotations = map[string]string{ingot.BMCSSHHostKeyAnnotation: consoles}
 			// The first two are provisioned; the last one's BMC is not there, so that something is wrong.
 			if i >= 2 {
 				h.Spec.Image, h.Spec.Online = nil, false
@@ -197,12 +200,26 @@ func TestPagesInABrowser(t *testing.T) {
 		t.Helper()
 		command(ctx, t, env, "node", slices.Concat([]string{"--test", "--test-concurrency=1", "--test-reporter=spec"}, names)...)
 	}
-	pages(t, env, "test/docs.test.mjs", "test/pages.test.mjs", "test/operator.test.mjs", "test/matrix.test.mjs")
+	pages(t, env, "test/docs.test.mjs", "test/pages.test.mjs", "test/console.test.mjs", "test/operator.test.mjs", "test/matrix.test.mjs")
 	// After those that count hosts, since it gives some of them away.
 	tenants(ctx, t, s, k, func(more ...string) {
 		pages(t, slices.Concat(env, more), "test/networks.test.mjs", "test/machines.test.mjs", "test/catalog.test.mjs")
 	})
 	pages(t, env, "test/replace.test.mjs")
+}
+
+// consoleKey is the fingerprint of the key that the BMCs' SSH servers show, as the lab writes it into its hosts.
+func consoleKey(t *testing.T, s *site.Site) string {
+	t.Helper()
+	text, err := os.ReadFile(s.Lab.State().HostsManifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(ingot.BMCSSHHostKeyAnnotation + `: (SHA256:\S+)`).FindSubmatch(text)
+	if found == nil {
+		t.Fatalf("no %s in the lab's hosts", ingot.BMCSSHHostKeyAnnotation)
+	}
+	return string(found[1])
 }
 
 // token is one of an account that has a role of the provider, or none.

@@ -1,10 +1,11 @@
-// The page's policy refuses styles that scripts write as text, in <style> elements and in style attributes; those that they set as objects it takes. The terminal writes text, into a document that it can be given.
+// The page's policy refuses styles that scripts write as text, in <style> elements and in style attributes; those that they set as objects it takes. The terminal writes text: in the elements of a document that it can be
+// given, and in attributes of elements that it makes by itself.
 
-// sheeted is a document whose new <style> elements are constructed style sheets, and whose new elements' style attributes are set by the object model.
+// sheeted is a document whose new <style> elements are constructed style sheets.
 export function sheeted(of: Document): Document {
   return new Proxy(of, {
     get(target, key) {
-      if (key === 'createElement') return (name: string, options?: ElementCreationOptions) => (name === 'style' ? sheet(target) : plain(target.createElement(name, options)))
+      if (key === 'createElement') return (name: string, options?: ElementCreationOptions) => (name === 'style' ? sheet(target) : target.createElement(name, options))
       const value: unknown = Reflect.get(target, key, target)
       return typeof value === 'function' ? (value.bind(target) as unknown) : value
     },
@@ -25,11 +26,9 @@ function sheet(of: Document): HTMLElement {
   return element
 }
 
-function plain(element: HTMLElement): HTMLElement {
-  const set = element.setAttribute.bind(element)
-  element.setAttribute = (name, value) => {
-    if (name === 'style') element.style.cssText = value
-    else set(name, value)
-  }
-  return element
+// A style attribute that is set comes to the same as its text in the element's style object.
+const set = Element.prototype.setAttribute
+Element.prototype.setAttribute = function (name, value) {
+  if (name === 'style' && this instanceof HTMLElement) this.style.cssText = value
+  else set.call(this, name, value)
 }
