@@ -58,6 +58,8 @@ func all() []attack {
 		{"The console of another tenant", "no console", console, "TestATenantSeesItsOwnTimeOnly", `"another project's"`},
 		{"A shell on a machine, by its tenant or a stranger", "no certificate", console, "TestATenantSeesItsOwnTimeOnly", "w.shells(a"},
 		{"A console after the machine was released", "an end, and nothing after it", console, "TestConsolesOverSSH", "the secret after the release"},
+		{"A WebSocket that another site's page opens to a console, in the browser of somebody who is logged in", "no console", "internal/web/relay", "TestOtherSitesOpenNothing", "evil.example"},
+		{"A console in the page after having logged out", "an end, and nothing after it", "internal/web/relay", "TestEachEndHasItsReason", "logged out"},
 		{"A token for another audience at a console", "no console", console, "TestConsolesOverSSH", "a token for another audience at the console"},
 		{"A stolen boot token, with another TPM", "no certificate", agents, "TestNeighbourWithTheTokenAndAnotherTPM", ""},
 		{"A boot token that was used, with another key", "no certificate", agents, "TestEnrolmentIsGoodOnceForOneKey", ""},

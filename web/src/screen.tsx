@@ -119,7 +119,7 @@ export default function Screen({ kind, of, may, close }: ConsoleProps & { close:
       <p className="quiet">
         All keys go to the machine but <kbd>Ctrl</kbd>+<kbd>F6</kbd>, which leaves the terminal.
       </p>
-      <div className="terminal" ref={box} />
+      <div className="screen" ref={box} />
     </>
   )
 }

@@ -54,7 +54,7 @@ test('a console is opened, typed at and left by keys alone, and recorded', async
   await shot(page, 'console-light')
   await clean(w, 'console')
   await page.keyboard.press('Tab')
-  assert.ok(await page.evaluate(() => document.activeElement.closest('.terminal')), 'Tab is the machine’s')
+  assert.ok(await page.evaluate(() => document.activeElement.closest('.screen')), 'Tab is the machine’s')
   await page.keyboard.press('Control+F6')
   assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Close the console')
   await page.getByLabel('For a screen reader').check()

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/ingotmetal/ingot/internal/cli/session"
-	"github.com/ingotmetal/ingot/internal/driver/consolerole"
+	"github.com/ingotmetal/ingot/internal/consolerole"
 	server "github.com/ingotmetal/ingot/internal/server/console"
 	"github.com/ingotmetal/ingot/sshcert"
 )

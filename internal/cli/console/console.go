@@ -19,7 +19,7 @@ import (
 	"github.com/ingotmetal/ingot/console"
 	"github.com/ingotmetal/ingot/internal/cli/complete"
 	"github.com/ingotmetal/ingot/internal/cli/session"
-	"github.com/ingotmetal/ingot/internal/driver/consolerole"
+	"github.com/ingotmetal/ingot/internal/consolerole"
 	"github.com/ingotmetal/ingot/matrix"
 )
 

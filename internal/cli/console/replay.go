@@ -18,7 +18,7 @@ import (
 	"github.com/ingotmetal/ingot/console/asciicast"
 	"github.com/ingotmetal/ingot/internal/cli/print"
 	"github.com/ingotmetal/ingot/internal/cli/session"
-	"github.com/ingotmetal/ingot/internal/driver/consolerole"
+	"github.com/ingotmetal/ingot/internal/consolerole"
 	"github.com/ingotmetal/ingot/internal/server/console/recording"
 )
 

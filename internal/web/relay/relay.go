@@ -30,7 +30,7 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/console"
-	"github.com/ingotmetal/ingot/internal/driver/consolerole"
+	"github.com/ingotmetal/ingot/internal/consolerole"
 	"github.com/ingotmetal/ingot/internal/server/console/wire"
 )
 
