@@ -119,8 +119,8 @@ func (w *world) role(rw http.ResponseWriter, q *http.Request) {
 	}
 }
 
-// browser opens a console as a page of an origin does.
-func (w *world) browser(origin, path string) (*websocket.Conn, *http.Response) {
+// browser opens a console as a page of an origin does; code is the answer's status.
+func (w *world) browser(origin, path string) (conn *websocket.Conn, code int) {
 	w.t.Helper()
 	host := strings.TrimPrefix(w.page.URL, "https://")
 	if origin == "same" {
@@ -133,11 +133,15 @@ func (w *world) browser(origin, path string) (*websocket.Conn, *http.Response) {
 		header.Set("Origin", origin)
 	}
 	conn, answer, err := dialer.DialContext(w.t.Context(), "wss://"+host+path, header)
+	if answer == nil {
+		w.t.Fatal(err)
+	}
+	_ = answer.Body.Close()
 	if err != nil {
-		return nil, answer
+		return nil, answer.StatusCode
 	}
 	w.t.Cleanup(func() { _ = conn.Close() })
-	return conn, answer
+	return conn, answer.StatusCode
 }
 
 const node1 = "/consoles/host/racks/node-1?mode=type"
@@ -145,9 +149,9 @@ const node1 = "/consoles/host/racks/node-1?mode=type"
 // opened is a console that has begun.
 func (w *world) opened() *websocket.Conn {
 	w.t.Helper()
-	conn, answer := w.browser("same", node1)
+	conn, code := w.browser("same", node1)
 	if conn == nil {
-		w.t.Fatalf("not opened: %v", answer)
+		w.t.Fatalf("not opened: %d", code)
 	}
 	if m := message(w.t, conn); m.Type != wire.Begin || m.Recording != "r1" {
 		w.t.Fatalf("it begins with %+v", m)
@@ -200,15 +204,15 @@ func TestAConsoleIsCarriedAsThePerson(t *testing.T) {
 func TestOtherSitesOpenNothing(t *testing.T) {
 	w := newWorld(t)
 	for _, origin := range []string{"https://evil.example", "null", "", strings.Replace(w.page.URL, "https", "http", 1), w.page.URL + "0", "https://[::1"} {
-		if conn, answer := w.browser(origin, node1); conn != nil || answer == nil || answer.StatusCode != http.StatusForbidden {
-			t.Errorf("origin %q: %v", origin, answer)
+		if conn, code := w.browser(origin, node1); conn != nil || code != http.StatusForbidden {
+			t.Errorf("origin %q: %d", origin, code)
 		}
 	}
 	for path, want := range map[string]int{
 		"/consoles/fridge/racks/node-1": http.StatusBadRequest, "/consoles/host/racks/.x": http.StatusBadRequest, "/consoles/host/racks/node-1?mode=take-over": http.StatusBadRequest, "/consoles/host/Racks/node-1": http.StatusBadRequest,
 	} {
-		if conn, answer := w.browser("same", path); conn != nil || answer == nil || answer.StatusCode != want {
-			t.Errorf("%s: %v", path, answer)
+		if conn, code := w.browser("same", path); conn != nil || code != want {
+			t.Errorf("%s: %d", path, code)
 		}
 	}
 	plain, err := w.page.Client().Get(w.page.URL + node1) //nolint:noctx // the test's server is on loopback
@@ -246,9 +250,9 @@ func TestEachEndHasItsReason(t *testing.T) {
 			if c.before != nil {
 				c.before(w)
 			}
-			conn, answer := w.browser("same", node1)
+			conn, code := w.browser("same", node1)
 			if conn == nil {
-				t.Fatalf("not opened: %v", answer)
+				t.Fatalf("not opened: %d", code)
 			}
 			if c.during != nil {
 				if m := message(t, conn); m.Type != wire.Begin {
