@@ -116,16 +116,12 @@ func (r *Role) URL(scheme string, query url.Values, parts ...string) (string, er
 	return target, nil
 }
 
-// Open opens a console: mode is type, look or take-over; from is where the person sits, where that is not here. Where the role refuses, its answer comes with the error, and the caller closes it.
-func (r *Role) Open(ctx context.Context, target console.Target, mode, from string) (*websocket.Conn, *http.Response, error) {
+// Open opens a console: mode is type, look or take-over. Where the role refuses, its answer comes with the error, and the caller closes it.
+func (r *Role) Open(ctx context.Context, target console.Target, mode string) (*websocket.Conn, *http.Response, error) {
 	where, err := r.URL("wss", url.Values{"mode": {mode}}, "v1", "consoles", string(target.Kind), target.Namespace, target.Name)
 	if err != nil {
 		return nil, nil, err
 	}
-	header := r.Header.Clone()
-	if from != "" {
-		header.Set(wire.ForwardedFor, from)
-	}
 	dialer := websocket.Dialer{NetDialContext: r.Transport.DialContext, TLSClientConfig: r.Transport.TLSClientConfig, HandshakeTimeout: wire.Silence}
-	return dialer.DialContext(ctx, where, header)
+	return dialer.DialContext(ctx, where, r.Header.Clone())
 }

@@ -113,7 +113,7 @@ func attach(ctx context.Context, s *session.Session, in io.Reader, name string, 
 	} else if f.takeOver {
 		mode = "take-over"
 	}
-	conn, response, err := at.Open(ctx, target, mode, "") //nolint:bodyclose // refused closes it, and an upgraded one has none
+	conn, response, err := at.Open(ctx, target, mode) //nolint:bodyclose // refused closes it, and an upgraded one has none
 	if err != nil {
 		return refused(response, "open the console of "+target.String(), at.Partition.Name, err)
 	}

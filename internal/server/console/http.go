@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -55,7 +54,7 @@ func (s *Server) websocket(w http.ResponseWriter, r *http.Request, who caller.Ca
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	want := wish{from: from(r)}
+	want := wish{from: r.RemoteAddr}
 	switch mode := r.URL.Query().Get("mode"); mode {
 	case "", "type":
 	case "look":
@@ -88,14 +87,6 @@ func (s *Server) websocket(w http.ResponseWriter, r *http.Request, who caller.Ca
 	}
 	defer func() { _ = conn.Close() }()
 	s.talk(r.Context(), conn, v, want)
-}
-
-// from is where a request came from, and for whom where it says so: one with a person's credentials asks for nobody else.
-func from(r *http.Request) string {
-	if a, err := netip.ParseAddr(r.Header.Get(wire.ForwardedFor)); err == nil {
-		return r.RemoteAddr + " for " + a.String()
-	}
-	return r.RemoteAddr
 }
 
 // talk carries a session over a WebSocket until either side ends it.

@@ -23,9 +23,6 @@ const (
 	Silence  = 60 * time.Second
 )
 
-// ForwardedFor is the header by which one that asks with a person's credentials for that person, as the web page does, says from where they ask. It is believed for what it is: a word.
-const ForwardedFor = "X-Forwarded-For"
-
 // Type says what a Message is.
 type Type string
 
