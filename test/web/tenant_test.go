@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,12 +37,15 @@ func tenants(ctx context.Context, t *testing.T, s *site.Site, k kubernetes.Inter
 	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: acme, Labels: map[string]string{ingot.TenantLabel: "acme", ingot.ProjectLabel: "web"}}})
 	w.networks()
 	w.machines(s)
-	guest := token(ctx, t, k, "tenant", "")
-	w.create(&rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: acme, Name: "web-tenant"}, Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: "web-tenant"}},
-		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "ingot:tenant:viewer"},
-	})
-	pages("INGOT_WEB_TENANT_TOKEN=" + guest)
+	var env []string
+	for name, role := range map[string]string{"tenant": "viewer", "tenant-editor": "editor"} {
+		env = append(env, "INGOT_WEB_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_"))+"_TOKEN="+token(ctx, t, k, name, ""))
+		w.create(&rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: acme, Name: "web-" + name}, Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: "web-" + name}},
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "ingot:tenant:" + role},
+		})
+	}
+	pages(env...)
 }
 
 // world makes objects and waits for what becomes of them.

@@ -102,6 +102,26 @@ describe('machines', () => {
     await w.context.close()
   })
 
+  test('a tenant who may change them is at the console of a machine, and one who may look at objects is not', async () => {
+    const w = await watched(browser, wide)
+    const { page } = w
+    await page.goto(`/machines/${project}/web-1?namespace=${project}`)
+    await page.getByLabel('Token of the API server').fill(need('INGOT_WEB_TENANT_EDITOR_TOKEN'))
+    await page.keyboard.press('Enter')
+    await page.getByRole('button', { name: 'Open the serial console' }).click()
+    await page.getByRole('region', { name: 'Console' }).getByText('Open: you type.').waitFor()
+    await page.keyboard.type('mine for now')
+    await page.waitForFunction(() => document.querySelector('.xterm-rows')?.innerText.replaceAll('\u00a0', ' ').includes('mine for now'))
+    await clean(w, "a machine's console")
+    await page.getByRole('button', { name: 'Log out' }).click()
+    await page.goto(`/machines/${project}/web-1?namespace=${project}`)
+    await page.getByLabel('Token of the API server').fill(need('INGOT_WEB_TENANT_TOKEN'))
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'Events' }).waitFor()
+    assert.equal(await page.getByRole('button', { name: 'Open the serial console' }).count(), 0)
+    await w.context.close()
+  })
+
   test('have twins in JSON', async () => {
     const w = await opened('/machines')
     await twin(w.page, '/machines', 'rows')
