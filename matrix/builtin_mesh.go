@@ -73,10 +73,10 @@ func coordinationRows() []Row {
 			ID: "8.4", Name: ControllerToMeshKeys, From: atController, Identity: "ingot:controller",
 			Purpose: "the controller role has the key of a MeshKey made, once, for a machine's first-boot data",
 		}),
-		keys(Row{
+		orToken(keys(Row{
 			ID: "8.5", Name: OperatorToMeshKeys, From: atOperator, Identity: "ingot:operator:<name>",
 			Purpose: "an operator has the key of a MeshKey made, once, for a server or a laptop",
-		}),
+		})),
 		health("8.9", HealthOfMesh, atMesh, 8452),
 	)
 }
@@ -142,5 +142,8 @@ func meshRights() []Right {
 		{Group: ingotGroup, Resources: []string{"meshkeys"}, Verbs: read},
 		{Group: ingotGroup, Resources: []string{"meshkeys/status", "meshnodes/status"}, Verbs: set},
 		{Group: ingotGroup, Resources: []string{"meshnodes"}, Verbs: own},
+		// Who asks for a key by a token, and whether they may.
+		{Group: "authentication.k8s.io", Resources: []string{"tokenreviews"}, Verbs: []string{"create"}},
+		{Group: "authorization.k8s.io", Resources: []string{"subjectaccessreviews"}, Verbs: []string{"create"}},
 	}
 }

@@ -4,7 +4,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// MeshKey asks for a key by which one machine, person or server joins the mesh, once. The key itself is never part of it: the mesh role makes it when it is asked for it over mutual TLS, hands it out
+// MeshKey asks for a key by which one machine, person or server joins the mesh, once. The key itself is never part of it: the mesh role makes it when it is asked for it over TLS, hands it out
 // in that one answer, and keeps a hash. Writers: providers and the controller role (spec), the mesh role (status). Deleting it voids a key that was not used yet; it leaves a node that has joined.
 //
 // +kubebuilder:object:root=true

@@ -64,15 +64,15 @@ func As(ctx context.Context, config *rest.Config, p *ingot.Partition, dial func(
 	if ours != nil {
 		secure.Certificates, secure.GetClientCertificate = ours.Certificates, ours.GetClientCertificate
 	}
-	header, err := credentials(ctx, config)
+	header, err := Credentials(ctx, config)
 	if err != nil {
 		return nil, err
 	}
 	return &Role{p, &http.Transport{TLSClientConfig: secure, DialContext: dial}, header}, nil
 }
 
-// credentials are the header that the config's credentials make, a plugin's token included. Nothing is sent for that.
-func credentials(ctx context.Context, config *rest.Config) (http.Header, error) {
+// Credentials are the header that the config's credentials make, a plugin's token included. Nothing is sent for that.
+func Credentials(ctx context.Context, config *rest.Config) (http.Header, error) {
 	seen := &capture{}
 	through, err := rest.HTTPWrappersForConfig(config, seen)
 	if err != nil {

@@ -30,11 +30,11 @@ func TestThePartitionIsChosen(t *testing.T) {
 
 // TestCredentialsAreOnlyRead: the token is taken from the configuration, and nothing is sent for that.
 func TestCredentialsAreOnlyRead(t *testing.T) {
-	h, err := credentials(t.Context(), &rest.Config{Host: "https://127.0.0.1:1", BearerToken: "abc"})
+	h, err := Credentials(t.Context(), &rest.Config{Host: "https://127.0.0.1:1", BearerToken: "abc"})
 	if err != nil || h.Get("Authorization") != "Bearer abc" || len(h) != 1 {
 		t.Errorf("%v %v", h, err)
 	}
-	h, err = credentials(t.Context(), &rest.Config{Host: "https://127.0.0.1:1"})
+	h, err = Credentials(t.Context(), &rest.Config{Host: "https://127.0.0.1:1"})
 	if err != nil || len(h) != 0 {
 		t.Errorf("%v %v", h, err)
 	}

@@ -27,6 +27,8 @@ const mostAnswer = 64 << 10
 type Client struct {
 	base *url.URL
 	http *http.Client
+	// Authorization is the header of who has a token rather than a certificate; zero: none.
+	Authorization secret.String
 }
 
 // NewClient takes the URL of the coordinator's listener for keys, which must be https.
@@ -35,7 +37,7 @@ func NewClient(base string, h *http.Client) (*Client, error) {
 	if err != nil || u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("the coordinator's URL for keys is %q: an https:// URL is needed, like https://mesh.example:8450", base)
 	}
-	return &Client{u, h}, nil
+	return &Client{base: u, http: h}, nil
 }
 
 var _ Minter = (*Client)(nil)
@@ -46,6 +48,9 @@ func (c *Client) Mint(ctx context.Context, namespace, name string) (Minted, erro
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), http.NoBody)
 	if err != nil {
 		return Minted{}, fmt.Errorf("ask for the key of MeshKey %s/%s: %w", namespace, name, err)
+	}
+	if !c.Authorization.IsZero() {
+		req.Header.Set("Authorization", c.Authorization.Reveal())
 	}
 	res, err := c.http.Do(req)
 	if err != nil {

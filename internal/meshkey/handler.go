@@ -1,6 +1,7 @@
 package meshkey
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -11,17 +12,31 @@ import (
 	"github.com/ingotmetal/ingot/internal/pki"
 )
 
-// Handler answers POST /v1/namespaces/{namespace}/meshkeys/{name}/key. The server has verified the client's certificate; this says whose may ask.
-func Handler(m Minter, log *slog.Logger) http.Handler {
+// People say who holds a bearer token, and whether they may have the key of a MeshKey. Who is empty for nobody; the error is the world's.
+type People interface {
+	May(ctx context.Context, r *http.Request, namespace, name string) (who string, err error)
+}
+
+// Handler answers POST /v1/namespaces/{namespace}/meshkeys/{name}/key. The server has verified the client's certificate, where there is one; this says whose may ask, and people says it of those without.
+func Handler(m Minter, people People, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/namespaces/{namespace}/meshkeys/{name}/key", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
+		namespace, name := r.PathValue("namespace"), r.PathValue("name")
 		who, ok := asker(r)
+		if !ok && (r.TLS == nil || len(r.TLS.PeerCertificates) == 0) {
+			var err error
+			if who, err = people.May(r.Context(), r, namespace, name); err != nil {
+				log.Error("who asks for a key of the mesh could not be made out", "namespace", namespace, "name", name, "err", err)
+				http.Error(w, "who asks could not be made out; the coordinator's log says why", http.StatusInternalServerError)
+				return
+			}
+			ok = who != ""
+		}
 		if !ok {
 			http.Error(w, ErrForbidden.Error(), http.StatusForbidden)
 			return
 		}
-		namespace, name := r.PathValue("namespace"), r.PathValue("name")
 		minted, err := m.Mint(r.Context(), namespace, name)
 		if err != nil {
 			code, text := status(err)

@@ -1,4 +1,4 @@
-// Package meshkey is how the key of a MeshKey leaves the coordinator: by one call over mutual TLS, once.
+// Package meshkey is how the key of a MeshKey leaves the coordinator: by one call over TLS, once.
 //
 // It owns the contract between who has a key made (the controller role, for a machine's first-boot data; an operator, for a server or a laptop) and the mesh role, which makes it: the words of the
 // call, its client and its handler. It refuses to make keys and to keep them: the mesh role (module mesh) makes them, and only the hash of one is ever stored.
@@ -38,5 +38,5 @@ var (
 	// ErrRefused: no key can be made of it; the error's text says why.
 	ErrRefused = errors.New("no key is made")
 	// ErrForbidden: who asks may not.
-	ErrForbidden = errors.New("only the controller role and operators are given keys of the mesh")
+	ErrForbidden = errors.New("keys of the mesh are given to the controller role, to operators, and to people who log in by a token and may create MeshKeys: their own keys, and those of servers")
 )

@@ -1,6 +1,7 @@
 package meshkey_test
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/meshkey"
 	"github.com/ingotmetal/ingot/internal/meshkey/meshkeytest"
 	"github.com/ingotmetal/ingot/internal/pki"
+	"github.com/ingotmetal/ingot/internal/secret"
 	"github.com/ingotmetal/ingot/matrix"
 	"github.com/ingotmetal/ingot/matrix/identity"
 )
@@ -37,13 +39,27 @@ type site struct {
 	url string
 }
 
-func serve(t *testing.T, m meshkey.Minter) site {
+// tokens are people, by what they show: the name of the MeshKey whose key they may have; empty: the world is in the way.
+type tokens map[string]string
+
+func (k tokens) May(_ context.Context, r *http.Request, _, name string) (string, error) {
+	may, known := k[r.Header.Get("Authorization")]
+	switch {
+	case known && may == "":
+		return "", errors.New("the API server cannot be asked about a SECRET")
+	case known && may == name:
+		return "somebody", nil
+	}
+	return "", nil
+}
+
+func serve(t *testing.T, m meshkey.Minter, people tokens) site {
 	t.Helper()
 	ca, err := pki.NewCA("test", time.Now(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewUnstartedServer(meshkey.Handler(m, slog.New(slog.DiscardHandler)))
+	s := httptest.NewUnstartedServer(meshkey.Handler(m, people, slog.New(slog.DiscardHandler)))
 	server, err := ca.NewIdentity(pki.RoleProfile("mesh", "", "127.0.0.1"), time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -83,13 +99,13 @@ func (s site) as(t *testing.T, p *pki.Profile) *meshkey.Client {
 
 func TestClient(t *testing.T) {
 	controller := pki.RoleProfile("controller", "")
-	meshkeytest.Suite(t, meshkeytest.World{Minter: serve(t, fake()).as(t, &controller), Namespace: "shop"})
+	meshkeytest.Suite(t, meshkeytest.World{Minter: serve(t, fake(), nil).as(t, &controller), Namespace: "shop"})
 }
 
 // TestOnlyTheControllerAndOperatorsAreGivenKeys asks as every holder of a certificate that the matrix calls for, and as nobody.
 func TestOnlyTheControllerAndOperatorsAreGivenKeys(t *testing.T) {
 	f := &meshkeytest.Fake{}
-	s := serve(t, f)
+	s := serve(t, f, nil)
 	ask := func(name string, p *pki.Profile) error {
 		f.Add("shop", name, "")
 		_, err := s.as(t, p).Mint(t.Context(), "shop", name)
@@ -108,6 +124,37 @@ func TestOnlyTheControllerAndOperatorsAreGivenKeys(t *testing.T) {
 	named := pki.ClientProfile("ingot:operator:mallory", time.Hour)
 	if err := ask("no-group", &named); !errors.Is(err, meshkey.ErrForbidden) {
 		t.Errorf("an operator's name without the group: %v, want %v", err, meshkey.ErrForbidden)
+	}
+}
+
+// TestPeopleAreGivenTheirKeys: who shows a token is given what people say, and nothing else. A certificate that may not ask is not helped by a token.
+func TestPeopleAreGivenTheirKeys(t *testing.T) {
+	f := &meshkeytest.Fake{}
+	for _, name := range []string{"own", "another's", "with-a-certificate", "away"} {
+		f.Add("shop", name, "")
+	}
+	s := serve(t, f, tokens{"Bearer own": "own", "Bearer role": "with-a-certificate", "Bearer away": ""})
+	ask := func(p *pki.Profile, token, name string) error {
+		c := s.as(t, p)
+		c.Authorization = secret.New(token)
+		_, err := c.Mint(t.Context(), "shop", name)
+		return err
+	}
+	if err := ask(nil, "Bearer own", "another's"); !errors.Is(err, meshkey.ErrForbidden) {
+		t.Errorf("another person's key: %v, want %v", err, meshkey.ErrForbidden)
+	}
+	if err := ask(nil, "Bearer invented", "own"); !errors.Is(err, meshkey.ErrForbidden) {
+		t.Errorf("an invented token: %v, want %v", err, meshkey.ErrForbidden)
+	}
+	if err := ask(nil, "Bearer own", "own"); err != nil {
+		t.Errorf("their own key: %v", err)
+	}
+	role := pki.RoleProfile("partition", "fra1")
+	if err := ask(&role, "Bearer role", "with-a-certificate"); !errors.Is(err, meshkey.ErrForbidden) {
+		t.Errorf("a role's certificate with a person's token: %v, want %v", err, meshkey.ErrForbidden)
+	}
+	if err := ask(nil, "Bearer away", "away"); err == nil || errors.Is(err, meshkey.ErrForbidden) || strings.Contains(err.Error(), "SECRET") {
+		t.Errorf("while nobody can be asked who it is: %v", err)
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -197,7 +199,7 @@ func serve(ctx context.Context, o serveOptions, log *slog.Logger) error {
 // clients are the cache of MeshKeys and MeshNodes, and the way to the API server itself.
 func clients(cfg *rest.Config) (cache.Cache, client.Client, error) {
 	scheme := runtime.NewScheme()
-	if err := ingot.AddToScheme(scheme); err != nil {
+	if err := errors.Join(ingot.AddToScheme(scheme), authenticationv1.AddToScheme(scheme), authorizationv1.AddToScheme(scheme)); err != nil {
 		return nil, nil, fmt.Errorf("register kinds: %w", err)
 	}
 	h, err := rest.HTTPClientFor(cfg)
@@ -247,17 +249,17 @@ func members(ctx context.Context, b *socket.Bound, certificate *pki.Reloader, at
 	return web(ctx, tls.NewListener(l, config), c.Handler(), log)
 }
 
-// keys answers who has a certificate of the CA: with keys, and relays with who is in the mesh.
+// keys answers who has a certificate of the CA: with keys, and relays with who is in the mesh. People may show a token in its place; whoever shows neither is refused.
 func keys(ctx context.Context, b *socket.Bound, certificate *pki.Reloader, at netip.AddrPort, c *coordinator.Coordinator, k *keeper.Keeper, log *slog.Logger) error {
 	l, err := b.Listen(ctx, matrix.ControllerToMeshKeys, at)
 	if err != nil {
 		return err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/v1/namespaces/", meshkey.Handler(k, log))
+	mux.Handle("/v1/namespaces/", meshkey.Handler(k, people{k.Live}, log))
 	mux.HandleFunc("POST "+verifyPath, func(w http.ResponseWriter, r *http.Request) { verify(w, r, c) })
 	log.Info("keys are handed out", "address", l.Addr().String())
-	return web(ctx, tls.NewListener(l, certificate.ServerConfig(tls.RequireAndVerifyClientCert)), mux, log)
+	return web(ctx, tls.NewListener(l, certificate.ServerConfig(tls.VerifyClientCertIfGiven)), mux, log)
 }
 
 const verifyPath = "/v1/members/verify"

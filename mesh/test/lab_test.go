@@ -59,7 +59,8 @@ type process struct {
 	lines chan string
 }
 
-func newLab(t *testing.T) *lab {
+// newLab starts it; the flags are the API server's.
+func newLab(t *testing.T, flags ...string) *lab {
 	t.Helper()
 	l := &lab{t: t, core: newNetwork(t)}
 	var err error
@@ -76,7 +77,7 @@ func newLab(t *testing.T) *lab {
 	})
 	// The API server is of the main module.
 	t.Chdir("../..")
-	l.cp = controlplanetest.Start(t)
+	l.cp = controlplanetest.Start(t, flags...)
 	if l.ca, err = pki.OpenCA(filepath.Join(l.cp.DataDir, "pki"), "", time.Now()); err != nil {
 		t.Fatal(err)
 	}

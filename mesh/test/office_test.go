@@ -20,6 +20,7 @@ import (
 	"github.com/ingotmetal/ingot/internal/child"
 	"github.com/ingotmetal/ingot/internal/kubeconfig"
 	"github.com/ingotmetal/ingot/internal/pki"
+	"github.com/ingotmetal/ingot/test/login/provider"
 )
 
 const (
@@ -34,6 +35,7 @@ const (
 type office struct {
 	*lab
 	firewallAt place
+	issuer     *provider.Provider
 	// config is the person's kubeconfig, temp where their programs put files for a while.
 	config, temp string
 }
@@ -41,7 +43,11 @@ type office struct {
 func newOffice(t *testing.T) *office {
 	t.Helper()
 	coverFolders(t)
-	o := &office{lab: newLab(t), firewallAt: newPlace(t, "gate", 12)}
+	run(t, "ip", "link", "set", "lo", "up")
+	t.Chdir("../../test/login") // beside the issuer
+	issuer := provider.Start(t)
+	o := &office{issuer: issuer, lab: newLab(t, "--oidc-issuer", issuer.URL, "--oidc-client-id", "ingot", "--oidc-ca", issuer.CA, "--oidc-editor-group", "ops", "--oidc-viewer-group", "watch")}
+	o.firewallAt = newPlace(t, "gate", 12)
 	o.temp = filepath.Join(o.dir, "temp")
 	if err := os.Mkdir(o.temp, 0o700); err != nil {
 		t.Fatal(err)

@@ -32,6 +32,7 @@ func TestOperator(t *testing.T) {
 		t.Logf("%s: %.1f s", name, time.Since(began).Seconds())
 	}
 	step("a command, its input and its exit code", func(t *testing.T) { t.Helper(); o.commands(t, gate) })
+	step("people of the issuer", func(t *testing.T) { t.Helper(); o.people(t, gate) })
 	step("a forged host key", func(t *testing.T) { t.Helper(); o.forged(t, gate) })
 	step("who is in the mesh", func(t *testing.T) { t.Helper(); o.vpnStatus(t, gate) })
 	step("a proxy", func(t *testing.T) { t.Helper(); o.throughProxy(t, gate) })

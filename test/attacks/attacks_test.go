@@ -39,6 +39,7 @@ func all() []attack {
 		{"A key of the mesh whose object was deleted", "no membership", mesh, "TestMesh", `try("void"`},
 		{"Asking twice for one key of the mesh", "no second key", mesh, "TestMesh", "a second call for one MeshKey"},
 		{"Asking for a key of the mesh with another role's certificate, or none", "no key", "internal/meshkey", "TestOnlyTheControllerAndOperatorsAreGivenKeys", "an operator's name without the group"},
+		{"Asking by a token for another person's or a machine's key of the mesh, or without the right", "no key", mesh, "TestOperator", `a machine's", "Bearer "`},
 		{"Reading a key of the mesh in objects, logs, stores, arguments", "nothing", mesh, "TestMesh", "keyIsNowhere"},
 		{"Reading a machine's key of the mesh in the objects of its installation", "nothing", invited, "TestAFirewallIsInvitedIntoTheMesh", "keyIsInNoObject"},
 		{"Using a machine's key of the mesh that was lost on its way", "it is void, and another one is told", invited, "TestAFirewallIsInvitedIntoTheMesh", "one that was lost and one that was told"},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	authentication "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	"k8s.io/client-go/rest"
@@ -22,7 +23,9 @@ import (
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/cli/session"
+	"github.com/ingotmetal/ingot/internal/consolerole"
 	"github.com/ingotmetal/ingot/internal/meshkey"
+	"github.com/ingotmetal/ingot/internal/secret"
 	"github.com/ingotmetal/ingot/matrix"
 )
 
@@ -76,7 +79,7 @@ func Open(ctx context.Context, s *session.Session, o Options, spec ingot.MeshKey
 	if err != nil {
 		return p, err
 	}
-	minter, err := minter(s, o.Keys, config, ca)
+	minter, err := minter(ctx, s, o.Keys, config, ca)
 	if err != nil {
 		return p, err
 	}
@@ -115,7 +118,7 @@ func (p *Pass) Close(ctx context.Context) error {
 		now := &ingot.MeshKey{}
 		err := p.client.Get(ctx, client.ObjectKeyFromObject(p.key), now)
 		if err == nil && now.Status.Node != "" {
-			problems = append(problems, client.IgnoreNotFound(p.client.Delete(ctx, &ingot.MeshNode{ObjectMeta: metav1.ObjectMeta{Namespace: now.Namespace, Name: now.Status.Node}})))
+			problems = append(problems, p.expel(ctx, now))
 		}
 		problems = append(problems, client.IgnoreNotFound(err), client.IgnoreNotFound(p.client.Delete(ctx, p.key)))
 	}
@@ -126,6 +129,15 @@ func (p *Pass) Close(ctx context.Context) error {
 		return fmt.Errorf("leave the mesh: %w", err)
 	}
 	return nil
+}
+
+// expel takes out who joined by a key. Not all who may join may expel: an ephemeral node leaves by itself when its program ends, and a few minutes later if that was killed.
+func (p *Pass) expel(ctx context.Context, key *ingot.MeshKey) error {
+	err := client.IgnoreNotFound(p.client.Delete(ctx, &ingot.MeshNode{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Status.Node}}))
+	if apierrors.IsForbidden(err) && key.Spec.Ephemeral {
+		return nil
+	}
+	return err
 }
 
 // Command is the member's program with a verb of it.
@@ -165,8 +177,8 @@ func authority(ctx context.Context, c client.Client, file string) ([]byte, error
 	return nil, errors.New("no partition publishes the site's CA: give it with --mesh-ca")
 }
 
-// minter asks for keys with the kubeconfig's certificate.
-func minter(s *session.Session, where string, config *rest.Config, ca []byte) (meshkey.Minter, error) {
+// minter asks for keys with the kubeconfig's certificate, or with its token where it has none.
+func minter(ctx context.Context, s *session.Session, where string, config *rest.Config, ca []byte) (meshkey.Minter, error) {
 	if where == "" {
 		return nil, errors.New("say where the mesh's keys are handed out, by --mesh-keys or " + KeysVariable)
 	}
@@ -178,17 +190,31 @@ func minter(s *session.Session, where string, config *rest.Config, ca []byte) (m
 	if err != nil {
 		return nil, fmt.Errorf("read the client certificate of the kubeconfig: %w", err)
 	}
-	if ours == nil || len(ours.Certificates) == 0 && ours.GetClientCertificate == nil {
-		return nil, &session.Exit{Code: session.NotAllowed, Err: errors.New("keys of the mesh are given to operators' certificates only, and the kubeconfig has none")}
+	header, err := consolerole.Credentials(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	token := header.Get("Authorization")
+	if token == "" && (ours == nil || len(ours.Certificates) == 0 && ours.GetClientCertificate == nil) {
+		return nil, &session.Exit{Code: session.NotAllowed, Err: errors.New("keys of the mesh are given to who shows a certificate or a token, and the kubeconfig has neither: run `ingot login`")}
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(ca) {
 		return nil, errors.New("the site's CA has no certificate in it")
 	}
-	secure := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13, ServerName: at.Hostname(), Certificates: ours.Certificates, GetClientCertificate: ours.GetClientCertificate}
-	return meshkey.NewClient(where, &http.Client{Timeout: askTime, Transport: &http.Transport{
+	secure := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13, ServerName: at.Hostname()}
+	if ours != nil {
+		secure.Certificates, secure.GetClientCertificate = ours.Certificates, ours.GetClientCertificate
+	}
+	asking, err := meshkey.NewClient(where, &http.Client{Timeout: askTime, Transport: &http.Transport{
 		TLSClientConfig: secure, DialContext: s.Bound().DialContext(matrix.OperatorToMeshKeys), DisableKeepAlives: true,
 	}})
+	if err != nil {
+		return nil, err
+	}
+	// Also beside a certificate: client-go has a plugin asked for one in the handshake whether it has one or not.
+	asking.Authorization = secret.New(token)
+	return asking, nil
 }
 
 // whoami asks the API server.
