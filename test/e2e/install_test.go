@@ -66,6 +66,7 @@ func (w machineWorld) boots(ctx context.Context, t *testing.T, mode bmc.Mode, mo
 }
 
 // reportingDrive is a config drive whose user data reports the file systems at the paths, each as its path, its type and, with sizes, its GiB rounded up.
+// It syncs before: the report is what the power is cut at, and cloud-init ends at the next boot over a file of its own that was cut to nothing.
 func reportingDrive(t *testing.T, uid, paths string, sizes bool) []byte {
 	t.Helper()
 	columns := "FSTYPE"
@@ -74,7 +75,7 @@ func reportingDrive(t *testing.T, uid, paths string, sizes bool) []byte {
 	}
 	script := `f=bios; [ -d /sys/firmware/efi ] && f=uefi; ` +
 		`for p in ` + paths + `; do o="$o $p $(echo $(findmnt -nb -o ` + columns + ` $p | awk '{ if (NF > 1) print $1, int(($2+1073741823)/1073741824) " GiB"; else print $1 }')),"; done; ` +
-		`echo "` + laidOut + ` $f:$o swap $(swapon --noheadings --show=NAME)" >/dev/ttyS0`
+		`sync; echo "` + laidOut + ` $f:$o swap $(swapon --noheadings --show=NAME)" >/dev/ttyS0`
 	drive, err := configdrive.Build(configdrive.Drive{
 		Metadata: configdrive.DefaultMetadata(configdrive.Host{UID: uid, Name: "installed", Namespace: "default"}, nil),
 		// bootcmd runs at every boot.
