@@ -107,9 +107,13 @@ check: lint bound ## lint, the matrix's bounds and the quick tests: the inner lo
 .PHONY: test
 test: packages generated check agent image firewall-image ## everything: check, the slow tests, and QEMU end to end
 	go test -timeout 30m -p 2 $$(go list ./... | grep -E '$(SLOW_PATTERN)' | grep -vE '/test/e2e|/bench/')
-	cd tools/release && go test ./...
-	$(MAKE) mesh
+	$(MAKE) -j2 --output-sync=target releasetest mesh
 	$(MAKE) e2e
+
+# The tests of the mesh wait for most of their time: what builds the release fills it.
+.PHONY: releasetest
+releasetest: packages
+	cd tools/release && go test ./...
 
 .PHONY: mesh
 mesh: packages ## the mesh in network namespaces: its coordinator, its relay and its members; part of test
