@@ -107,7 +107,7 @@ check: lint bound ## lint, the matrix's bounds and the quick tests: the inner lo
 .PHONY: test
 test: packages generated check agent image firewall-image ## everything: check, the slow tests, and QEMU end to end
 	go test -timeout 30m -p 2 $$(go list ./... | grep -E '$(SLOW_PATTERN)' | grep -vE '/test/e2e|/bench/')
-	$(MAKE) -j2 --output-sync=target releasetest mesh
+	$(MAKE) -j2 releasetest mesh
 	$(MAKE) e2e
 
 # The tests of the mesh wait for most of their time: what builds the release fills it.

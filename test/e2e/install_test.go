@@ -66,7 +66,7 @@ func (w machineWorld) boots(ctx context.Context, t *testing.T, mode bmc.Mode, mo
 }
 
 // reportingDrive is a config drive whose user data reports the file systems at the paths, each as its path, its type and, with sizes, its GiB rounded up.
-// It syncs before: the report is what the power is cut at, and cloud-init ends at the next boot over a file of its own that was cut to nothing.
+// It syncs first: boots cuts the power at the report, and cloud-init's file of the hostname it set, left empty by that, stops cloud-init at the next boot.
 func reportingDrive(t *testing.T, uid, paths string, sizes bool) []byte {
 	t.Helper()
 	columns := "FSTYPE"

@@ -125,7 +125,7 @@ func raidConfigDrive(t *testing.T, uid string) []byte {
 	drive, err := configdrive.Build(configdrive.Drive{
 		Metadata: configdrive.DefaultMetadata(configdrive.Host{UID: uid, Name: "raid", Namespace: "default"}, nil),
 		// bootcmd runs at every boot, and early.
-		UserData: []byte("#cloud-config\nbootcmd:\n- sync; echo \"" + onArray + " $(findmnt -no SOURCE /), $(grep raid1 /proc/mdstat)\" >/dev/ttyS0\n"),
+		UserData: []byte("#cloud-config\nbootcmd:\n- echo \"" + onArray + " $(findmnt -no SOURCE /), $(grep raid1 /proc/mdstat)\" >/dev/ttyS0\n"),
 	})
 	if err != nil {
 		t.Fatal(err)
