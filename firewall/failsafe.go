@@ -15,7 +15,8 @@ type Failsafe struct {
 	// ID names the row: letters, digits, "-", "_" and ".".
 	ID        string
 	Direction calico.Direction
-	Protocol  uint8
+	// Protocol is a number of either family's, but that 1 is IPv4's ICMP and 58 is IPv6's alone.
+	Protocol uint8
 	// Ports are of the server: destination ports. Empty for protocols without ports, or for all ports.
 	Ports []uint16
 	// ICMPTypes restrict protocols 1 and 58; empty is all types.
@@ -26,6 +27,11 @@ type Failsafe struct {
 
 // By names the failsafe as what decided.
 func (f Failsafe) By() string { return "failsafe/" + f.ID }
+
+// ICMP says whether the row is of one family only, as its protocol is that family's ICMP.
+func (f Failsafe) ICMP() bool {
+	return f.Protocol == calico.ProtocolICMP || f.Protocol == calico.ProtocolICMPv6
+}
 
 // NeighbourDiscovery are the rows without which no IPv6 host reaches its link: router and neighbour discovery (RFC 4861), duplicate address
 // detection, and multicast listener reports, without which switches that snoop drop them (RFC 4890 §4.4). Connection tracking does not track these
@@ -72,7 +78,7 @@ func checkFailsafes(rows []Failsafe) error {
 		if len(f.Ports) > 0 && !HasPorts(f.Protocol) {
 			report("protocol %d has no ports", f.Protocol)
 		}
-		if len(f.ICMPTypes) > 0 && f.Protocol != calico.ProtocolICMP && f.Protocol != calico.ProtocolICMPv6 {
+		if len(f.ICMPTypes) > 0 && !f.ICMP() {
 			report("protocol %d has no ICMP types", f.Protocol)
 		}
 		for _, n := range f.Nets {

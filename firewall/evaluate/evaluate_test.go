@@ -124,6 +124,11 @@ func TestCalicoSemantics(t *testing.T) {
 			[]firewall.Failsafe{{ID: "ssh", Direction: calico.Ingress, Protocol: 6, Ports: []uint16{22}, Nets: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}, []want{
 				{in(peer, 22), "+failsafe/ssh"}, {in(stranger, 22), "-p/ingress/0"}, {in(peer, 22, forwarded), "-p/ingress/0"}, {in(peer, 22, state(firewall.Invalid)), "-invalid"},
 			}},
+		{"a failsafe of ICMP is of its own family, with types or without", policy("p", "ingress: [{action: Deny}]"),
+			[]firewall.Failsafe{{ID: "ping", Direction: calico.Ingress, Protocol: calico.ProtocolICMP}, {ID: "six", Direction: calico.Ingress, Protocol: calico.ProtocolICMPv6}}, []want{
+				{in(peer, 0, protocol(calico.ProtocolICMP)), "+failsafe/ping"}, {six(in(peer, 0, protocol(calico.ProtocolICMP))), "-p/ingress/0"},
+				{six(in(peer, 0, protocol(calico.ProtocolICMPv6))), "+failsafe/six"}, {in(peer, 0, protocol(calico.ProtocolICMPv6)), "-p/ingress/0"},
+			}},
 		{"forwarding meets the policies that ask for it, on the way in and on the way out",
 			policy("a", "selector: role == 'self', applyOnForward: true, ingress: [{action: Allow, source: {nets: [10.0.0.0/8]}}]") +
 				policy("b", "selector: role == 'other', applyOnForward: true, egress: [{action: Deny, protocol: TCP, destination: {ports: [23]}}, {action: Allow}]") + policy("c", "ingress: [{action: Deny}]"), nil,

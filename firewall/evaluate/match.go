@@ -97,10 +97,10 @@ func (w *walk) failsafe(d calico.Direction, reversed bool) string {
 		d = opposite(d)
 	}
 	for _, f := range w.site.Failsafes() {
-		if f.Direction != d || f.Protocol != p.Protocol || reversed && len(f.Ports) == 0 {
+		if f.Direction != d || f.Protocol != p.Protocol || f.ICMP() && !hasICMP(p) || reversed && len(f.Ports) == 0 {
 			continue
 		}
-		if len(f.Ports) > 0 && !slices.Contains(f.Ports, port) || len(f.ICMPTypes) > 0 && (!hasICMP(p) || !slices.Contains(f.ICMPTypes, p.ICMPType)) {
+		if len(f.Ports) > 0 && !slices.Contains(f.Ports, port) || len(f.ICMPTypes) > 0 && !slices.Contains(f.ICMPTypes, p.ICMPType) {
 			continue
 		}
 		if len(f.Nets) > 0 && !slices.ContainsFunc(f.Nets, func(n netip.Prefix) bool { return n.Contains(peer) }) {

@@ -282,7 +282,7 @@ func (b *builder) failsafeLines(d calico.Direction, reversed bool) []line {
 	}
 	var all []line
 	for _, f := range b.site.Failsafes() {
-		if f.Direction != want || reversed && len(f.Ports) == 0 || len(f.ICMPTypes) > 0 && f.Protocol != b.icmp() {
+		if f.Direction != want || reversed && len(f.Ports) == 0 || f.ICMP() && f.Protocol != b.icmp() {
 			continue
 		}
 		l := line{action: calico.Allow, id: f.By()}

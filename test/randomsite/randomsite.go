@@ -254,6 +254,9 @@ func (w *World) failsafes() []firewall.Failsafe {
 	if w.One(4) {
 		all = append(all, firewall.Failsafe{ID: "dns", Direction: calico.Egress, Protocol: 17, Ports: []uint16{53, 443}})
 	}
+	if w.One(4) { // without types: one family's all the same
+		all = append(all, firewall.Failsafe{ID: "icmp", Direction: calico.Ingress, Protocol: [...]uint8{calico.ProtocolICMP, calico.ProtocolICMPv6}[w.IntN(2)]})
+	}
 	return all
 }
 
