@@ -143,13 +143,14 @@ capm3: packages ## what CAPM3 asks of hosts, and the real clusterctl's move betw
 fuzz: ## every fuzzer in turn (FUZZTIME=30s each; FUZZ=regular expression of packages and names)
 	@scripts/fuzz
 
+# Firmware and loaders wait for most of their time: three machines at once keep two cores busy.
 .PHONY: e2e
 e2e: build agent image firewall-image ## virtual machines from power-on to the installed Debian's report: every way of booting, software RAID, an archive, a partition image
-	INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) go test -count=1 -timeout 90m -v ./test/e2e/...
+	INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) go test -count=1 -timeout 90m -parallel 3 -v ./test/e2e/...
 
 .PHONY: lives
 lives: agent image ## where the time goes from power-on to the system's report: every way of booting, by reboot and by kexec (half an hour)
-	INGOT_E2E_LIVES=all INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) go test -count=1 -timeout 90m -v -run 'TestLifeOfAVirtualMachine|TestBootsFromAPartitionImage' ./test/e2e
+	INGOT_E2E_LIVES=all INGOT_BIN=$(CURDIR)/$(BIN) INGOT_CACHE=$(CACHE) go test -count=1 -timeout 90m -parallel 1 -v -run 'TestLifeOfAVirtualMachine|TestBootsFromAPartitionImage' ./test/e2e
 
 .PHONY: demo
 demo: packages core ## a virtual server's whole life, from bare metal to Debian and back (INGOT_DEMO=fast: simulated)

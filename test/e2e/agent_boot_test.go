@@ -27,6 +27,7 @@ const bootPatience = 10 * time.Minute
 
 // TestAgentBootsOnEveryFirmware takes a virtual machine from power-on to its agent's inventory and to power-off, by each way of booting, and prints how long each took.
 func TestAgentBootsOnEveryFirmware(t *testing.T) {
+	t.Parallel()
 	table := []string{"way of booting | to the agent's enrolment | to its inventory"}
 	defer func() { t.Logf("from power-on:\n%s", strings.Join(table, "\n")) }()
 	artifacts := openArtifacts(t)

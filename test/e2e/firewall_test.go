@@ -59,6 +59,7 @@ type firewallWorld struct {
 // TestAFirewallInQEMU takes a Firewall from the object to packets: its machine is provisioned with a real Debian that has the packages, gets its identity at its first boot by its config drive, is closed before its network is
 // up, and lets through what the rules say, in both directions, by two network cards that are told apart by their MAC addresses; a rule is changed while it runs. It joins the mesh, and answers SSH there and nowhere else.
 func TestAFirewallInQEMU(t *testing.T) {
+	t.Parallel()
 	if !apart(t, visitor.Addr()) {
 		return
 	}

@@ -19,6 +19,7 @@ import (
 // TestBootsFromAPartitionImage writes Debian's root as one file system, qcow2, to a disk of 6 GiB by the standard layout, with the kernel and the programs of the agent's ramdisk, and boots what came of it: the root has grown
 // to its partition. `make lives` boots it by BIOS, too.
 func TestBootsFromAPartitionImage(t *testing.T) {
+	t.Parallel()
 	w := newMachineWorld(t, openArtifacts(t), 6<<30, false)
 	ctx, cancel := context.WithTimeout(t.Context(), installPatience)
 	defer cancel()

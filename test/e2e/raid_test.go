@@ -32,6 +32,7 @@ const loaderSays = "Booting `Debian"
 // TestBootsFromSoftwareRAID makes a mirror of a virtual machine's two disks with the kernel's own md driver, writes Debian to it and boots it, then empties the first disk and boots from the other. The agent that
 // comes before the write is another than the one that made the array: it finds it by its superblocks.
 func TestBootsFromSoftwareRAID(t *testing.T) {
+	t.Parallel()
 	artifacts := openArtifacts(t)
 	w := newMachineWorld(t, artifacts, 4<<30, false)
 	l, m := w.lab, w.lab.State().Machines[0]

@@ -46,6 +46,7 @@ func offer(t *testing.T, w *harness.World) (image *metal3.Image, raw []byte) {
 // TestLifeOfSimulatedMachines takes machines from their BMC's address to a provisioned system that reported, and back to available with wiped disks: by virtual media
 // over loopback, and by network boot over the lab's network.
 func TestLifeOfSimulatedMachines(t *testing.T) {
+	t.Parallel()
 	for name, args := range map[string][]string{
 		"virtual media":                  {"--boot", "virtual-media"},
 		"network boot":                   {"--boot", "pxe"},
@@ -54,6 +55,7 @@ func TestLifeOfSimulatedMachines(t *testing.T) {
 		"a BMC that is slow and forgets": {"--faults", "slow=20ms,busy=0.03,logout=0.05,stale=2"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			const machines = 3
 			w := harness.Start(t, harness.Options{
 				Bin: binDir(t), Artifacts: filepath.Join(cacheDir(t), "artifacts"),

@@ -29,6 +29,7 @@ func serverLayout() filesystem.Layout {
 
 // TestBootsFromAnUnpackedArchive unpacks Debian's root file system on a virtual machine's disk by a layout, with the kernel and the programs of the agent's ramdisk, and boots what came of it by both firmwares.
 func TestBootsFromAnUnpackedArchive(t *testing.T) {
+	t.Parallel()
 	w := newMachineWorld(t, openArtifacts(t), 4<<30, false)
 	ctx, cancel := context.WithTimeout(t.Context(), installPatience)
 	defer cancel()

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,6 +35,8 @@ type life struct {
 	always bool
 }
 
+func (l life) title() string { return l.name + ", " + string(l.handOver) }
+
 // lives are all ways of booting with both ways to the system. Two of them, which have every part, are run always; INGOT_E2E_LIVES=all runs the others too, half an hour of them.
 func lives() []life {
 	var all []life
@@ -56,12 +59,23 @@ func lives() []life {
 
 // TestLifeOfAVirtualMachine takes a virtual machine from its BMC's address to a Debian that reported its first boot, and back to available with a wiped disk. It ends with a table of where the time went.
 func TestLifeOfAVirtualMachine(t *testing.T) {
-	table := "way of booting | to the system by | to available | to provisioned | to the system's report | to wiped"
+	t.Parallel()
+	var table sync.Map // of ways of booting
+	t.Cleanup(func() {
+		text := "way of booting | to the system by | to available | to provisioned | to the system's report | to wiped"
+		for _, c := range lives() {
+			if row, ok := table.Load(c.title()); ok {
+				text += "\n" + row.(string)
+			}
+		}
+		t.Logf("each part from the end of the one before:\n%s", text)
+	})
 	for _, c := range lives() {
 		if !c.always && os.Getenv("INGOT_E2E_LIVES") != "all" {
 			continue
 		}
-		t.Run(c.name+", "+string(c.handOver), func(t *testing.T) {
+		t.Run(c.title(), func(t *testing.T) {
+			t.Parallel()
 			w := harness.Start(t, harness.Options{
 				Bin: binDir(t), Artifacts: filepath.Join(cacheDir(t), "artifacts"),
 				Lab: append([]string{"--qemu", "--machines", "1", "--disk-size", "8GiB", "--cpus", "2"}, c.args...),
@@ -106,10 +120,9 @@ func TestLifeOfAVirtualMachine(t *testing.T) {
 				}
 				return err
 			})
-			table += "\n" + row
+			table.Store(c.title(), row)
 		})
 	}
-	t.Logf("each part from the end of the one before:\n%s", table)
 }
 
 // provision asks for Debian with user data.
