@@ -112,9 +112,9 @@ func (i *importer) policy(p *calico.Policy) {
 }
 
 func (i *importer) rules(object string, p *calico.Policy) {
-	mine, why := i.ends(p.Selector)
-	if why == "" && p.Tier == FailsafeTier && p.Selector.String() == "all()" {
-		mine = []matrix.Endpoint{matrix.Anybody}
+	mine, why := []matrix.Endpoint{matrix.Anybody}, ""
+	if p.Tier != FailsafeTier || p.Selector.String() != "all()" { // every host, also where these objects have none
+		mine, why = i.ends(p.Selector)
 	}
 	if why != "" {
 		i.leave(object, "spec.selector", "%s: left out with all rules", why)

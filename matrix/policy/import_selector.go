@@ -31,6 +31,9 @@ func (i *importer) ends(s selector.Selector) (ends []matrix.Endpoint, why string
 	if !ok {
 		return nil, fmt.Sprintf("selector %s asks for more than a zone, a plane or a role", text)
 	}
+	if text == "all()" && len(i.m.Zones) == 0 {
+		return nil, "selector all() selects nothing: these objects have neither endpoints nor sets in a zone"
+	}
 	for _, conjunction := range all {
 		found, ok := i.conjunction(conjunction)
 		if !ok {

@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"bytes"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -152,5 +153,13 @@ func FuzzImport(f *testing.F) {
 		if _, err := policy.Compile(m); err != nil {
 			t.Fatalf("what was imported does not compile: %v\n%s", err, text)
 		}
+	})
+}
+
+// A failsafe on every host is read back also where no host is known.
+func TestImportOfAFailsafeWithoutHosts(t *testing.T) {
+	roundTrip(t, matrix.Matrix{
+		Name: "bare", Zones: []matrix.ZoneDefinition{{Name: "a"}}, Roles: []matrix.RoleDefinition{{Name: "party", Outside: true, Networks: []netip.Prefix{netip.MustParsePrefix("198.18.0.0/30")}}},
+		Rows: []matrix.Row{{ID: "0", Name: "in", From: matrix.Endpoint{Role: "party", Zone: matrix.AnyZone}, To: matrix.Anybody, Protocol: matrix.TCP, Failsafe: true}},
 	})
 }
