@@ -130,21 +130,31 @@ func begins(v, short Version) bool {
 	return len(v) >= len(short) && slices.Equal(v[:len(short)], short)
 }
 
-// Shorthands are the names, shorter than its own, that mean an image now for a machine of a size that nobody knows yet: those of which Resolve gives it.
-func Shorthands(images []Image, image Image, now time.Time) []string {
-	feature := ingot.ImageForMachine
-	if !slices.Contains(features(image.Object), feature) {
-		feature = ingot.ImageForFirewall
+// Feature is what the image makes of a machine: of several, an ordinary machine.
+func (i Image) Feature() ingot.ImageFeature {
+	if slices.Contains(features(i.Object), ingot.ImageForMachine) {
+		return ingot.ImageForMachine
 	}
-	text := strings.TrimPrefix(image.Name, image.OS)
-	names := []string{image.OS}
-	for i, c := range text {
+	return ingot.ImageForFirewall
+}
+
+// Shorter are the names, shorter than its own, that could mean an image, the shortest first.
+func (i Image) Shorter() []string {
+	text := strings.TrimPrefix(i.Name, i.OS)
+	names := []string{i.OS}
+	for n, c := range text {
 		if c == '.' {
-			names = append(names, image.OS+text[:i])
+			names = append(names, i.OS+text[:n])
 		}
 	}
+	return names
+}
+
+// Shorthands are the names, shorter than its own, that mean an image now for a machine of a size that nobody knows yet: those of which Resolve gives it.
+func Shorthands(images []Image, image Image, now time.Time) []string {
+	feature := image.Feature()
 	var out []string
-	for _, name := range names {
+	for _, name := range image.Shorter() {
 		if r, refusal := Resolve(images, name, nil, feature, now); refusal == nil && r.Image.Name == image.Name {
 			out = append(out, name)
 		}

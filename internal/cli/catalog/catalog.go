@@ -25,7 +25,7 @@ import (
 
 // Add hangs the commands into `ingot image`. Each has the session's flags itself, since those that build have flags of the same names with another meaning.
 func Add(image *cobra.Command, s *session.Session) {
-	for _, c := range []*cobra.Command{listCommand(s), getCommand(s), resolveCommand(s)} {
+	for _, c := range []*cobra.Command{listCommand(s), getCommand(s), explainCommand(s), resolveCommand(s)} {
 		s.AddFlags(c)
 		image.AddCommand(c)
 	}

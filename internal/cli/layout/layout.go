@@ -32,7 +32,7 @@ func Command(s *session.Session) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	s.AddFlags(c)
-	c.AddCommand(listCommand(s), tryCommand(s), matchCommand(s))
+	c.AddCommand(listCommand(s), explainCommand(s), tryCommand(s), matchCommand(s))
 	return c
 }
 

@@ -24,6 +24,6 @@ func Command(s *session.Session) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	s.AddServerFlags(c)
-	c.AddCommand(listCommand(s), showCommand(s), graphCommand(s), summaryCommand(s), lintCommand(s), diffCommand(s), compileCommand(s), importCommand(s), proveCommand(s), verifyCommand(s))
+	c.AddCommand(listCommand(s), showCommand(s), explainCommand(s), graphCommand(s), summaryCommand(s), lintCommand(s), diffCommand(s), compileCommand(s), importCommand(s), proveCommand(s), verifyCommand(s))
 	return c
 }

@@ -34,7 +34,7 @@ func Command(s *session.Session) *cobra.Command {
 	l.Empty = "examples/network.yaml shows how one is made"
 	listing := l.Command(s)
 	listing.Short = "List networks with their prefixes, and how many addresses are held and free"
-	c.AddCommand(listing, getCommand(s), usageCommand(s), issues.Command(s, false, "Network", "IP"))
+	c.AddCommand(listing, getCommand(s), explainCommand(s), usageCommand(s), issues.Command(s, false, "Network", "IP"))
 	return c
 }
 

@@ -27,7 +27,7 @@ import (
 
 // Verbs are the sub-commands. The command that they hang on is the role, whose flags are its own, so that each has the session's.
 func Verbs(s *session.Session) []*cobra.Command {
-	all := []*cobra.Command{listCommand(s), capacityCommand(s), issues.Command(s, true, "Partition", "SizeReservation", "Network")}
+	all := []*cobra.Command{listCommand(s), explainCommand(s), capacityCommand(s), issues.Command(s, true, "Partition", "SizeReservation", "Network")}
 	for _, c := range all {
 		s.AddServerFlags(c)
 	}

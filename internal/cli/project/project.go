@@ -25,7 +25,7 @@ func Command(s *session.Session) *cobra.Command {
 	s.AddFlags(c)
 	l := list.Of("project", "projects", projects, columns).Command(s)
 	l.Short = "List projects with their tenants"
-	c.AddCommand(l, createCommand(s))
+	c.AddCommand(l, explainCommand(s), createCommand(s))
 	return c
 }
 
@@ -84,7 +84,7 @@ func QuotaCommand(s *session.Session) *cobra.Command {
 	s.AddFlags(c)
 	l := list.Of("quota", "quotas", func(l *ingot.QuotaList) []ingot.Quota { return l.Items }, quotaColumns).Command(s)
 	l.Short = "List quotas with what is held of them"
-	c.AddCommand(l, setCommand(s))
+	c.AddCommand(l, explainQuota(s), setCommand(s))
 	return c
 }
 

@@ -34,7 +34,7 @@ func Command(s *session.Session) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	s.AddFlags(c)
-	c.AddCommand(listCommand(s), getCommand(s), matchCommand(s), suggestCommand(s))
+	c.AddCommand(listCommand(s), getCommand(s), explainCommand(s), matchCommand(s), suggestCommand(s))
 	return c
 }
 
