@@ -106,11 +106,14 @@ check: lint bound ## lint, the matrix's bounds and the quick tests: the inner lo
 
 .PHONY: test
 test: packages generated check agent image firewall-image ## everything: check, the slow tests, and QEMU end to end
-	go test -timeout 30m -p 2 $$(go list ./... | grep -E '$(SLOW_PATTERN)' | grep -vE '/test/e2e|/bench/')
-	$(MAKE) -j2 releasetest mesh
-	$(MAKE) e2e
+	$(MAKE) -j2 slow mesh
+	$(MAKE) -j2 releasetest e2e
 
-# The tests of the mesh wait for most of their time: what builds the release fills it.
+# Three packages at once: their servers and machines wait for each other often enough to keep two cores busy. The mesh's tests, and virtual machines, wait for most of their time.
+.PHONY: slow
+slow: packages
+	go test -timeout 30m -p 3 $$(go list ./... | grep -E '$(SLOW_PATTERN)' | grep -vE '/test/e2e|/bench/')
+
 .PHONY: releasetest
 releasetest: packages
 	cd tools/release && go test ./...

@@ -24,7 +24,7 @@ var domain = []string{
 	"console", "sshcert", "journey", "lifecycle", "discover", "inspect", "prepare", "provision", "run", "clean", "step", "rootdevice", "ramdisk", "power",
 	"matrix", "netboot", "firewall", "claim", "firmware", "ipam", "health", "event", "subscription", "artifact", "filesystem", "raid", "volume", "attest", "bootentry",
 	"discovery", "account", "pin", "wildcard", "size", "catalog", "audit", "firstboot",
-	"issue", "capacity",
+	"issue", "capacity", "pace",
 }
 
 // bans are imports that a part must not have, each with its reason. A part is a folder with all below it.

@@ -29,6 +29,8 @@ type Explanation struct {
 	// Deadline is when the wait counts as failed; NextAttempt when the host is looked at again.
 	Deadline    *metav1.Time `json:"deadline,omitempty"`
 	NextAttempt *metav1.Time `json:"nextAttempt,omitempty"`
+	// Usual is how long what is under way usually takes, and whether it takes longer; empty where too little was seen, and where the caller had only the host to look at.
+	Usual string `json:"usual,omitempty"`
 	// Unblock is what would move the host on, in words.
 	Unblock string `json:"unblock"`
 	// Step is the step at work and how far it is; Boot the boot under way; Disk the claimed disk; all in words, empty for none.

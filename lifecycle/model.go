@@ -18,8 +18,8 @@ import (
 	"github.com/ingotmetal/ingot/step"
 )
 
-// pace is how far the model's clock moves with a pass: more than the second that objects round to.
-const pace = 2 * time.Second
+// tick is how far the model's clock moves with a pass: more than the second that objects round to.
+const tick = 2 * time.Second
 
 // model is a world in which all goes well.
 type model struct {
@@ -77,7 +77,7 @@ func (m *model) settleAgent() {
 // take writes a decision's objects and does its action.
 func (m *model) take(dec journey.Decision) {
 	m.facts.Host, m.facts.Record, m.facts.Result = dec.Host, dec.Record, nil
-	m.now = m.now.Add(pace)
+	m.now = m.now.Add(tick)
 	if n := dec.Outcome.NextAttempt; dec.Action == nil && n.After(m.now) {
 		m.now = n
 	}

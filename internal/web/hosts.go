@@ -20,6 +20,7 @@ import (
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	clievents "github.com/ingotmetal/ingot/internal/cli/events"
 	hostcli "github.com/ingotmetal/ingot/internal/cli/host"
+	"github.com/ingotmetal/ingot/pace"
 )
 
 // HostRow is a host in a list.
@@ -177,12 +178,39 @@ type HostBody struct {
 	Lifecycle ingot.HostLifecycleStatus `json:"lifecycle"`
 	Story     any                       `json:"explain"`
 	Plan      any                       `json:"plan"`
-	MayChange bool                      `json:"mayChange"`
+	// Paces are how long the stages and steps of the timeline usually take.
+	Paces     []Pace `json:"paces,omitempty"`
+	MayChange bool   `json:"mayChange"`
 	// Console is what the person may do at its serial console: type, look, or nothing.
 	Console string `json:"console,omitempty"`
 	// Events are the API's on the host, the latest first, mostEvents at most; Components the firmware of its parts. Who may not read them sees none.
 	Events     []Event                          `json:"events,omitempty"`
 	Components []metal3.FirmwareComponentStatus `json:"components,omitempty"`
+}
+
+// Pace is how long a stage or a step usually takes: the middle one of what was seen, and within what nine of ten ended.
+type Pace struct {
+	Stage   string  `json:"stage"`
+	Step    string  `json:"step,omitempty"`
+	Seconds float64 `json:"seconds"`
+	Slow    float64 `json:"slow"`
+	Samples int     `json:"samples"`
+	// OfSize: the samples are of hosts of the same size.
+	OfSize bool `json:"ofSize,omitempty"`
+}
+
+// pacesOf keeps those that the host's timeline speaks of.
+func pacesOf(h hostcli.Host, all []pace.Pace) []Pace {
+	if h.Lifecycle == nil {
+		return nil
+	}
+	var out []Pace
+	for _, p := range all {
+		if slices.ContainsFunc(h.Lifecycle.Status.Timeline, func(e ingot.TimelineEntry) bool { return e.Stage == p.Stage && e.Step == p.Step }) {
+			out = append(out, Pace{p.Stage, p.Step, p.Median.Seconds(), p.Slow.Seconds(), p.Samples, p.Own})
+		}
+	}
+	return out
 }
 
 // host is one of them, with all that is known.
@@ -191,7 +219,7 @@ func host(ctx context.Context, c *reader, a ask) (Content, error) {
 	if err != nil {
 		return Content{}, err
 	}
-	story, plan, err := hostcli.Story(ctx, c, h, a.now)
+	told, err := hostcli.Story(ctx, c, h, a.now)
 	if err != nil {
 		return Content{}, err
 	}
@@ -199,7 +227,7 @@ func host(ctx context.Context, c *reader, a ask) (Content, error) {
 	if err != nil {
 		return Content{}, err
 	}
-	b := HostBody{Row: rowOf(h), Host: h.Host, Story: story, Plan: plan, MayChange: may}
+	b := HostBody{Row: rowOf(h), Host: h.Host, Story: told.Explanation, Plan: told.Plan, Paces: pacesOf(h, told.Paces), MayChange: may}
 	if b.Console, err = c.console(ctx, metal3.GroupVersion.Group, "baremetalhosts"); err != nil {
 		return Content{}, err
 	}

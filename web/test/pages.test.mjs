@@ -194,6 +194,17 @@ describe('host', () => {
     await w.context.close()
   })
 
+  test('the timeline says what was to be expected', async () => {
+    const w = await opened()
+    await w.page.goto('/hosts/default/node-0')
+    await w.page.locator('.timeline li', { hasText: 'inspecting' }).getByText(/usually \d+s/).first().waitFor()
+    const twin = await w.page.evaluate(async () => (await fetch('/hosts/default/node-0.json')).json())
+    assert.ok(twin.body.paces.length && twin.body.paces.every((p) => p.seconds <= p.slow && p.samples >= 5))
+    await shot(w.page, 'host-timeline')
+    await clean(w, 'a host with its paces')
+    await w.context.close()
+  })
+
   test('says why one is stuck', async () => {
     const w = await opened({ ...wide, colorScheme: 'dark' })
     await w.page.goto('/hosts/default/node-5')

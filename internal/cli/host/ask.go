@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ingotmetal/ingot/lifecycle"
+	"github.com/ingotmetal/ingot/pace"
 )
 
 // What follows is for other views of hosts than the commands: the web page tells the same story, and asks for the same changes.
@@ -24,13 +25,26 @@ func One(ctx context.Context, c client.Client, key client.ObjectKey) (Host, erro
 	return read(ctx, c, key)
 }
 
-// Story is what `explain` and `plan` say of a host.
-func Story(ctx context.Context, c client.Client, h Host, now time.Time) (lifecycle.Explanation, []lifecycle.PlannedStep, error) {
+// Told is what `explain` and `plan` say of a host, and how long its stages and steps usually take.
+type Told struct {
+	Explanation lifecycle.Explanation
+	Plan        []lifecycle.PlannedStep
+	Paces       []pace.Pace
+}
+
+// Story tells of a host.
+func Story(ctx context.Context, c client.Client, h Host, now time.Time) (Told, error) {
 	f, err := facts(ctx, c, h)
 	if err != nil {
-		return lifecycle.Explanation{}, nil, err
+		return Told{}, err
 	}
-	return lifecycle.Explain(f, now), lifecycle.Plan(f, now), nil
+	paces, err := paces(ctx, c, h)
+	if err != nil {
+		return Told{}, err
+	}
+	t := Told{lifecycle.Explain(f, now), lifecycle.Plan(f, now), paces}
+	t.Explanation.Usual = lifecycle.Usual(&f.Record, paces, now)
+	return t, nil
 }
 
 // Events are what was said of a host, oldest first.

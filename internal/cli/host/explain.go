@@ -28,11 +28,11 @@ func explainCommand(s *session.Session) *cobra.Command {
 				return err
 			}
 			now := time.Now()
-			f, err := facts(ctx, c, h)
+			told, err := Story(ctx, c, h, now)
 			if err != nil {
 				return err
 			}
-			e := lifecycle.Explain(f, now)
+			e := told.Explanation
 			if format.Structured() {
 				return print.Object(s.Out, format, e)
 			}
@@ -66,6 +66,7 @@ func explain(w io.Writer, h Host, e lifecycle.Explanation, now time.Time) error 
 		{Name: "Reason", Value: e.Reason},
 		{Name: "What", Value: e.Message},
 		{Name: "Since", Value: ago(e.Since, now)},
+		{Name: "Usual", Value: e.Usual},
 		{Name: "Given up", Value: ahead(e.Deadline, now)},
 		{Name: "Next look", Value: ahead(e.NextAttempt, now)},
 		{Name: "What helps", Value: e.Unblock},

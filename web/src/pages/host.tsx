@@ -2,6 +2,7 @@ import type { PageProps } from '../app'
 import { Console } from '../console'
 import { useLive } from '../live'
 import { Fields, Frame, Table } from '../parts'
+import { type Entry, expected, type Pace, Timeline } from '../timeline'
 import { Bar, bytes, Kind, Since, span, useNow } from '../words'
 import { Bulk, type HostRow } from './hosts'
 
@@ -29,15 +30,6 @@ interface Explanation {
   wipes?: string[]
 }
 
-interface Entry {
-  stage: string
-  step?: string
-  startedAt: string
-  endedAt?: string
-  result?: string
-  message?: string
-}
-
 interface Wipe {
   deviceName: string
   serialNumber?: string
@@ -55,6 +47,7 @@ interface Body {
   explain: Explanation
   plan: { stage: string; action?: string; what: string; fix?: string }[] | null
   mayChange: boolean
+  paces?: Pace[]
   console?: 'type' | 'look'
   events?: { at: string; kind: string; reason: string; message: string; count: number }[]
   components?: { component: string; initialVersion: string; currentVersion?: string; lastVersionFlashed?: string }[]
@@ -97,7 +90,7 @@ export function Host({ place, onLogout }: PageProps) {
           <div className="columns">
             <section>
               <h2>Timeline</h2>
-              <Timeline of={b.lifecycle.timeline ?? []} now={now} />
+              <Timeline of={b.lifecycle.timeline ?? []} paces={b.paces ?? []} now={now} />
               <h2>What comes next</h2>
               {b.plan?.length ? (
                 <ol className="plan">
@@ -145,6 +138,7 @@ function Now({ b, now }: { b: Body; now: number }) {
         of={[
           ['What', e.message],
           ['Since', e.since && <Since at={e.since} now={now} />],
+          ['Usually', expected(b.lifecycle.timeline ?? [], b.paces ?? [], now)],
           ['Given up', e.deadline && <Since at={e.deadline} now={now} />],
           ['Next look', e.nextAttempt && <Since at={e.nextAttempt} now={now} />],
           ['What helps', e.unblock],
@@ -163,27 +157,6 @@ function Now({ b, now }: { b: Body; now: number }) {
         ]}
       />
     </section>
-  )
-}
-
-function Timeline({ of, now }: { of: Entry[]; now: number }) {
-  if (!of.length) return <p className="quiet">Nothing was done yet.</p>
-  return (
-    <div className="scroller" role="region" aria-label="Timeline" tabIndex={0}>
-    <ol className="timeline">
-      {of.toReversed().map((e, i) => (
-        <li key={of.length - i} className={e.result === 'failed' ? 'bad' : e.endedAt ? '' : 'work'}>
-          <span className="what">
-            <b>{e.stage}</b> {e.step}
-          </span>
-          <span className="quiet">
-            <Since at={e.startedAt} now={now} /> · {e.endedAt ? span(Date.parse(e.endedAt) - Date.parse(e.startedAt)) : 'since then'} {e.result && `· ${e.result}`}
-          </span>
-          {e.message && <span>{e.message}</span>}
-        </li>
-      ))}
-    </ol>
-    </div>
   )
 }
 
