@@ -139,7 +139,7 @@ func throughMeshRows() []Row {
 // meshRights: an admission policy is not needed to keep it to status, since the spec of a MeshKey can't be changed.
 func meshRights() []Right {
 	return []Right{
-		{Group: ingotGroup, Resources: []string{"meshkeys"}, Verbs: read},
+		{Group: ingotGroup, Resources: []string{"meshkeys"}, Verbs: append(slices.Clone(read), "delete")},
 		{Group: ingotGroup, Resources: []string{"meshkeys/status", "meshnodes/status"}, Verbs: set},
 		{Group: ingotGroup, Resources: []string{"meshnodes"}, Verbs: own},
 		// Who asks for a key by a token, and whether they may.

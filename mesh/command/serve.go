@@ -46,7 +46,7 @@ type serveOptions struct {
 	identity.Flags
 	dir, url, bind, keysBind, v4, v6, minimum string
 	relays                                    []string
-	grace                                     time.Duration
+	grace, keepKeys                           time.Duration
 	verbose                                   bool
 }
 
@@ -76,6 +76,7 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&o.v6, "prefix-v6", "fd7a:115c:a1e0::/48", "IPv6 addresses of members")
 	f.StringVar(&o.minimum, "minimum-version", "1.80.0", "the oldest program of members that is let in; older ones reach nothing until they are updated")
 	f.DurationVar(&o.grace, "ephemeral-grace", 5*time.Minute, "how long an ephemeral node may be away before it leaves the mesh")
+	f.DurationVar(&o.keepKeys, "keep-keys", time.Hour, "how long a MeshKey stays that nobody can join by, after it expired or was used, once nobody who joined by it is in the mesh")
 	f.BoolVar(&o.verbose, "verbose", false, "log more")
 	for _, required := range []string{"url", "bind", "keys-bind", "relay"} {
 		_ = c.MarkFlagRequired(required)
@@ -172,7 +173,7 @@ func serve(ctx context.Context, o serveOptions, log *slog.Logger) error {
 		return errors.Join(err, c.Close())
 	}
 	k, err := keeper.New(keeper.Options{
-		Cached: objects, Live: live, Mesh: c, Matrix: p.matrix, URL: o.url, Minimum: p.minimum, EphemeralGrace: o.grace, Log: log, Now: time.Now,
+		Cached: objects, Live: live, Mesh: c, Matrix: p.matrix, URL: o.url, Minimum: p.minimum, EphemeralGrace: o.grace, KeepKeys: o.keepKeys, Log: log, Now: time.Now,
 	})
 	if err != nil {
 		return errors.Join(err, c.Close())

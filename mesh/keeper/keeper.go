@@ -52,8 +52,10 @@ type Options struct {
 	Minimum release.Version
 	// EphemeralGrace is how long an ephemeral node may be away.
 	EphemeralGrace time.Duration
-	Log            *slog.Logger
-	Now            func() time.Time
+	// KeepKeys is how long a MeshKey stays after nobody can join by it, and nobody who did is in the mesh.
+	KeepKeys time.Duration
+	Log      *slog.Logger
+	Now      func() time.Time
 }
 
 // Keeper is one per coordinator.

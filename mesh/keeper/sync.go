@@ -52,6 +52,7 @@ func (k *Keeper) Sync(ctx context.Context, nodes []coordinator.Node) error {
 	for i := range w.keys {
 		note(k.tell(ctx, &w.keys[i], nodes))
 	}
+	note(k.remove(ctx, w, nodes))
 	note(k.refuse(ctx, orphans))
 	note(k.void(ctx, w))
 	note(k.setPolicy(w, nodes))

@@ -14,6 +14,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
@@ -68,6 +69,7 @@ func TestMesh(t *testing.T) {
 	step("a second coordinator", func(t *testing.T) { t.Helper(); l.secondCoordinator(t) })
 	step("the coordinator is away", func(t *testing.T) { t.Helper(); l.away(t, operator, firewall, operatorKey, firewallKey) })
 	step("expelled", func(t *testing.T) { t.Helper(); l.expelled(t, operator, firewall, other) })
+	step("keys that are over", func(t *testing.T) { t.Helper(); l.keysGo(t, firewall, operatorKey, firewallKey) })
 	for _, p := range []place{l.core, firewallAt, operatorAt, otherAt} {
 		if who := p.strangers(t); who != "" {
 			t.Errorf("somebody outside of the lab was sent something from %q: %s", p.name, who)
@@ -214,6 +216,30 @@ func (l *lab) expelled(t *testing.T, operator, firewall, other *member) {
 	}
 	if err := l.api.Get(t.Context(), client.ObjectKeyFromObject(&other.node), &other.node); err != nil {
 		t.Errorf("another node went too: %v", err)
+	}
+}
+
+// keysGo has keys not kept: those that expired and that of who was expelled go, that of a member stays, and so does the member.
+func (l *lab) keysGo(t *testing.T, firewall *member, gone, stays *ingot.MeshKey) {
+	t.Helper()
+	late := &ingot.MeshKey{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "late"}}
+	for _, key := range []*ingot.MeshKey{gone, late} {
+		if err := l.api.Get(t.Context(), client.ObjectKeyFromObject(key), key); err != nil {
+			t.Fatalf("a key goes before its hour is over: %v", err)
+		}
+	}
+	l.restartServe(t, "--keep-keys", "0s")
+	for _, key := range []*ingot.MeshKey{gone, late} {
+		l.until("the MeshKey "+key.Name+" goes", func(ctx context.Context) error {
+			if err := l.api.Get(ctx, client.ObjectKeyFromObject(key), key); !apierrors.IsNotFound(err) {
+				return fmt.Errorf("it is there: %w", cmp.Or(err, errors.New("nothing was wrong")))
+			}
+			return nil
+		})
+	}
+	firewall.known(stays, "is online again", func(n ingot.MeshNode) bool { return admitted(n) && n.Status.Online })
+	if err := l.api.Get(t.Context(), client.ObjectKeyFromObject(stays), stays); err != nil {
+		t.Errorf("the key of a member: %v", err)
 	}
 }
 
