@@ -1,10 +1,11 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { useMemo, useRef, useState } from 'react'
+import { memo, useCallback, useMemo, useRef, useState } from 'react'
 import type { PageProps } from '../app'
 import { type Live, post, useLive } from '../live'
 import { Frame } from '../parts'
 import { setQuery } from '../router'
-import { Bar, Kind, Since, useNow } from '../words'
+import { useNow } from '../words'
+import { Chooser, type Column, chosen, columns, onPhone, widths } from './hostcolumns'
 
 export interface HostRow {
   namespace: string
@@ -31,16 +32,6 @@ const groups: Record<string, (r: HostRow) => string> = {
   health: (r) => r.health || 'unknown',
 }
 
-const columns: [string, string][] = [
-  ['name', 'Host'],
-  ['state', 'State'],
-  ['power', 'Power'],
-  ['now', 'Now'],
-  ['since', 'Since'],
-  ['consumer', 'Used by'],
-  ['hardware', 'Hardware'],
-]
-
 type Line = { group: string; count: number } | { row: HostRow }
 
 function matches(r: HostRow, words: string[]): boolean {
@@ -53,11 +44,10 @@ function arrange(all: Iterable<HostRow>, q: URLSearchParams): { lines: Line[]; s
   const words = (q.get('q') ?? '').toLowerCase().split(/\s+/).filter(Boolean)
   const wanted = Object.keys(groups).flatMap((k) => (q.get(k) ? [[groups[k]!, q.get(k)!] as const] : []))
   const shown = [...all].filter((r) => wanted.every(([f, v]) => f(r) === v) && (!words.length || matches(r, words)))
-  const by = (q.get('sort') ?? 'name') as keyof HostRow
+  const by = columns.find((c) => c.key === q.get('sort')) ?? columns[0]!
   const down = q.get('order') === 'desc' ? -1 : 1
   const collator = new Intl.Collator('en', { numeric: true })
-  const text = (r: HostRow) => (by === 'name' ? `${r.namespace}/${r.name}` : String(r[by] ?? ''))
-  const keyed = shown.map((r) => [text(r), `${r.namespace}/${r.name}`, r] as const)
+  const keyed = shown.map((r) => [by.of(r) ?? '', `${r.namespace}/${r.name}`, r] as const)
   keyed.sort((a, b) => down * collator.compare(a[0], b[0]) || collator.compare(a[1], b[1]))
   const sorted = keyed.map((k) => k[2])
   const group = groups[q.get('group') ?? '']
@@ -131,6 +121,7 @@ function Filters({ q, choices }: { q: URLSearchParams; choices: Record<string, s
           ))}
         </select>
       </label>
+      <Chooser named={q.get('columns')} />
     </form>
   )
 }
@@ -204,21 +195,49 @@ interface GridProps {
   selectable: boolean
 }
 
+// HostLine is a host in the list. Scrolling makes the grid anew with each frame, and its rows only where they are other ones.
+const HostLine = memo(function HostLine(p: { r: HostRow; index: number; start: number; height: number; shown: Column[]; named: string | null; now: number; picked: boolean; toggle?: (key: string) => void }) {
+  const key = `${p.r.namespace}/${p.r.name}`
+  return (
+    <div role="row" aria-rowindex={p.index + 2} className="line" style={{ transform: `translateY(${p.start}px)`, height: p.height }}>
+      {p.toggle && (
+        <span role="cell" className="c-pick">
+          <input type="checkbox" aria-label={`Choose ${key}`} checked={p.picked} onChange={() => p.toggle!(key)} />
+        </span>
+      )}
+      {p.shown.map((c) => (
+        <span key={c.key} role="cell" className={cellClass(c, p.named)} title={c.key === 'since' ? undefined : c.of(p.r)}>
+          {c.cell ? c.cell(p.r, p.now) : c.of(p.r)}
+        </span>
+      ))}
+    </div>
+  )
+})
+
+const cellClass = (c: Column, named: string | null) => (onPhone(c, named) ? `c-${c.key}` : `c-${c.key} wide`)
+
 function Grid({ lines, shown, q, picked, pick, selectable }: GridProps) {
   const box = useRef<HTMLDivElement>(null)
   const now = useNow(5000)
   const virtual = useVirtualizer({ count: lines.length, getScrollElement: () => box.current, estimateSize: () => 36, overscan: 12 })
   const sort = q.get('sort') ?? 'name'
   const down = q.get('order') === 'desc'
-  const toggle = (key: string) => {
-    const next = new Set(picked)
-    if (!next.delete(key)) next.add(key)
-    pick(next)
-  }
+  const named = q.get('columns')
+  const cols = useMemo(() => chosen(named), [named])
+  const held = useRef(picked)
+  held.current = picked
+  const toggle = useCallback(
+    (key: string) => {
+      const next = new Set(held.current)
+      if (!next.delete(key)) next.add(key)
+      pick(next)
+    },
+    [pick],
+  )
   const all = shown.length > 0 && shown.every((r) => picked.has(`${r.namespace}/${r.name}`))
   return (
-    <div ref={box} className="grid" role="region" aria-label="List of hosts" tabIndex={0}>
-      <div role="table" aria-label="Hosts" aria-rowcount={lines.length + 1} className={selectable ? 'selectable' : ''}>
+    <div ref={box} className="grid hosts" role="region" aria-label="List of hosts" tabIndex={0}>
+      <div role="table" aria-label="Hosts" aria-rowcount={lines.length + 1} style={widths(cols, selectable, named)}>
         <div role="rowgroup" className="head">
           <div role="row" aria-rowindex={1} className="line">
             {selectable && (
@@ -226,10 +245,10 @@ function Grid({ lines, shown, q, picked, pick, selectable }: GridProps) {
                 <input type="checkbox" aria-label="Choose all that are shown" checked={all} onChange={() => pick(all ? new Set() : new Set(shown.map((r) => `${r.namespace}/${r.name}`)))} />
               </span>
             )}
-            {columns.map(([k, name]) => (
-              <span key={k} role="columnheader" className={`c-${k}`} aria-sort={sort === k ? (down ? 'descending' : 'ascending') : 'none'}>
-                <button type="button" className="plain" onClick={() => setQuery({ sort: k === 'name' ? '' : k, order: sort === k && !down ? 'desc' : '' })}>
-                  {name} <span aria-hidden="true">{sort === k ? (down ? '↓' : '↑') : ''}</span>
+            {cols.map((c) => (
+              <span key={c.key} role="columnheader" className={cellClass(c, named)} aria-sort={sort === c.key ? (down ? 'descending' : 'ascending') : 'none'}>
+                <button type="button" className="plain" onClick={() => setQuery({ sort: c.key === 'name' ? '' : c.key, order: sort === c.key && !down ? 'desc' : '' })}>
+                  {c.name} <span aria-hidden="true">{sort === c.key ? (down ? '↓' : '↑') : ''}</span>
                 </button>
               </span>
             ))}
@@ -238,39 +257,16 @@ function Grid({ lines, shown, q, picked, pick, selectable }: GridProps) {
         <div role="rowgroup" className="body" style={{ height: virtual.getTotalSize() }}>
           {virtual.getVirtualItems().map((v) => {
             const line = lines[v.index]!
-            const style = { transform: `translateY(${v.start}px)`, height: v.size }
             if ('group' in line)
               return (
-                <div role="row" aria-rowindex={v.index + 2} key={`g ${line.group}`} className="line group" style={style}>
+                <div role="row" aria-rowindex={v.index + 2} key={`g ${line.group}`} className="line group" style={{ transform: `translateY(${v.start}px)`, height: v.size }}>
                   <span role="cell">
                     {line.group} <span className="quiet">({line.count})</span>
                   </span>
                 </div>
               )
-            const r = line.row
-            const key = `${r.namespace}/${r.name}`
-            return (
-              <div role="row" aria-rowindex={v.index + 2} key={key} className="line" style={style}>
-                {selectable && (
-                  <span role="cell" className="c-pick">
-                    <input type="checkbox" aria-label={`Choose ${key}`} checked={picked.has(key)} onChange={() => toggle(key)} />
-                  </span>
-                )}
-                <span role="cell" className="c-name">
-                  <a href={`/hosts/${key}`} title={key}>{r.name}</a>
-                </span>
-                <span role="cell" className="c-state">{r.state || 'new'}</span>
-                <span role="cell" className="c-power">{r.power}</span>
-                <span role="cell" className="c-now" title={r.now}>
-                  <Kind kind={r.kind} error={r.error} /> {r.percent >= 0 && <Bar percent={r.percent} label={`${r.name}: ${r.now}`} />} {r.now}
-                </span>
-                <span role="cell" className="c-since">
-                  <Since at={r.since} now={now} />
-                </span>
-                <span role="cell" className="c-consumer" title={r.consumer}>{r.consumer}</span>
-                <span role="cell" className="c-hardware" title={r.hardware}>{r.hardware}</span>
-              </div>
-            )
+            const key = `${line.row.namespace}/${line.row.name}`
+            return <HostLine key={key} r={line.row} index={v.index} start={v.start} height={v.size} shown={cols} named={named} now={now} picked={picked.has(key)} toggle={selectable ? toggle : undefined} />
           })}
         </div>
       </div>
