@@ -68,7 +68,8 @@ func hostCell(o ingot.DiscoveredHost) string {
 func getCommand(s *session.Session) *cobra.Command {
 	return &cobra.Command{
 		Use:               "get NAME",
-		Short:             "Show what is known of a machine that was found",
+		Aliases:           []string{"explain"},
+		Short:             "Show what is known of a machine that was found, what became of it, and what helps",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete.First(names(s)),
 		RunE: func(cmd *cobra.Command, args []string) error {
