@@ -52,7 +52,7 @@ func (k *Keeper) remove(ctx context.Context, w world, nodes []coordinator.Node) 
 		if err != nil {
 			return fmt.Errorf("delete the MeshKey %s/%s, which is over: %w", key.Namespace, key.Name, err)
 		}
-		k.Log.Info("a MeshKey that was over is deleted", "namespace", key.Namespace, "name", key.Name, "state", key.Status.State)
+		k.Log.Info("a MeshKey that was over is deleted", "namespace", key.Namespace, "name", key.Name, "reason", key.Status.State)
 		return nil
 	})
 }
