@@ -136,6 +136,9 @@ func (l *lab) restartServe(t *testing.T, more ...string) {
 	l.startServe(more...)
 }
 
+// awayFor is longer than a key of WireGuard's is good for, which is two minutes (REKEY_AFTER_TIME of its paper's section 6.1): members make the next ones by themselves.
+const awayFor = 150 * time.Second
+
 // away kills the coordinator: what is open stays open, what is known is dialed, and who restarts comes back, directly and through the relay.
 func (l *lab) away(t *testing.T, operator, firewall *member, operatorKey, firewallKey *ingot.MeshKey) {
 	t.Helper()
@@ -145,6 +148,7 @@ func (l *lab) away(t *testing.T, operator, firewall *member, operatorKey, firewa
 	if err := l.serve.Kill(); err != nil {
 		t.Fatal(err)
 	}
+	killed := time.Now()
 	say := func(s *session, what string) {
 		if err := s.say(what); err != nil {
 			t.Errorf("%s: %v", what, err)
@@ -168,8 +172,24 @@ func (l *lab) away(t *testing.T, operator, firewall *member, operatorKey, firewa
 	back := operator.reaches(target)
 	defer back.Close()
 	say(back, "both restarted, through the relay")
-	operator.unblockUDP(t)
-	firewall.unblockUDP(t)
+	turn := time.NewTicker(5 * time.Second)
+	defer turn.Stop()
+	byRelay, free := 0, 0
+	for time.Since(killed) < awayFor {
+		<-turn.C
+		say(back, "an open session, long after")
+		operator.reaches(target).Close()
+		if time.Since(killed) < awayFor/2 {
+			byRelay++
+			continue
+		}
+		if free == 0 {
+			operator.unblockUDP(t)
+			firewall.unblockUDP(t)
+		}
+		free++
+	}
+	t.Logf("%s without a coordinator: %d new connections through the relay alone, %d with a direct path", time.Since(killed).Round(time.Second), byRelay, free)
 	l.takesOver(t)
 	l.startServe()
 	operator.known(operatorKey, "is online again", admitted)
