@@ -219,7 +219,7 @@ func host(ctx context.Context, c *reader, a ask) (Content, error) {
 	if err != nil {
 		return Content{}, err
 	}
-	told, err := hostcli.Story(ctx, c, h, a.now)
+	told, err := hostcli.Story(ctx, c, h, &c.view.paces, a.now)
 	if err != nil {
 		return Content{}, err
 	}

@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	hostcli "github.com/ingotmetal/ingot/internal/cli/host"
 )
 
 // idle is how long watches outlive the last page that used them: somebody who goes from page to page does not list everything anew.
@@ -38,6 +40,9 @@ type view struct {
 	hooked map[schema.GroupVersionKind]bool
 	// waiting are the pages.
 	waiting map[*reader]struct{}
+
+	// paces are of all hosts: a host's page is made anew with each change of any.
+	paces hostcli.Paces
 }
 
 // view gives the person's view of a namespace; release must be called.

@@ -32,13 +32,13 @@ type Told struct {
 	Paces       []pace.Pace
 }
 
-// Story tells of a host.
-func Story(ctx context.Context, c client.Client, h Host, now time.Time) (Told, error) {
+// Story tells of a host, with paces that are remembered.
+func Story(ctx context.Context, c client.Client, h Host, remembered *Paces, now time.Time) (Told, error) {
 	f, err := facts(ctx, c, h)
 	if err != nil {
 		return Told{}, err
 	}
-	paces, err := paces(ctx, c, h)
+	paces, err := remembered.of(ctx, c, h, now)
 	if err != nil {
 		return Told{}, err
 	}

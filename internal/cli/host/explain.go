@@ -28,7 +28,7 @@ func explainCommand(s *session.Session) *cobra.Command {
 				return err
 			}
 			now := time.Now()
-			told, err := Story(ctx, c, h, now)
+			told, err := Story(ctx, c, h, &Paces{}, now)
 			if err != nil {
 				return err
 			}
