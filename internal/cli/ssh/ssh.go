@@ -22,6 +22,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/ssh"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -43,7 +44,7 @@ func Command(s *session.Session, in io.Reader) *cobra.Command {
 	var o vpn.Options
 	var partition string
 	c := &cobra.Command{
-		Use:   "ssh MACHINE [COMMAND...]",
+		Use:   "ssh MACHINE|FIREWALL [COMMAND...]",
 		Short: "Log in on a machine or a firewall, through the mesh",
 		Long: "Joins the mesh for as long as it runs, without root and without a network interface, and opens a shell on a machine that is in it, or runs a command there and ends with its exit code. You are known by a " +
 			"certificate that lives for ten minutes, the machine by the host key that it was told at its first boot. A machine that is not in the mesh is not reached: no other address is tried.\n\n" +
@@ -71,22 +72,19 @@ func visit(ctx context.Context, s *session.Session, in io.Reader, o vpn.Options,
 	if err != nil {
 		return err
 	}
-	m := &ingot.Machine{}
-	if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, m); err != nil {
-		if client.IgnoreNotFound(err) == nil {
-			return session.Missing(fmt.Errorf("there is no machine %s/%s: `ingot machine list` shows them", namespace, name))
-		}
-		return fmt.Errorf("read machine %s/%s: %w", namespace, name, err)
+	m, err := machine(ctx, c, client.ObjectKey{Namespace: namespace, Name: name})
+	if err != nil {
+		return err
 	}
 	var nodes ingot.MeshNodeList
 	if err := c.List(ctx, &nodes, client.InNamespace(namespace)); err != nil {
-		return fmt.Errorf("look for machine %s/%s in the mesh: %w", namespace, name, err)
+		return fmt.Errorf("look for machine %s/%s in the mesh: %w", namespace, m.Name, err)
 	}
 	node, hostKey, err := target(m, nodes.Items)
 	if err != nil {
 		return err
 	}
-	signer, err := certificate(ctx, s, cmp.Or(partition, m.Spec.Partition), server.Shell{Namespace: namespace, Machine: name, Login: login})
+	signer, err := certificate(ctx, s, cmp.Or(partition, m.Spec.Partition), server.Shell{Namespace: namespace, Machine: m.Name, Login: login})
 	if err != nil {
 		return err
 	}
@@ -111,6 +109,29 @@ func visit(ctx context.Context, s *session.Session, in io.Reader, o vpn.Options,
 		return err
 	}
 	return nil
+}
+
+// machine is the one of a name. A Firewall's name means the machine that it has now, which after a replacement has another name.
+func machine(ctx context.Context, c client.Reader, key client.ObjectKey) (*ingot.Machine, error) {
+	f := &ingot.Firewall{}
+	switch err := c.Get(ctx, key, f); {
+	case err == nil:
+		key.Name = cmp.Or(f.Status.Machine, f.Name)
+	case !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err):
+		return nil, fmt.Errorf("read firewall %s: %w", key, err)
+	}
+	m := &ingot.Machine{}
+	err := c.Get(ctx, key, m)
+	if apierrors.IsNotFound(err) {
+		if f.Name != "" {
+			return nil, session.Missing(fmt.Errorf("firewall %s/%s has no machine yet: `ingot firewall describe %s -n %s` says what it waits for", f.Namespace, f.Name, f.Name, f.Namespace))
+		}
+		return nil, session.Missing(fmt.Errorf("there is neither a machine nor a firewall %s: `ingot machine list` and `ingot firewall list` show them", key))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read machine %s: %w", key, err)
+	}
+	return m, nil
 }
 
 // target is the node of the mesh that a machine is, and the key that its server must prove.

@@ -15,6 +15,9 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
 	"github.com/ingotmetal/ingot/internal/cli/session"
@@ -226,5 +229,28 @@ func TestTarget(t *testing.T) {
 	m.Status.SSHHostKey = ""
 	if n, _, err := target(m, []ingot.MeshNode{right}); err == nil {
 		t.Errorf("without a host key to hold the server to: %+v", n)
+	}
+}
+
+// TestMachineOfAName: a Firewall's name means its present machine, also where one of the earlier name is still there.
+func TestMachineOfAName(t *testing.T) {
+	scheme := runtime.NewScheme()
+	if err := ingot.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	meta := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: "shop", Name: name} }
+	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(
+		&ingot.Machine{ObjectMeta: meta("web")}, &ingot.Machine{ObjectMeta: meta("gate")}, &ingot.Machine{ObjectMeta: meta("edge")}, &ingot.Machine{ObjectMeta: meta("edge-2")},
+		&ingot.Firewall{ObjectMeta: meta("gate")}, &ingot.Firewall{ObjectMeta: meta("edge"), Status: ingot.FirewallStatus{Machine: "edge-2"}}, &ingot.Firewall{ObjectMeta: meta("new")},
+	).Build()
+	for name, want := range map[string]string{"web": "web", "gate": "gate", "edge": "edge-2", "edge-2": "edge-2"} {
+		if m, err := machine(t.Context(), c, client.ObjectKey{Namespace: "shop", Name: name}); err != nil || m.Name != want {
+			t.Errorf("%s: %+v, %v; want %s", name, m, err, want)
+		}
+	}
+	for name, want := range map[string]string{"new": "firewall shop/new has no machine yet", "edg": "neither a machine nor a firewall shop/edg"} {
+		if _, err := machine(t.Context(), c, client.ObjectKey{Namespace: "shop", Name: name}); session.ExitCode(err) != session.NotThere || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
