@@ -14,6 +14,11 @@ import (
 	"github.com/ingotmetal/ingot/health"
 )
 
+// Rows counts the facts' hosts and reservations, with what the hosts' records (by namespace and name) say.
+func Rows(f survey.Facts, records map[types.NamespacedName]*ingot.HostLifecycle) []capacity.Row {
+	return capacity.Count(Hosts(f, records), Reservations(f))
+}
+
 // Hosts are the hosts of the facts, with what their records (by namespace and name) say.
 func Hosts(f survey.Facts, records map[types.NamespacedName]*ingot.HostLifecycle) []capacity.Host {
 	s := survey.New(f)

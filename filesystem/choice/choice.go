@@ -111,6 +111,17 @@ func Choose(layouts []Layout, h Host) (name, problem string, all []Verdict) {
 	return "", fmt.Sprintf("the FilesystemLayouts %s are all for this host and image", strings.Join(fit, ", ")), all
 }
 
+// Settled says which layout a host gets whatever constraints say, and why: the one that it names itself, or, for a partition image without one, the standard layout, whose name is empty. why is empty where constraints decide.
+func Settled(h *metal3.BareMetalHost) (name, why string) {
+	switch named := h.Annotations[ingot.LayoutAnnotation]; {
+	case named != "":
+		return named, "the host names the layout " + named + " itself, and gets that"
+	case journey.Method(h) == ingot.DeployPartitionImage:
+		return "", "the host gets a partition image and names no layout: it gets the standard one, and constraints do not count"
+	}
+	return "", ""
+}
+
 const byNameOnly = "it has no constraints, and is chosen by its name only"
 
 // Judge says why a layout is not chosen for a host; nil where it fits.

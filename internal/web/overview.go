@@ -65,7 +65,7 @@ func overview(ctx context.Context, c *reader, a ask) (Content, error) {
 	})
 	b.IssueCount = len(b.Issues)
 	b.Issues = b.Issues[:min(len(b.Issues), mostIssues)]
-	b.Capacity = capacity.Count(stock.Hosts(o.Facts, o.ByHost()), stock.Reservations(o.Facts))
+	b.Capacity = stock.Rows(o.Facts, o.ByHost())
 	return Content{Body: b}, nil
 }
 

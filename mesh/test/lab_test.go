@@ -303,6 +303,12 @@ func (l *lab) refused(p *process) string {
 // echo answers each line with itself, until the lab ends.
 func echo(t *testing.T, l net.Listener) {
 	t.Helper()
+	answer(t, l, func(c net.Conn) { _, _ = io.Copy(c, c) })
+}
+
+// answer talks to each that comes, until the lab ends.
+func answer(t *testing.T, l net.Listener, talk func(net.Conn)) {
+	t.Helper()
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
@@ -312,7 +318,7 @@ func echo(t *testing.T, l net.Listener) {
 			}
 			go func() {
 				defer c.Close()
-				_, _ = io.Copy(c, c)
+				talk(c)
 			}()
 		}
 	}()

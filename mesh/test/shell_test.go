@@ -60,16 +60,7 @@ func TestOperator(t *testing.T) {
 func count(t *testing.T, l net.Listener) *atomic.Int32 {
 	t.Helper()
 	n := &atomic.Int32{}
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			n.Add(1)
-			_ = c.Close()
-		}
-	}()
+	answer(t, l, func(net.Conn) { n.Add(1) })
 	return n
 }
 

@@ -16,8 +16,7 @@ import (
 	"time"
 )
 
-// throughputRounds is how often each way is measured; 0, as in `make test`, not at all.
-var throughputRounds = flag.Int("throughput-rounds", 0, "measure the mesh's throughput against plain TCP, so often each; make bench does")
+var throughputRounds = flag.Int("throughput-rounds", 1, "how often the mesh's throughput is measured each way; make bench asks for more")
 
 // The load of one measurement, and what is sent to see by which way packets go.
 const (
@@ -28,11 +27,8 @@ const (
 // ways are the two directions of a measurement.
 var ways = []string{"sink", "source"}
 
-// TestThroughput prints what goes through the mesh in a second, directly and through the relay, as a share of plain TCP between the same two namespaces over the same cable, each in turns with it.
+// TestThroughput passes many bytes both ways, directly and then through the relay, and prints what goes in a second as a share of plain TCP between the same two namespaces over the same cable, each in turns with it.
 func TestThroughput(t *testing.T) {
-	if *throughputRounds == 0 {
-		t.Skip("-throughput-rounds says how often: make bench measures")
-	}
 	l := newLab(t)
 	firewallAt, operatorAt := newPlace(t, "firewall", 2), newPlace(t, "operator", 3)
 	loaded(t, firewallAt.listen(t, "127.0.0.1:22"))
@@ -92,38 +88,28 @@ func middle(all []float64) float64 {
 // loaded answers "sink N" when it has read so many bytes, "source N" with so many, and any other line with itself, until the lab ends.
 func loaded(t *testing.T, l net.Listener) {
 	t.Helper()
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
+	answer(t, l, func(c net.Conn) {
+		r := bufio.NewReaderSize(c, 1<<20)
 		for {
-			c, err := l.Accept()
+			line, err := r.ReadString('\n')
 			if err != nil {
 				return
 			}
-			go func() {
-				defer c.Close()
-				r := bufio.NewReaderSize(c, 1<<20)
-				for {
-					line, err := r.ReadString('\n')
-					if err != nil {
-						return
-					}
-					what, number, _ := strings.Cut(strings.TrimSpace(line), " ")
-					n, _ := strconv.ParseInt(number, 10, 64)
-					switch what {
-					case "sink":
-						if _, err := io.CopyN(io.Discard, r, n); err != nil {
-							return
-						}
-						_, _ = io.WriteString(c, "done\n")
-					case "source":
-						_, _ = io.CopyN(c, zeros{}, n)
-					default:
-						_, _ = io.WriteString(c, line)
-					}
+			what, number, _ := strings.Cut(strings.TrimSpace(line), " ")
+			n, _ := strconv.ParseInt(number, 10, 64)
+			switch what {
+			case "sink":
+				if _, err := io.CopyN(io.Discard, r, n); err != nil {
+					return
 				}
-			}()
+				_, _ = io.WriteString(c, "done\n")
+			case "source":
+				_, _ = io.CopyN(c, zeros{}, n)
+			default:
+				_, _ = io.WriteString(c, line)
+			}
 		}
-	}()
+	})
 }
 
 // zeros has no end.
@@ -155,8 +141,8 @@ func pass(dial func() (net.Conn, error), way string, bytes int64) (took time.Dur
 	if _, err := io.CopyN(c, zeros{}, bytes); err != nil {
 		return 0, err
 	}
-	answer := make([]byte, len("done\n"))
-	if _, err := io.ReadFull(c, answer); err != nil {
+	heard := make([]byte, len("done\n"))
+	if _, err := io.ReadFull(c, heard); err != nil {
 		return 0, err
 	}
 	return time.Since(began), nil

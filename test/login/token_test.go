@@ -92,6 +92,12 @@ func tokens(t *testing.T, w *world) {
 	refusals(t, w, project, alice, bob)
 	escalations(t, w, project)
 
+	if out, err := alice.run(t, "token", "explain", "pipeline", "--project", project); err != nil || !strings.Contains(out, "editor: ") || !strings.Contains(out, "oidc:alice") || !strings.Contains(out, "ingot auth can --list --as tenant:editor") {
+		t.Errorf("token explain: %s %v", out, err)
+	}
+	if out, err := alice.run(t, "token", "explain", "pipelin", "--project", project); err == nil {
+		t.Errorf("a token that is not there is explained: %s", out)
+	}
 	if _, err := alice.run(t, "token", "revoke", "pipelin", "--project", project); err == nil {
 		t.Error("a token that is not there is revoked")
 	}

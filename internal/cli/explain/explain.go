@@ -7,6 +7,7 @@
 package explain
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -96,7 +97,7 @@ func Few(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// Write shows the answer: those that fit first, then the others, most of them first.
+// Write shows the answer: the verdicts on those that fit first, and of either those on many before those on few.
 func (a *Answer) Write(w io.Writer) error {
 	fields := []print.Field{{Name: "What", Value: a.Subject}, {Name: "State", Value: a.State}}
 	for _, f := range a.Facts {
@@ -108,14 +109,15 @@ func (a *Answer) Write(w io.Writer) error {
 	if err := print.Fields(w, fields...); err != nil {
 		return err
 	}
-	var b strings.Builder
-	for _, fits := range []bool{true, false} {
-		mark := map[bool]string{true: "+", false: "-"}[fits]
-		for _, v := range a.Verdicts {
-			if v.Fits == fits {
-				fmt.Fprintf(&b, "%s %s: %s\n", mark, Few(v.Of), v.Why)
-			}
+	slices.SortStableFunc(a.Verdicts, func(x, y Verdict) int {
+		if x.Fits != y.Fits {
+			return cmp.Compare(mark(x.Fits), mark(y.Fits))
 		}
+		return len(y.Of) - len(x.Of)
+	})
+	var b strings.Builder
+	for _, v := range a.Verdicts {
+		fmt.Fprintf(&b, "%s %s: %s\n", mark(v.Fits), Few(v.Of), v.Why)
 	}
 	if b.Len() == 0 {
 		return nil
@@ -124,6 +126,14 @@ func (a *Answer) Write(w io.Writer) error {
 		return fmt.Errorf("write the explanation: %w", err)
 	}
 	return nil
+}
+
+// mark is what a verdict's line begins with.
+func mark(fits bool) string {
+	if fits {
+		return "+"
+	}
+	return "-"
 }
 
 // Kind is a kind that explains its objects.

@@ -15,7 +15,6 @@ import (
 	"github.com/ingotmetal/ingot/filesystem/choice"
 	"github.com/ingotmetal/ingot/internal/cli/explain"
 	"github.com/ingotmetal/ingot/internal/cli/session"
-	"github.com/ingotmetal/ingot/journey"
 )
 
 func explainCommand(s *session.Session) *cobra.Command {
@@ -78,12 +77,10 @@ func answer(o *ingot.FilesystemLayout, layouts []ingot.FilesystemLayout, hosts [
 // judge says whether a host gets the layout, and whether that fits the disk that is meant.
 func judge(one choice.Layout, all []choice.Layout, h *metal3.BareMetalHost) (bool, string) {
 	of := choice.Of(h)
-	switch named := h.Annotations[ingot.LayoutAnnotation]; {
-	case named != "" && named != one.Name:
-		return false, "it names the layout " + named + " itself"
-	case named == "" && journey.Method(h) == ingot.DeployPartitionImage:
-		return false, "it gets a partition image and names no layout: it gets the standard one"
-	case named == "":
+	switch name, why := choice.Settled(h); {
+	case why != "" && name != one.Name:
+		return false, why
+	case why == "":
 		if why := choice.Judge(one, of); len(why) > 0 {
 			return false, strings.Join(why, ", ")
 		}

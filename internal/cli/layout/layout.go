@@ -160,18 +160,11 @@ func match(s *session.Session, format print.Format, all []choice.Layout, h *meta
 	if err != nil {
 		return err
 	}
-	if named := h.Annotations[ingot.LayoutAnnotation]; named != "" {
+	if _, why := choice.Settled(h); why != "" {
 		if format.Structured() {
 			return nil
 		}
-		_, err := fmt.Fprintf(s.Out, "\nthe host names the layout %s itself, and gets that\n", named)
-		return err
-	}
-	if journey.Method(h) == ingot.DeployPartitionImage {
-		if format.Structured() {
-			return nil
-		}
-		_, err := fmt.Fprintln(s.Out, "\nthe host gets a partition image and names no layout: it gets the standard one, and constraints do not count")
+		_, err := fmt.Fprintf(s.Out, "\n%s\n", why)
 		return err
 	}
 	if problem != "" {

@@ -90,7 +90,8 @@ func explainRow(m matrix.Matrix, r matrix.Row) (explain.Answer, error) {
 	case r.Management:
 		a.Say("Management", "a host is never given rules that close the last such flow")
 	}
-	return a, compiled(&a, m, r)
+	err := compiled(&a, m, r)
+	return a, err
 }
 
 // end is an end with its title.

@@ -6,11 +6,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
-	"github.com/ingotmetal/ingot/capacity"
 	"github.com/ingotmetal/ingot/capacity/stock"
 	"github.com/ingotmetal/ingot/internal/cli/explain"
 	"github.com/ingotmetal/ingot/internal/cli/session"
@@ -48,7 +46,7 @@ func answer(p *ingot.Partition, all evidence.Objects) explain.Answer {
 	case len(wrong) > 0:
 		a.State = strings.Join(wrong, "; ")
 		a.Help("`ingot partition issues` says what helps")
-	case meta.FindStatusCondition(p.Status.Conditions, ingot.ReadyCondition) == nil && len(p.Status.Conditions) == 0:
+	case len(p.Status.Conditions) == 0:
 		a.State = "its role reports where it serves, and nothing that is wrong"
 	}
 	n := p.Spec.ProvisioningNetwork
@@ -63,7 +61,7 @@ func answer(p *ingot.Partition, all evidence.Objects) explain.Answer {
 	a.Say("Consoles", p.Status.ConsoleEndpoint)
 	scan(&a, p)
 	var taken, free, total int
-	for _, r := range capacity.Count(stock.Hosts(all.Facts, all.ByHost()), stock.Reservations(all.Facts)) {
+	for _, r := range stock.Rows(all.Facts, all.ByHost()) {
 		if r.Partition != p.Name {
 			continue
 		}

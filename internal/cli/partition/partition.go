@@ -61,7 +61,7 @@ func capacityCommand(s *session.Session) *cobra.Command {
 			if err != nil {
 				return nil, err
 			}
-			return capacity.Count(stock.Hosts(o.Facts, o.ByHost()), stock.Reservations(o.Facts)), nil
+			return stock.Rows(o.Facts, o.ByHost()), nil
 		},
 		Object: func(r *capacity.Row) metav1.Object { return &metav1.ObjectMeta{Name: r.Partition + "/" + r.Size} },
 	}.Command(s)

@@ -6,11 +6,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ingot "github.com/ingotmetal/ingot/api/v1alpha1"
-	"github.com/ingotmetal/ingot/capacity"
 	"github.com/ingotmetal/ingot/capacity/stock"
 	"github.com/ingotmetal/ingot/internal/cli/explain"
 	"github.com/ingotmetal/ingot/internal/cli/session"
@@ -43,12 +41,8 @@ func answer(o *ingot.Size, all evidence.Objects) explain.Answer {
 	}{{"Cores", ingot.SizeCores}, {"Memory", ingot.SizeMemory}, {"Disks", ingot.SizeDisks}, {"GPUs", ingot.SizeGPUs}} {
 		a.Say(f.name, Bounds(o, f.of))
 	}
-	var images []string
-	for _, i := range o.Spec.ImageConstraints {
-		images = append(images, strings.TrimSpace(i.Name+" "+i.Versions))
-	}
-	a.Say("Images", strings.Join(images, ", "))
-	for _, r := range capacity.Count(stock.Hosts(all.Facts, all.ByHost()), stock.Reservations(all.Facts)) {
+	a.Say("Images", images(o))
+	for _, r := range stock.Rows(all.Facts, all.ByHost()) {
 		if r.Size == o.Name {
 			a.Say("In partition "+r.Partition, fmt.Sprintf("%d hosts: %d taken, %d to be had (%d by anybody), %d broken, %d kept back for another reason", r.Total, r.Allocated, r.Available, r.Free, len(r.Faulty), len(r.Other)))
 		}
@@ -72,7 +66,6 @@ func answer(o *ingot.Size, all evidence.Objects) explain.Answer {
 
 // judge goes through the hosts.
 func judge(a *explain.Answer, s size.Size, sizes []size.Size, all evidence.Objects) {
-	hardware := map[types.NamespacedName]size.Hardware{}
 	records := all.ByHost()
 	for i := range all.Hosts {
 		h := &all.Hosts[i]
@@ -81,20 +74,11 @@ func judge(a *explain.Answer, s size.Size, sizes []size.Size, all evidence.Objec
 		if r := records[key]; r != nil {
 			found = r.Status.Hardware
 		}
-		if known, ok := size.Of(h.Status.HardwareDetails, found); ok {
-			hardware[key] = known
-		}
-	}
-	for i := range all.Hosts {
-		key := client.ObjectKeyFromObject(&all.Hosts[i])
-		h, known := hardware[key]
-		if !known {
-			a.Judge(key.String(), false, "its hardware is not known: it was not inspected yet")
-			continue
-		}
-		why := s.Judge(h)
-		r := size.Match(sizes, h)
+		hardware, known := size.Of(h.Status.HardwareDetails, found)
+		why, r := s.Judge(hardware), size.Match(sizes, hardware)
 		switch {
+		case !known:
+			a.Judge(key.String(), false, "its hardware is not known: it was not inspected yet")
 		case len(why) > 0:
 			a.Judge(key.String(), false, strings.Join(why, ", "))
 		case r.Problem != "":

@@ -68,6 +68,15 @@ func ready(o ingot.Size) string {
 	return ""
 }
 
+// images are those of which machines of a size are made, where it bounds them.
+func images(o *ingot.Size) string {
+	var out []string
+	for _, i := range o.Spec.ImageConstraints {
+		out = append(out, strings.TrimSpace(i.Name+" "+i.Versions))
+	}
+	return strings.Join(out, ", ")
+}
+
 // Bounds are the constraints of a type in a few words.
 func Bounds(o *ingot.Size, t ingot.SizeConstraintType) string {
 	var out []string
@@ -147,12 +156,9 @@ func getCommand(s *session.Session) *cobra.Command {
 }
 
 func show(s *session.Session, o *ingot.Size) error {
-	var overlaps, images []string
+	var overlaps []string
 	for _, v := range o.Status.Overlaps {
 		overlaps = append(overlaps, v.Size+" (both match: "+v.Example+")")
-	}
-	for _, i := range o.Spec.ImageConstraints {
-		images = append(images, strings.TrimSpace(i.Name+" "+i.Versions))
 	}
 	message := ""
 	if c := meta.FindStatusCondition(o.Status.Conditions, "Ready"); c != nil {
@@ -165,7 +171,7 @@ func show(s *session.Session, o *ingot.Size) error {
 		print.Field{Name: "Memory", Value: Bounds(o, ingot.SizeMemory)},
 		print.Field{Name: "Disks", Value: cmp.Or(Bounds(o, ingot.SizeDisks), "none")},
 		print.Field{Name: "GPUs", Value: cmp.Or(Bounds(o, ingot.SizeGPUs), "none")},
-		print.Field{Name: "Images", Value: strings.Join(images, ", ")},
+		print.Field{Name: "Images", Value: images(o)},
 		print.Field{Name: "Hosts", Value: fmt.Sprint(o.Status.Hosts)},
 		print.Field{Name: "State", Value: message},
 		print.Field{Name: "Overlaps with", Value: strings.Join(overlaps, "; ")},

@@ -126,7 +126,7 @@ func machine(ctx context.Context, c client.Reader, key client.ObjectKey) (*ingot
 		if f.Name != "" {
 			return nil, session.Missing(fmt.Errorf("firewall %s/%s has no machine yet: `ingot firewall describe %s -n %s` says what it waits for", f.Namespace, f.Name, f.Name, f.Namespace))
 		}
-		return nil, session.Missing(fmt.Errorf("there is neither a machine nor a firewall %s: `ingot machine list` and `ingot firewall list` show them", key))
+		return nil, session.Missing(fmt.Errorf("there is no machine %s, and no firewall of that name: `ingot machine list` and `ingot firewall list` show them", key))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read machine %s: %w", key, err)

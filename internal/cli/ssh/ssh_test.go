@@ -248,7 +248,7 @@ func TestMachineOfAName(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want %s", name, m, err, want)
 		}
 	}
-	for name, want := range map[string]string{"new": "firewall shop/new has no machine yet", "edg": "neither a machine nor a firewall shop/edg"} {
+	for name, want := range map[string]string{"new": "firewall shop/new has no machine yet", "edg": "there is no machine shop/edg, and no firewall"} {
 		if _, err := machine(t.Context(), c, client.ObjectKey{Namespace: "shop", Name: name}); session.ExitCode(err) != session.NotThere || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -56,7 +56,7 @@ func Command(s *session.Session) *cobra.Command {
 	s.AddFlags(c)
 	c.PersistentFlags().StringVar(&project, "project", "", "the project's namespace (default: --namespace, then the context's)")
 	open := func() (accounts, error) { return openAccounts(s, project) }
-	c.AddCommand(createCommand(s, open), listCommand(s, open), revokeCommand(s, open))
+	c.AddCommand(createCommand(s, open), listCommand(s, open), explainCommand(s, open), revokeCommand(s, open))
 	return c
 }
 
@@ -239,25 +239,31 @@ func listCommand(s *session.Session, open func() (accounts, error)) *cobra.Comma
 	}
 }
 
+// The states of a token, beside "unknown".
+const (
+	good  = "good"
+	ended = "ended"
+)
+
 func stateOf(x corev1.ServiceAccount, now time.Time) string {
 	until, err := time.Parse(time.RFC3339, x.Annotations[untilNote])
 	switch {
 	case err != nil:
 		return "unknown"
 	case now.After(until):
-		return "ended"
+		return ended
 	default:
-		return "good"
+		return good
 	}
 }
 
 func revokeCommand(s *session.Session, open func() (accounts, error)) *cobra.Command {
-	var ended bool
+	var over bool
 	c := &cobra.Command{
 		Use:   "revoke NAME... | --ended",
 		Short: "End tokens at once, and remove their accounts",
 		Args: func(_ *cobra.Command, args []string) error {
-			if (len(args) > 0) == ended {
+			if (len(args) > 0) == over {
 				return errors.New("name the tokens, or give --ended for those that are over")
 			}
 			return nil
@@ -278,7 +284,7 @@ func revokeCommand(s *session.Session, open func() (accounts, error)) *cobra.Com
 			}
 			now := time.Now()
 			for _, x := range all {
-				if !slices.Contains(args, x.Name) && (!ended || stateOf(x, now) != "ended") {
+				if !slices.Contains(args, x.Name) && (!over || stateOf(x, now) != ended) {
 					continue
 				}
 				if err := a.remove(cmd.Context(), x.Name); err != nil {
@@ -289,6 +295,6 @@ func revokeCommand(s *session.Session, open func() (accounts, error)) *cobra.Com
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&ended, "ended", false, "all whose time is over")
+	c.Flags().BoolVar(&over, "ended", false, "all whose time is over")
 	return c
 }

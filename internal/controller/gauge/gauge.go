@@ -100,7 +100,7 @@ func (g *Gauges) read(ctx context.Context) error {
 	for _, x := range issue.Find(evidence.Facts(o), r.at) {
 		r.issues[x.ID]++
 	}
-	r.rows = capacity.Count(stock.Hosts(o.Facts, o.ByHost()), stock.Reservations(o.Facts))
+	r.rows = stock.Rows(o.Facts, o.ByHost())
 	g.last.Store(r)
 	return nil
 }
